@@ -1,0 +1,26 @@
+/* The blob's head: a table that crtools.agent.blob reads, then the way in. */
+	.section .head, "ax"
+	.globl _start
+_start:
+	.ascii "crtools\0"
+	.long entry - _start		/* rdi: the slot; rsp: the top of its stack */
+	.long syscall_here - _start	/* one system call, registers as set from outside */
+	.long owner_home - _start
+	.long owner_data - _start
+	.long owner_end - _start
+	.long owner_unmap - _start
+	.long owner_heal - _start
+	.long visitor_home - _start
+	.long visitor_data - _start
+	.long visitor_end - _start
+	.balign 16
+entry:
+	xor %ebp, %ebp
+	and $-16, %rsp
+	call agent_main
+	ud2
+syscall_here:
+	syscall
+	ud2
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,251 @@
+/* A virtual machine for system calls: it runs programs from shared memory, stores every result and
+ * stops at the first one that was not expected. It knows nothing of what the calls are for.
+ *
+ * It uses no stack beyond a page, no globals, no floating point (the task's own stays untouched). */
+#include "ops.h"
+
+#define FUTEX_WAITERS 0x80000000u    /* linux/futex.h */
+#define FUTEX_OWNER_DIED 0x40000000u /* linux/futex.h */
+#define FUTEX_WAIT 0
+#define FUTEX_WAKE 1
+#define SYS_pwritev 296
+#define SYS_preadv 295
+#define SYS_futex 202
+#define EINTR 4
+#define PAGE 4096ul
+#define IOV_MAX 1024u
+/* A transfer's system calls move at most about this much: between two of them the orchestrator's
+ * death is noticed. */
+#define TRANSFER_BYTES (16ul << 20)
+
+struct iovec {
+	u64 base;
+	u64 len;
+};
+
+static inline s64 call(u64 nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	s64 ret;
+	register u64 r10 __asm__("r10") = d;
+	register u64 r8 __asm__("r8") = e;
+	register u64 r9 __asm__("r9") = f;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+void agent_main(struct slot *slot) __attribute__((noreturn, used));
+
+/* The child starts in its own slot, on the stack that clone_args names. */
+static s64 clone3(u64 args, u64 size, u64 child)
+{
+	s64 ret;
+
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "xor %%ebp, %%ebp\n\t"
+			 "mov %[child], %%rdi\n\t"
+			 "call agent_main\n"
+			 "1:"
+			 : "=a"(ret)
+			 : "a"(435ul), "D"(args), "S"(size), [child] "r"(child)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static inline void copy(void *to, const void *from, u64 bytes)
+{
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
+}
+
+static int differs(const u64 *a, const u64 *b, u64 words)
+{
+	u64 i;
+
+	for (i = 0; i < words; i += 4)
+		if ((a[i] ^ b[i]) | (a[i + 1] ^ b[i + 1]) | (a[i + 2] ^ b[i + 2]) |
+		    (a[i + 3] ^ b[i + 3]))
+			return 1;
+	return 0;
+}
+
+static s64 merge(u64 to, u64 from, u64 bytes)
+{
+	u64 at;
+	s64 copied = 0;
+
+	for (at = 0; at < bytes; at += PAGE)
+		if (differs((void *)(to + at), (void *)(from + at), PAGE / 8)) {
+			copy((void *)(to + at), (void *)(from + at), PAGE);
+			copied++;
+		}
+	return copied;
+}
+
+static inline int orphaned(const struct slot *slot)
+{
+	return __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE) & FUTEX_OWNER_DIED;
+}
+
+/* Moves everything the vector names, whatever the kernel does at a time; the vector is used up.
+ * Ends early with what it moved at the end of the file. */
+static s64 transfer(struct slot *slot, u64 nr, u64 fd, struct iovec *iov, u64 count, u64 offset)
+{
+	s64 moved = 0;
+
+	while (count) {
+		u64 n = 0, bytes = 0;
+		s64 got;
+
+		while (n < count && n < IOV_MAX && (!n || bytes + iov[n].len <= TRANSFER_BYTES))
+			bytes += iov[n++].len;
+		if (orphaned(slot))
+			return -EINTR;
+		got = call(nr, fd, (u64)iov, n, offset + moved, 0, 0);
+		if (got == -EINTR)
+			continue;
+		if (got < 0)
+			return got;
+		if (got == 0)
+			return moved;
+		moved += got;
+		while (count && (u64)got >= iov->len) {
+			got -= iov->len;
+			iov++;
+			count--;
+		}
+		if (got) {
+			iov->base += got;
+			iov->len -= got;
+		}
+	}
+	return moved;
+}
+
+static int expected(const struct insn *in, s64 result)
+{
+	u64 set;
+
+	switch (in->expect) {
+	case EXPECT_ANY:
+		return 1;
+	case EXPECT_VALUE:
+		return (u64)result == in->expected;
+	case EXPECT_ERRNOS:
+		for (set = in->expected; set; set >>= 8)
+			if (result == -(s64)(set & 0xff))
+				return 1;
+		/* fall through */
+	default:
+		return (u64)result < -4095ul;
+	}
+}
+
+static void run(struct slot *slot)
+{
+	struct insn *program = (struct insn *)slot->program;
+	u64 data = slot->data;
+	u32 at, count = slot->count;
+
+	for (at = 0; at < count; at++) {
+		struct insn *in = program + at;
+		u64 arg[6];
+		s64 result = 0;
+		u32 i;
+
+		if (orphaned(slot))
+			break;
+		for (i = 0; i < 6; i++) {
+			u64 v = in->arg[i];
+
+			switch ((in->kinds >> (4 * i)) & 15) {
+			case ARG_DATA:
+				v += data;
+				break;
+			case ARG_RESULT:
+				v = (u64)program[v].result;
+				break;
+			case ARG_LOAD64:
+				v = *(volatile u64 *)(data + v);
+				break;
+			case ARG_LOAD32:
+				v = (u64)(s64) * (volatile int *)(data + v);
+				break;
+			}
+			arg[i] = v;
+		}
+		switch (in->op) {
+		case OP_SYSCALL:
+			result = call(in->nr, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+			break;
+		case OP_TRANSFER:
+			result = transfer(slot, in->nr, arg[0], (void *)arg[1], arg[2], arg[3]);
+			break;
+		case OP_CLONE:
+			result = clone3(arg[0], arg[1], arg[2]);
+			break;
+		case OP_MERGE:
+			result = merge(arg[0], arg[1], arg[2]);
+			break;
+		case OP_COPY:
+			copy((void *)arg[0], (void *)arg[1], arg[2]);
+			break;
+		case OP_SKIP_IF:
+			if (arg[0] == arg[1])
+				at += (u32)arg[2];
+			break;
+		}
+		in->result = result;
+		if (in->store_bytes == 8)
+			*(volatile u64 *)(data + in->store_at) = (u64)result;
+		else if (in->store_bytes == 4)
+			*(volatile u32 *)(data + in->store_at) = (u32)result;
+		if (!expected(in, result))
+			break;
+	}
+	slot->stopped = at;
+}
+
+/* The orchestrator is gone: back to what the task was doing. The way home lies outside the area,
+ * so its owner can unmap it; it does so after the visitor has left. */
+static void __attribute__((noreturn)) go_home(struct slot *slot)
+{
+	struct slot *visitor = (struct slot *)slot->visitor;
+
+	if (visitor)
+		while (!__atomic_load_n(&visitor->left, __ATOMIC_ACQUIRE))
+			call(SYS_futex, (u64)&visitor->left, FUTEX_WAIT, 0, 0, 0, 0);
+	__asm__ volatile("jmp *%[home]"
+			 :
+			 : [home] "r"(slot->home), "D"(slot->area), "S"(slot->area_bytes)
+			 : "memory");
+	__builtin_unreachable();
+}
+
+void agent_main(struct slot *slot)
+{
+	for (;;) {
+		u32 word = __atomic_load_n(&slot->word, __ATOMIC_ACQUIRE);
+		u32 command = __atomic_load_n(&slot->command, __ATOMIC_ACQUIRE);
+
+		if (word & FUTEX_OWNER_DIED)
+			go_home(slot);
+		if (command != slot->done) {
+			run(slot);
+			__atomic_store_n(&slot->done, command, __ATOMIC_RELEASE);
+			call(SYS_futex, (u64)&slot->done, FUTEX_WAKE, 1, 0, 0, 0);
+			continue;
+		}
+		if (!(word & FUTEX_WAITERS)) {
+			__atomic_compare_exchange_n(&slot->word, &word, word | FUTEX_WAITERS, 0,
+						    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+			continue;
+		}
+		/* No timeout: it would overwrite the restart block of a sleep that the task was in. */
+		call(SYS_futex, (u64)&slot->word, FUTEX_WAIT, word, 0, 0, 0);
+	}
+}
