@@ -1,0 +1,98 @@
+/* The thin layer under crtools.abi.kernel: what Python cannot say without ctypes. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+long crt_syscall(long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d,
+		 unsigned long e, unsigned long f)
+{
+	long ret = syscall(nr, a, b, c, d, e, f);
+
+	return ret == -1 ? -errno : ret;
+}
+
+/* Waits while *word is `value`, at most `milliseconds`. 0, or -errno. */
+long crt_futex_wait(unsigned long word, unsigned int value, unsigned int milliseconds)
+{
+	struct timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+
+	if (syscall(SYS_futex, word, FUTEX_WAIT, value, &limit, 0, 0))
+		return -errno;
+	return 0;
+}
+
+/* Takes FUTEX_WAITERS off the word and wakes who waits for that, in one system call: between two
+ * of them the orchestrator could be killed, and the agent would sleep for ever. */
+long crt_futex_post(unsigned long word)
+{
+	int op = FUTEX_OP(FUTEX_OP_ANDN | FUTEX_OP_OPARG_SHIFT, 31, FUTEX_OP_CMP_EQ, 0);
+
+	if (syscall(SYS_futex, word, FUTEX_WAKE_OP, 1, 0UL, word, op) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The robust list of the calling thread (set_robust_list(2)): entries lie in the agents' slots,
+ * each `offset` bytes from the futex word that the kernel marks when this thread dies. */
+struct robust {
+	struct robust *next;
+};
+
+static struct {
+	struct robust list;
+	long offset;
+	struct robust *pending;
+} head;
+
+static struct {
+	void *list;
+	size_t bytes;
+} previous;
+
+long crt_robust_begin(long offset)
+{
+	if (syscall(SYS_get_robust_list, 0, &previous.list, &previous.bytes))
+		return -errno;
+	head.list.next = &head.list;
+	head.offset = offset;
+	head.pending = 0;
+	return syscall(SYS_set_robust_list, &head, sizeof head) ? -errno : 0;
+}
+
+long crt_robust_end(void)
+{
+	return syscall(SYS_set_robust_list, previous.list, previous.bytes) ? -errno : 0;
+}
+
+void crt_robust_add(unsigned long entry)
+{
+	struct robust *new = (struct robust *)entry;
+
+	new->next = head.list.next;
+	__atomic_store_n(&head.list.next, new, __ATOMIC_RELEASE);
+}
+
+/* The list is walked, not trusted: what lies in a slot the target could have overwritten. */
+void crt_robust_remove(unsigned long entry)
+{
+	struct robust **at = &head.list.next;
+	unsigned int limit = 4096;
+
+	while (*at != &head.list && *at && limit--) {
+		if (*at == (struct robust *)entry) {
+			*at = (*at)->next;
+			return;
+		}
+		at = &(*at)->next;
+	}
+}
+
+void crt_copy(unsigned long to, unsigned long from, unsigned long bytes)
+{
+	memcpy((void *)to, (void *)from, bytes);
+}

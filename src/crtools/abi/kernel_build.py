@@ -1,0 +1,28 @@
+"""Builds crtools._kernel, the extension under crtools.abi.kernel (run by setup.py)."""
+
+from pathlib import Path
+
+from cffi import FFI
+
+ffibuilder = FFI()
+ffibuilder.cdef(
+    """
+    long crt_syscall(long nr, unsigned long a, unsigned long b, unsigned long c,
+                     unsigned long d, unsigned long e, unsigned long f);
+    long crt_futex_wait(unsigned long word, unsigned int value, unsigned int milliseconds);
+    long crt_futex_post(unsigned long word);
+    long crt_robust_begin(long offset);
+    long crt_robust_end(void);
+    void crt_robust_add(unsigned long entry);
+    void crt_robust_remove(unsigned long entry);
+    void crt_copy(unsigned long to, unsigned long from, unsigned long bytes);
+    """
+)
+ffibuilder.set_source(
+    "crtools._kernel",
+    Path(__file__).with_name("kernel.c").read_text(),
+    extra_compile_args=["-O2", "-Wall", "-Wextra"],
+)
+
+if __name__ == "__main__":
+    ffibuilder.compile(verbose=True)
