@@ -1,0 +1,1 @@
+"""The messages of the images, generated from proto/ by tools/generate_messages.py."""

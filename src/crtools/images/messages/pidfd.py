@@ -1,0 +1,140 @@
+"""Generated from proto/pidfd.proto by tools/generate_messages.py: do not edit."""
+
+from __future__ import annotations
+
+from crtools.images.wire import (
+    Message,
+    bad_value,
+    field,
+    find_damage,
+    finish,
+    read_int32,
+    read_varint32,
+    require,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from crtools.images.messages.fown import FownEntry
+
+_int32_4 = field(4, "int32")
+_length_5 = field(5, "length")
+_uint32_1 = field(1, "uint32")
+_uint32_2 = field(2, "uint32")
+_uint32_3 = field(3, "uint32")
+
+
+class PidfdEntry(Message):
+    """The message pidfd_entry."""
+
+    __slots__ = (
+        "id",
+        "ino",
+        "flags",
+        "nspid",
+        "fown",
+    )
+
+    NAME = "pidfd_entry"
+    FIELDS = (
+        (1, "id", "required", "uint32", None, None, None),
+        (2, "ino", "required", "uint32", None, None, None),
+        (3, "flags", "required", "uint32", None, None, None),
+        (4, "nspid", "required", "int32", None, None, None),
+        (5, "fown", "required", "message", "fown:FownEntry", None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        id: int,
+        ino: int,
+        flags: int,
+        nspid: int,
+        fown: FownEntry,
+        unknown: bytes = b"",
+    ) -> None:
+        self.id = id
+        self.ino = ino
+        self.flags = flags
+        self.nspid = nspid
+        self.fown = fown
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint32_1[self.id],
+                    _uint32_2[self.ino],
+                    _uint32_3[self.flags],
+                    _int32_4[self.nspid],
+                    _length_5[len(b := self.fown.encode())] + b,
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        id: Any = None
+        ino: Any = None
+        flags: Any = None
+        nspid: Any = None
+        fown: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                id = buf[at + 1]
+                at += 2
+                if id > 127:
+                    id, at = read_varint32(buf, at, id)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                ino = buf[at + 1]
+                at += 2
+                if ino > 127:
+                    ino, at = read_varint32(buf, at, ino)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                flags = buf[at + 1]
+                at += 2
+                if flags > 127:
+                    flags, at = read_varint32(buf, at, flags)
+                tag = buf[at] if at < stop else 0
+            if tag == 32:
+                nspid = buf[at + 1]
+                at += 2
+                if nspid > 127:
+                    nspid, at = read_int32(buf, at, nspid)
+                tag = buf[at] if at < stop else 0
+            if tag == 42:
+                from crtools.images.messages.fown import FownEntry
+
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                fown = FownEntry.read_at(buf, at - span, at)
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.id = id
+        new.ino = ino
+        new.flags = flags
+        new.nspid = nspid
+        new.fown = fown
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if id is None or ino is None or flags is None or nspid is None or fown is None:
+            require(new, begin)
+        return new
