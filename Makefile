@@ -20,7 +20,7 @@ help:  ## what there is
 
 venv: $(SITE_READY)  ## the virtual environment with all tools, in .venv
 
-$(SITE_READY): pyproject.toml bin/crtools tools/make-venv.sh
+$(SITE_READY): pyproject.toml tools/make-venv.sh
 	PYTHON="$(PYTHON)" tools/make-venv.sh $(VENV)
 	@touch $@
 
@@ -40,7 +40,7 @@ test: build  ## all tests; ARGS="-k eventfd" for some of them
 lint: build  ## formatting, style, types, import layers
 	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/ruff check --quiet .
-	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy src $(wildcard tools/*.py)
 	$(VENV)/bin/lint-imports --cache-dir $(VENV)/.import-linter
 
 format: venv  ## let ruff format and fix what it can

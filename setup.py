@@ -100,8 +100,9 @@ class build_agent(Command):
                 " CC and OBJCOPY."
             ) from None
         except subprocess.CalledProcessError as error:
-            raise SystemExit(f"Cannot compile the agent: {words[0]} ended with status"
-                             f" {error.returncode}.") from None
+            raise SystemExit(
+                f"Cannot compile the agent: {words[0]} ended with status {error.returncode}."
+            ) from None
 
     def get_source_files(self):
         return [str(path.relative_to(ROOT)) for path in sorted(SOURCES.iterdir())]

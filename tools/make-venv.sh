@@ -39,10 +39,14 @@ print(*project["dependencies"], *project["optional-dependencies"]["dev"], sep="\
 END
 "$dir/bin/python" -m pip install --quiet --disable-pip-version-check -r "$dir/requirements.txt"
 
-# Not an editable install: its finder costs start-up time. A path file serves the interpreter, and
-# the launcher reads the same file, since it runs without site.
+# Not an editable install: its finder costs start-up time. A path file makes `import crtools` work,
+# and the command starts this checkout's code as the installed one starts the package's.
 site=$("$dir/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 printf '%s\n' "$PWD/src" > "$site/crtools-checkout.pth"
-cp bin/crtools "$dir/bin/crtools.new"
+checkout=$(printf '%s' "$PWD" | sed "s/'/'\\\\''/g")
+cat > "$dir/bin/crtools.new" <<END
+#!/bin/sh
+exec '$checkout/$dir/bin/python3' -I -S '$checkout/src/crtools/__main__.py' "\$@"
+END
 chmod 755 "$dir/bin/crtools.new"
 mv "$dir/bin/crtools.new" "$dir/bin/crtools"

@@ -1,0 +1,37 @@
+"""Where the command starts: bin/crtools runs this file with `python -I -S`, people run -m crtools.
+
+A script is compiled at each start, so this one is short. Without site the interpreter knows only
+the standard library; what else there is follows from where this file and the interpreter lie.
+"""
+
+import os
+import sys
+
+if not __package__:
+    packages = __file__.rpartition("/crtools/")[0]
+    prefix = sys.executable.rpartition("/bin/")[0]
+    beside = "%s/lib/python%d.%d/site-packages" % (prefix, *sys.version_info[:2])
+    sys.path += [packages] if beside == packages else [packages, beside]
+
+    try:
+        import _cffi_backend  # noqa: F401
+    except ModuleNotFoundError:
+        # An unusual layout: let site find what this interpreter has, however long that takes.
+        import site
+
+        site.main()
+        try:
+            import _cffi_backend  # noqa: F401
+        except ModuleNotFoundError:
+            sys.exit(f"crtools: cffi is not installed for {sys.executable}.\nTry: pip install cffi")
+
+from crtools.cli.main import main
+
+status = main()
+try:
+    sys.stdout.flush()
+    sys.stderr.flush()
+except OSError:
+    status = status or 1  # nobody reads what we say: do not call that a success
+# Without tearing the interpreter down, which takes longer than it is worth.
+os._exit(status)
