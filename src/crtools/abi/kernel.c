@@ -1,5 +1,4 @@
 /* The thin layer under crtools.abi.kernel: what Python cannot say without ctypes. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdint.h>
@@ -30,7 +29,7 @@ long crt_futex_wait(unsigned long word, unsigned int value, unsigned int millise
  * of them the orchestrator could be killed, and the agent would sleep for ever. */
 long crt_futex_post(unsigned long word)
 {
-	int op = FUTEX_OP(FUTEX_OP_ANDN | FUTEX_OP_OPARG_SHIFT, 31, FUTEX_OP_CMP_EQ, 0);
+	int op = FUTEX_OP((FUTEX_OP_ANDN | FUTEX_OP_OPARG_SHIFT), 31, FUTEX_OP_CMP_EQ, 0);
 
 	if (syscall(SYS_futex, word, FUTEX_WAKE_OP, 1, 0UL, word, op) < 0)
 		return -errno;

@@ -1,0 +1,68 @@
+"""System calls and memory by number and address, over the cffi extension crtools._kernel."""
+
+from __future__ import annotations
+
+import os
+
+from crtools._kernel import ffi, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Buffer
+
+PAGE = 4096  # x86-64: PAGE_SIZE, asm/page_types.h
+FUTEX_WAITERS = 0x80000000  # linux/futex.h
+FUTEX_OWNER_DIED = 0x40000000  # linux/futex.h
+
+_call = lib.crt_syscall
+
+
+def raw(nr: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0, e: int = 0, f: int = 0) -> int:
+    """The system call's result, or minus its errno. Arguments are unsigned words."""
+    result: int = _call(nr, a, b, c, d, e, f)
+    return result
+
+
+def checked(nr: int, *args: int) -> int:
+    """The system call's result; OSError where it fails."""
+    result: int = _call(nr, *args, *(0,) * (6 - len(args)))
+    if -4096 < result < 0:
+        raise OSError(-result, os.strerror(-result))
+    return result
+
+
+def address_of(buffer: Buffer) -> int:
+    """Where a buffer's bytes lie: valid while the buffer lives and is not resized."""
+    return int(ffi.cast("unsigned long", ffi.from_buffer(buffer)))
+
+
+def view(address: int, length: int) -> memoryview:
+    """Writable memory of this process at an address."""
+    return memoryview(ffi.buffer(ffi.cast("char *", address), length)).cast("B")
+
+
+class Shared:
+    """A mapping of this process that others have too."""
+
+    __slots__ = ("address", "length", "memory")
+
+    def __init__(self, fd: int, length: int, offset: int = 0) -> None:
+        # mmap: PROT_READ|PROT_WRITE, MAP_SHARED
+        self.address = checked(9, 0, length, 3, 1, fd, offset)
+        self.length = length
+        self.memory = view(self.address, length)
+
+    def close(self) -> None:
+        if self.length:
+            self.memory.release()
+            checked(11, self.address, self.length)
+            self.length = 0
+
+
+futex_wait = lib.crt_futex_wait
+futex_post = lib.crt_futex_post
+robust_begin = lib.crt_robust_begin
+robust_end = lib.crt_robust_end
+robust_add = lib.crt_robust_add
+robust_remove = lib.crt_robust_remove
+copy = lib.crt_copy

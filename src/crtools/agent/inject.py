@@ -1,0 +1,341 @@
+"""Putting the agent into a stopped process, and taking it out again.
+
+The order of steps here is what keeps the process unharmed if we die between any two of them
+(docs/decisions/0001-who-dies-when.md): before a task's registers change, its way home is written to
+executable padding in its own memory, and whatever its instruction pointer is set to leads there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+
+from crtools.abi import kernel
+from crtools.agent.blob import HOME_DATA_BYTES, read_blob
+from crtools.agent.slot import LEFT_AT, ROBUST_OFFSET, SLOT_BYTES, Slot
+from crtools.errors import CrtoolsError, MissingFeature, RemoteSyscallError, UnsupportedObject
+from crtools.tracee import ptrace
+from crtools.tracee import x86_64 as arch
+from crtools.tracee.seize import watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crtools.agent.program import Program
+    from crtools.agent.slot import Executed
+    from crtools.procfs.maps import Vma
+    from crtools.tracee.seize import Tracee
+
+SYS_mmap, SYS_restart_syscall = 9, 219
+
+# The area: the agent's code, the slots, a stack for each, room for programs and their data.
+CODE_AT = 0
+OWNER_AT = 4096
+VISITOR_AT = OWNER_AT + SLOT_BYTES
+OWNER_STACK_TOP = 12288
+VISITOR_STACK_TOP = 16384
+VISITOR_ROOM_AT = 16384
+VISITOR_ROOM = 16384
+OWNER_ROOM_AT = 32768
+AREA_BYTES = 1 << 20
+OWNER_ROOM = AREA_BYTES - OWNER_ROOM_AT
+
+# What marks our padding, so that it is found again after we were killed while using it.
+CAVE_MARK = b"crtools cave\0\0\0\0"
+_PROT_RWX, _MAP_SHARED_ANON = 7, 0x4021  # MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE
+_U32 = struct.Struct("<I")
+
+
+class Cave:
+    """Executable padding of a process: zeroes behind the end of a program's or library's code.
+
+    Nothing can be running there, since zeroes are no sensible code, so using it disturbs none of
+    the process's other threads.
+    """
+
+    __slots__ = ("address", "length")
+
+    def __init__(self, address: int, length: int) -> None:
+        self.address = address
+        self.length = length
+
+
+def find_cave(memory: int, mappings: Sequence[Vma], need: int) -> Cave | None:
+    """Room for `need` bytes; `memory` is the process's /proc/PID/mem. The vDSO's is tried first:
+    changing it copies no page of a file."""
+    candidates = [m for m in mappings if m.prot & 4 and not m.shared and m.path != b"[vsyscall]"]
+    candidates.sort(key=lambda m: m.path != b"[vdso]")
+    for mapping in candidates:
+        # Padding is in the last pages; nothing is read of what may lie behind a file's end.
+        start = max(mapping.start, mapping.end - 8192)
+        try:
+            tail = os.pread(memory, mapping.end - start, start)
+        except OSError:
+            continue
+        at = tail.find(CAVE_MARK)
+        if at < 0:
+            # The margin keeps off a last instruction whose operands end in zeroes.
+            at = (len(tail.rstrip(b"\0")) + 16 + 15) & ~15
+        if len(tail) - at >= need:
+            return Cave(start + at, len(tail) - at)
+    return None
+
+
+def home_data(tracee: Tracee, last_word: int) -> bytes:
+    """What the way home needs of a task (agent/home.S): registers, mask, and where -EINTR leads.
+
+    A system call that was interrupted is begun again, as the kernel would do it; one that has to
+    return -EINTR if a handler runs first (pause, sleeps, poll) has that as its other way.
+    """
+    registers = list(tracee.home)
+    eintr = 0
+    error = arch.interrupted_with(registers)
+    if error:
+        if error in (arch.ERESTARTNOHAND, arch.ERESTART_RESTARTBLOCK):
+            eintr = registers[arch.RIP]
+        registers[arch.RAX] = (
+            SYS_restart_syscall
+            if error == arch.ERESTART_RESTARTBLOCK
+            else registers[arch.ORIG_RAX]
+        )
+        registers[arch.RIP] -= len(arch.SYSCALL_BYTES)
+    return struct.pack(
+        "<20Q8s8s16xQQ", *registers[:20], tracee.mask, ptrace.ALL_SIGNALS, eintr, last_word
+    )
+
+
+class Agent:
+    """The agent in one stopped process; use it as a context manager.
+
+    All threads of the process must be stopped. The first of `tracees` runs the programs; others
+    visit one at a time. Leaving the context puts everything back, still stopped.
+    """
+
+    def __init__(self, proc: int, tracees: Sequence[Tracee], mappings: Sequence[Vma]) -> None:
+        self._proc = proc
+        self._tracees = list(tracees)
+        self._mappings = mappings
+        self._owner = self._tracees[0]
+        self._blob = read_blob()
+        self._memory = -1
+        self._cave: Cave | None = None
+        self._shared: kernel.Shared | None = None
+        self._entered = False
+        self.base = 0
+        self.slot: Slot
+
+    def __enter__(self) -> Agent:
+        try:
+            self._enter()
+        except BaseException as error:
+            self._leave_after(error)
+            raise
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            self._leave()
+        else:
+            self._leave_after(error)
+
+    def run(self, program: Program) -> Executed:
+        """Runs a program in the first task; RemoteSyscallError if a result was not as expected."""
+        return self.slot.run(program)
+
+    def _enter(self) -> None:
+        owner, blob = self._owner, self._blob
+        pid = owner.pid
+        self._memory = os.open(f"{pid}/mem", os.O_RDWR | os.O_CLOEXEC, dir_fd=self._proc)
+        owner_bytes = blob.owner_end - blob.owner_home
+        visitor_bytes = blob.visitor_end - blob.visitor_home
+        need = len(CAVE_MARK) + owner_bytes + (visitor_bytes if len(self._tracees) > 1 else 0)
+        cave = find_cave(self._memory, self._mappings, need)
+        if cave is None:
+            raise UnsupportedObject(
+                f"Cannot run anything in task {pid}",
+                because=f"none of its executable areas ends in {need} bytes of padding",
+                hint="run it with a vDSO (no vdso=0 on the kernel's command line)",
+                subject=("task", pid),
+            )
+        self._cave = cave
+        home = bytearray(blob.code[blob.owner_home : blob.owner_end])
+        home[-HOME_DATA_BYTES:] = home_data(owner, AREA_BYTES)
+        self._poke(cave.address + len(CAVE_MARK), bytes(home))
+        self._poke(cave.address, CAVE_MARK)
+        self._owner_home = cave.address + len(CAVE_MARK)
+        self._visitor_home = self._owner_home + owner_bytes
+        # From here on: registers first, then the mask. The other way round, a task let go in
+        # between would run its own code with all signals blocked.
+        owner.set_registers(
+            arch.at_call(
+                owner.home,
+                self._owner_home,
+                SYS_mmap,
+                0,
+                AREA_BYTES,
+                _PROT_RWX,
+                _MAP_SHARED_ANON,
+                -1,
+                0,
+            )
+        )
+        self._entered = True
+        owner.set_mask(ptrace.ALL_SIGNALS)
+        base = owner.run_syscall(arch.unpack(ptrace.registers(owner.tid)))
+        if base < 0:
+            raise RemoteSyscallError(
+                f"Task {pid} could not map memory for the agent",
+                task=pid,
+                call="mmap",
+                errno=-base,
+                because=os.strerror(-base),
+                hint="raise vm.max_map_count or the limit on its address space"
+                if -base == errno.ENOMEM
+                else "",
+            )
+        self.base = base
+        self._map(pid, base)
+        self._start(owner)
+
+    def _map(self, pid: int, base: int) -> None:
+        name = f"{pid}/map_files/{base:x}-{base + AREA_BYTES:x}"
+        try:
+            fd = os.open(name, os.O_RDWR | os.O_CLOEXEC, dir_fd=self._proc)
+        except OSError as error:
+            raise MissingFeature(
+                f"Cannot share memory with task {pid}",
+                because=f"/proc/{name}: {os.strerror(error.errno or 0)}",
+                hint="run with CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN",
+            ) from error
+        try:
+            self._shared = kernel.Shared(fd, AREA_BYTES)
+        finally:
+            os.close(fd)
+
+    def _start(self, owner: Tracee) -> None:
+        shared, base, blob = self._shared, self.base, self._blob
+        assert shared is not None
+        shared.memory[CODE_AT : CODE_AT + len(blob.code)] = blob.code
+        look = watch(self._tracees)
+        self.slot = Slot(owner.tid, shared, base, OWNER_AT, OWNER_ROOM_AT, OWNER_ROOM, look)
+        self._visitor = Slot(0, shared, base, VISITOR_AT, VISITOR_ROOM_AT, VISITOR_ROOM, look)
+        self.slot.init(
+            base,
+            home=self._owner_home + self._blob.owner_unmap - self._blob.owner_home,
+            area_bytes=AREA_BYTES,
+            visitor=base + VISITOR_AT,
+            robust=True,
+        )
+        self._visitor.init(base, home=self._visitor_home, area_bytes=AREA_BYTES, robust=True)
+        _U32.pack_into(shared.memory, VISITOR_AT + LEFT_AT, 1)
+        self._run_agent(owner, self.slot, OWNER_STACK_TOP)
+
+    def _run_agent(self, tracee: Tracee, slot: Slot, stack_top: int) -> None:
+        registers = arch.at_call(tracee.home, self.base + self._blob.entry, 0)
+        registers[arch.RDI] = slot.there
+        registers[arch.RSP] = self.base + stack_top
+        tracee.set_registers(registers)
+        tracee.go()
+
+    def visit(self, tracee: Tracee, program: Program) -> Executed:
+        """Runs a program in another thread of the process, which is then back at home, stopped.
+
+        The results are valid until the next visit.
+        """
+        if tracee is self._owner:
+            return self.run(program)
+        shared = self._shared
+        assert shared is not None
+        blob, slot = self._blob, self._visitor
+        home = bytearray(blob.code[blob.visitor_home : blob.visitor_end])
+        home[-HOME_DATA_BYTES:] = home_data(tracee, self.base + VISITOR_AT + LEFT_AT)
+        self._poke(self._visitor_home, bytes(home))
+        way_home = arch.at_call(tracee.home, self._visitor_home, 0)
+        tracee.set_registers(way_home)
+        # The owner waits for this if we die: only now that the visitor is sure to say it.
+        _U32.pack_into(shared.memory, VISITOR_AT + LEFT_AT, 0)
+        tracee.set_mask(ptrace.ALL_SIGNALS)
+        slot.task = tracee.tid
+        self._run_agent(tracee, slot, VISITOR_STACK_TOP)
+        try:
+            return slot.run(program)
+        finally:
+            tracee.stop()
+            tracee.set_registers(way_home)
+            tracee.set_mask(tracee.mask)
+            _U32.pack_into(shared.memory, VISITOR_AT + LEFT_AT, 1)
+            tracee.set_registers(tracee.home)
+
+    def _leave(self) -> None:
+        owner = self._owner
+        if self._entered:
+            owner.stop()
+            if self.base:
+                result = owner.run_syscall(
+                    arch.at_call(
+                        owner.home,
+                        self._owner_home + self._blob.owner_unmap - self._blob.owner_home,
+                        0,
+                        self.base,
+                        AREA_BYTES,
+                    )
+                )
+                if result:
+                    raise RemoteSyscallError(
+                        f"Task {owner.pid} could not unmap the agent",
+                        task=owner.pid,
+                        call="munmap",
+                        errno=-result,
+                    )
+                self.base = 0
+            healing = arch.at_call(
+                owner.home, self._owner_home + self._blob.owner_heal - self._blob.owner_home, 0
+            )
+            owner.set_registers(healing)
+            owner.to_event_stop()
+            owner.set_mask(owner.mask)
+            owner.set_registers(owner.home)
+            self._entered = False
+        if self._shared is not None:
+            if hasattr(self, "_visitor"):
+                self.slot.forget()
+                self._visitor.forget()
+            self._shared.close()
+            self._shared = None
+        if self._cave is not None:
+            used = self._blob.visitor_end - self._blob.owner_home + len(CAVE_MARK)
+            self._poke(self._cave.address, bytes(min(used, self._cave.length)))
+            self._cave = None
+        if self._memory >= 0:
+            os.close(self._memory)
+            self._memory = -1
+
+    def _leave_after(self, error: BaseException) -> None:
+        """Puts everything back after a failure, which stays the error that is reported."""
+        try:
+            self._leave()
+        except CrtoolsError as second:
+            error.add_note(f"And putting task {self._owner.pid} back failed: {second.what}")
+
+    def _poke(self, address: int, content: bytes) -> None:
+        written = os.pwrite(self._memory, content, address)
+        if written != len(content):
+            raise UnsupportedObject(
+                f"Cannot write to the padding at {address:#x} of task {self._owner.pid}",
+                because=f"{written} of {len(content)} bytes were written",
+            )
+
+
+class RobustList:
+    """While it is open, the agents' slots are marked when this thread dies, however it dies."""
+
+    def __enter__(self) -> None:
+        if (result := kernel.robust_begin(ROBUST_OFFSET)) < 0:
+            raise MissingFeature(
+                "Cannot set a robust futex list", because=os.strerror(-result)
+            )
+
+    def __exit__(self, *_: object) -> None:
+        kernel.robust_end()

@@ -1,0 +1,183 @@
+"""A task's place in the memory that it shares with the orchestrator: agent/ops.h `struct slot`."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+from crtools.abi import kernel
+from crtools.agent.program import INSN, INSN_BYTES, result_at
+from crtools.errors import InternalError, RemoteSyscallError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crtools.agent.program import Program, Ref
+
+SLOT = struct.Struct("<6I8Q")
+SLOT_BYTES = 128
+WORD_AT, COMMAND_AT, DONE_AT, LEFT_AT, COUNT_AT, STOPPED_AT = range(0, 24, 4)
+ROBUST_AT = 24 + 7 * 8
+# What set_robust_list(2) calls futex_offset: from the list entry to the futex word.
+ROBUST_OFFSET = WORD_AT - ROBUST_AT
+_U32 = struct.Struct("<I")
+_2U32 = struct.Struct("<II")
+
+
+class Slot:
+    """Posts programs to one agent and reads their results.
+
+    `here` is the slot's address in this process, `there` in the task; `room_*` bound the memory
+    that programs and their data are written to.
+    """
+
+    __slots__ = (
+        "at",
+        "command",
+        "here",
+        "memory",
+        "program_at",
+        "room",
+        "task",
+        "there",
+        "wait_hook",
+        "_running",
+        "_data_at",
+    )
+
+    def __init__(
+        self,
+        task: int,
+        shared: kernel.Shared,
+        base: int,
+        at: int,
+        program_at: int,
+        room: int,
+        wait_hook: Callable[[], None],
+    ) -> None:
+        self.task = task
+        self.memory = shared.memory
+        self.here = shared.address + at
+        self.there = base + at
+        self.at = at
+        self.program_at = program_at
+        self.room = room
+        self.command = 0
+        self.wait_hook = wait_hook
+        self._running: Program | None = None
+        self._data_at = 0
+
+    def init(
+        self, base: int, *, home: int = 0, area_bytes: int = 0, visitor: int = 0, robust: bool
+    ) -> None:
+        """Fills the slot in before its agent starts. With `robust`, our death is marked in it."""
+        word = os.getpid() if robust else 0
+        if robust:
+            # The word holds the thread's id: the kernel marks only what is its own.
+            word = kernel.raw(186)  # gettid
+        SLOT.pack_into(
+            self.memory, self.at, word, 0, 0, 0, 0, 0, 0, 0, home, base, area_bytes, visitor, 0, 0
+        )
+        self.command = 0
+        if robust:
+            kernel.robust_add(self.here + ROBUST_AT)
+
+    def forget(self) -> None:
+        """Takes the slot off the robust list; before its memory is unmapped here."""
+        kernel.robust_remove(self.here + ROBUST_AT)
+
+    def post(self, program: Program) -> None:
+        """Starts a program; `wait` for its end before the next."""
+        data_at = self.program_at + (len(program.code) + 63 & ~63)
+        if data_at + len(program.data) > self.program_at + self.room:
+            raise InternalError(
+                f"a program of {program.count} instructions and {len(program.data)} bytes does not"
+                f" fit into {self.room} bytes"
+            )
+        if self._running is not None:
+            raise InternalError(f"task {self.task} is still running a program")
+        memory = self.memory
+        memory[self.program_at : self.program_at + len(program.code)] = program.code
+        memory[data_at : data_at + len(program.data)] = program.data
+        base = self.there - self.at
+        struct.pack_into(
+            "<II2Q",
+            memory,
+            self.at + COUNT_AT,
+            program.count,
+            0,
+            base + self.program_at,
+            base + data_at,
+        )
+        self.command += 1
+        _U32.pack_into(memory, self.at + COMMAND_AT, self.command)
+        kernel.futex_post(self.here)
+        self._running = program
+        self._data_at = data_at
+
+    def wait(self) -> Executed:
+        """Waits for the program's end; RemoteSyscallError where a result was not as expected."""
+        program = self._running
+        if program is None:
+            raise InternalError(f"task {self.task} runs no program")
+        while True:
+            done = _U32.unpack_from(self.memory, self.at + DONE_AT)[0]
+            if done == self.command:
+                break
+            # A signal that cannot be blocked may have stopped or killed the task: look now and then.
+            if kernel.futex_wait(self.here + DONE_AT, done, 20) == -110:  # ETIMEDOUT
+                self.wait_hook()
+        self._running = None
+        executed = Executed(self, program)
+        stopped = _U32.unpack_from(self.memory, self.at + STOPPED_AT)[0]
+        if stopped < program.count:
+            raise executed.failure(stopped)
+        return executed
+
+    def run(self, program: Program) -> Executed:
+        self.post(program)
+        return self.wait()
+
+
+class Executed:
+    """What a program left: valid until the slot's next program."""
+
+    __slots__ = ("_code", "_data", "program", "slot")
+
+    def __init__(self, slot: Slot, program: Program) -> None:
+        self.slot = slot
+        self.program = program
+        start = slot.program_at
+        self._code = slot.memory[start : start + len(program.code)]
+        start = slot._data_at
+        self._data = slot.memory[start : start + len(program.data)]
+
+    def result(self, ref: Ref) -> int:
+        return result_at(self._code, ref[1])
+
+    def bytes(self, ref: Ref, length: int) -> bytes:
+        """What lies at a data reference now."""
+        return bytes(self._data[ref[1] : ref[1] + length])
+
+    def failure(self, index: int) -> RemoteSyscallError:
+        from crtools.abi.syscall_numbers import name_of
+
+        nr, op, _, _, _, _, *args, _, result = INSN.unpack_from(self._code, index * INSN_BYTES)
+        label = self.program.labels.get(index, "")
+        if callable(label):
+            label = label()
+        call = name_of(nr) if op < 3 else ("merge", "copy", "skip")[op - 3]
+        number = -result if -4096 < result < 0 else 0
+        because = (
+            f"{call} failed: {os.strerror(number)}" if number else f"{call} answered {result}"
+        )
+        return RemoteSyscallError(
+            f"Task {self.slot.task} could not {label or call}",
+            task=self.slot.task,
+            call=call,
+            errno=number,
+            because=because + f" (arguments {', '.join(hex(a) for a in args)})",
+        )
+
+

@@ -1,0 +1,141 @@
+"""ptrace(2), one function a request. All raise OSError; ESRCH means that the task is gone or runs."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+from crtools.abi.kernel import address_of, checked, raw
+
+# linux/ptrace.h
+PTRACE_CONT = 7
+PTRACE_KILL = 8
+PTRACE_DETACH = 17
+PTRACE_SYSCALL = 24
+PTRACE_SETOPTIONS = 0x4200
+PTRACE_GETEVENTMSG = 0x4201
+PTRACE_GETSIGINFO = 0x4202
+PTRACE_GETREGSET = 0x4204
+PTRACE_SETREGSET = 0x4205
+PTRACE_SEIZE = 0x4206
+PTRACE_INTERRUPT = 0x4207
+PTRACE_LISTEN = 0x4208
+PTRACE_PEEKSIGINFO = 0x4209
+PTRACE_GETSIGMASK = 0x420A
+PTRACE_SETSIGMASK = 0x420B
+PTRACE_GET_RSEQ_CONFIGURATION = 0x420F
+PTRACE_O_TRACESYSGOOD = 0x1
+PTRACE_O_TRACEFORK = 0x2
+PTRACE_O_TRACEVFORK = 0x4
+PTRACE_O_TRACECLONE = 0x8
+PTRACE_O_TRACEEXEC = 0x10
+PTRACE_O_EXITKILL = 0x100000
+PTRACE_O_SUSPEND_SECCOMP = 0x200000
+PTRACE_EVENT_STOP = 128
+PTRACE_PEEKSIGINFO_SHARED = 1
+
+NT_PRSTATUS = 1  # linux/elf.h
+NT_X86_XSTATE = 0x202  # linux/elf.h
+NT_X86_SHSTK = 0x204  # linux/elf.h
+
+WALL = 0x40000000  # __WALL, linux/wait.h
+SYS_ptrace = 101
+SYS_tgkill = 234
+
+ALL_SIGNALS = b"\xff" * 8
+_IOVEC = struct.Struct("<QQ")
+
+
+def seize(tid: int, options: int) -> None:
+    checked(SYS_ptrace, PTRACE_SEIZE, tid, 0, options)
+
+
+def set_options(tid: int, options: int) -> None:
+    checked(SYS_ptrace, PTRACE_SETOPTIONS, tid, 0, options)
+
+
+def interrupt(tid: int) -> None:
+    checked(SYS_ptrace, PTRACE_INTERRUPT, tid)
+
+
+def cont(tid: int, signal: int = 0) -> None:
+    checked(SYS_ptrace, PTRACE_CONT, tid, 0, signal)
+
+
+def cont_to_syscall(tid: int, signal: int = 0) -> None:
+    """Continue to the next entry to or exit from a system call."""
+    checked(SYS_ptrace, PTRACE_SYSCALL, tid, 0, signal)
+
+
+def detach(tid: int, signal: int = 0) -> None:
+    checked(SYS_ptrace, PTRACE_DETACH, tid, 0, signal)
+
+
+def event_message(tid: int) -> int:
+    buffer = bytearray(8)
+    checked(SYS_ptrace, PTRACE_GETEVENTMSG, tid, 0, address_of(buffer))
+    return int.from_bytes(buffer, "little")
+
+
+def registers(tid: int) -> bytes:
+    return register_set(tid, NT_PRSTATUS, 216)
+
+
+def set_registers(tid: int, value: bytes) -> None:
+    set_register_set(tid, NT_PRSTATUS, value)
+
+
+def register_set(tid: int, kind: int, room: int) -> bytes:
+    buffer = bytearray(room)
+    vector = bytearray(_IOVEC.pack(address_of(buffer), room))
+    checked(SYS_ptrace, PTRACE_GETREGSET, tid, kind, address_of(vector))
+    length = _IOVEC.unpack(vector)[1]
+    return bytes(buffer[:length])
+
+
+def set_register_set(tid: int, kind: int, value: bytes) -> None:
+    vector = _IOVEC.pack(address_of(value), len(value))
+    checked(SYS_ptrace, PTRACE_SETREGSET, tid, kind, address_of(vector))
+
+
+def signal_mask(tid: int) -> bytes:
+    buffer = bytearray(8)
+    checked(SYS_ptrace, PTRACE_GETSIGMASK, tid, 8, address_of(buffer))
+    return bytes(buffer)
+
+
+def set_signal_mask(tid: int, mask: bytes) -> None:
+    checked(SYS_ptrace, PTRACE_SETSIGMASK, tid, 8, address_of(mask))
+
+
+def pending_signals(tid: int, *, shared: bool) -> list[bytes]:
+    """The queued siginfo structures (128 bytes each), oldest first: the process's or the thread's."""
+    found: list[bytes] = []
+    buffer = bytearray(32 * 128)
+    while True:
+        request = struct.pack("<QII", len(found), PTRACE_PEEKSIGINFO_SHARED if shared else 0, 32)
+        count = checked(
+            SYS_ptrace, PTRACE_PEEKSIGINFO, tid, address_of(request), address_of(buffer)
+        )
+        found += [bytes(buffer[i * 128 : i * 128 + 128]) for i in range(count)]
+        if count < 32:
+            return found
+
+
+def rseq(tid: int) -> tuple[int, int, int] | None:
+    """(address, bytes, signature) of the registered struct rseq; None: no kernel support (5.13)."""
+    buffer = bytearray(24)
+    if raw(SYS_ptrace, PTRACE_GET_RSEQ_CONFIGURATION, tid, 24, address_of(buffer)) < 0:
+        return None
+    address, size, signature = struct.unpack_from("<QII", buffer)
+    return address, size, signature
+
+
+def wait(tid: int, *, block: bool = True) -> int | None:
+    """The wait status of a task that changed state; None if it did not and `block` is false."""
+    pid, status = os.waitpid(tid, WALL if block else WALL | os.WNOHANG)
+    return status if pid else None
+
+
+def tgkill(tgid: int, tid: int, signal: int) -> None:
+    checked(SYS_tgkill, tgid, tid, signal)

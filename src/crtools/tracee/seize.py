@@ -1,0 +1,244 @@
+"""Seizing tasks with ptrace: stopping them where they are, and letting go of them unchanged.
+
+A seized task is in exactly one of three states: running, stopped (registers may be read and
+written), or gone. Only PTRACE_EVENT_STOP counts as stopped: there the kernel still decides about an
+interrupted system call when the task goes on, with the registers that it finds then.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from crtools.errors import MissingFeature, PermissionDenied, TaskVanished
+from crtools.tracee import ptrace
+from crtools.tracee import x86_64 as arch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIGKILL, SIGTRAP, SIGSTOP = 9, 5, 19
+STOP_SIGNALS = (19, 20, 21, 22)  # SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU
+SYSCALL_STOP = 0x80 | SIGTRAP  # PTRACE_O_TRACESYSGOOD
+
+
+class Tracee:
+    """A seized task and what it was doing.
+
+    `home` is its registers and `mask` its blocked signals as they have to be when it is let go;
+    `group_stop` is the signal that had stopped its process, or 0; `swallowed` counts SIGSTOPs that
+    came meanwhile and are sent again afterwards.
+    """
+
+    __slots__ = ("group_stop", "home", "mask", "pid", "stopped", "swallowed", "tid")
+
+    def __init__(self, pid: int, tid: int) -> None:
+        self.pid = pid
+        self.tid = tid
+        self.home: list[int] = []
+        self.mask = b""
+        self.group_stop = 0
+        self.swallowed = 0
+        self.stopped = False
+
+    def __repr__(self) -> str:
+        return f"Tracee({self.pid}/{self.tid}, {'stopped' if self.stopped else 'running'})"
+
+    def gone(self) -> TaskVanished:
+        return TaskVanished(
+            f"Task {self.tid} ended while it was being looked at",
+            hint="run the command again",
+            subject=("task", self.tid),
+        )
+
+    def save(self) -> None:
+        """Reads what has to be put back: call it once, at the first stop."""
+        try:
+            self.home = arch.unpack(ptrace.registers(self.tid))
+            self.mask = ptrace.signal_mask(self.tid)
+        except OSError as error:
+            raise self.gone() from error
+
+    def set_registers(self, registers: list[int]) -> None:
+        try:
+            ptrace.set_registers(self.tid, arch.pack(registers))
+        except OSError as error:
+            raise self.gone() from error
+
+    def set_mask(self, mask: bytes) -> None:
+        try:
+            ptrace.set_signal_mask(self.tid, mask)
+        except OSError as error:
+            raise self.gone() from error
+
+    def go(self) -> None:
+        """Lets it run, still seized."""
+        try:
+            ptrace.cont(self.tid)
+        except OSError as error:
+            raise self.gone() from error
+        self.stopped = False
+
+    def stop(self, deadline: float | None = None) -> bool:
+        """Interrupts it and waits until it has stopped; False if the deadline passed first."""
+        if self.stopped:
+            return True
+        try:
+            ptrace.interrupt(self.tid)
+        except OSError as error:
+            raise self.gone() from error
+        return self.wait_until_stopped(deadline)
+
+    def wait_until_stopped(self, deadline: float | None = None, *, run_signals: bool = False) -> bool:
+        """Waits for the PTRACE_EVENT_STOP of an interrupt that was asked for.
+
+        With `run_signals`, other signals on the way are delivered (the task runs its own code);
+        otherwise a stop signal is put by and the rest stays blocked.
+        """
+        spins = 0
+        while True:
+            try:
+                status = ptrace.wait(self.tid, block=deadline is None)
+            except ChildProcessError as error:
+                raise self.gone() from error
+            if status is None:
+                spins += 1
+                if deadline is not None and time.monotonic() > deadline:
+                    return False
+                if spins > 50:
+                    time.sleep(min(0.001, spins * 0.00001))
+                else:
+                    os.sched_yield()
+                continue
+            if not os.WIFSTOPPED(status):
+                raise self.gone()
+            signal = status >> 8 & 0xFF
+            if status >> 16 == ptrace.PTRACE_EVENT_STOP:
+                self.stopped = True
+                self.group_stop = signal if signal in STOP_SIGNALS else 0
+                return True
+            self._pass_on(signal if status >> 16 == 0 else 0, run_signals)
+
+    def _pass_on(self, signal: int, deliver: bool) -> None:
+        if signal == SYSCALL_STOP:
+            signal = 0
+        if signal and not deliver:
+            # SIGSTOP cannot be masked: it would stop our own code in there. It is sent again.
+            self.swallowed += 1
+            signal = 0
+        try:
+            ptrace.cont(self.tid, signal)
+        except OSError as error:
+            raise self.gone() from error
+
+    def run_syscall(self, registers: list[int]) -> int:
+        """Runs the one system call that `registers` are set up for; ends at its exit, stopped.
+
+        The result is the kernel's: negative is minus an errno.
+        """
+        self.set_registers(registers)
+        for _ in range(2):  # entry, exit
+            while True:
+                try:
+                    ptrace.cont_to_syscall(self.tid)
+                    status = ptrace.wait(self.tid)
+                except OSError as error:
+                    raise self.gone() from error
+                if status is None or not os.WIFSTOPPED(status):
+                    raise self.gone()
+                signal = status >> 8 & 0xFF
+                if signal == SYSCALL_STOP and status >> 16 == 0:
+                    break
+                if status >> 16 == 0:
+                    self.swallowed += 1
+        self.stopped = True
+        return arch.result(arch.unpack(ptrace.registers(self.tid)))
+
+    def to_event_stop(self) -> None:
+        """From a system call's exit to a PTRACE_EVENT_STOP, without running an instruction.
+
+        Only there does the kernel look at the registers for a call to be restarted; at the exit
+        stop it is past that (kernel/entry/common.c, arch/x86/kernel/signal.c).
+        """
+        try:
+            ptrace.interrupt(self.tid)
+            ptrace.cont(self.tid)
+        except OSError as error:
+            raise self.gone() from error
+        self.stopped = False
+        self.wait_until_stopped()
+
+    def release(self) -> None:
+        """Lets go of it for good; it must be stopped with its own registers and mask."""
+        try:
+            if self.swallowed:
+                ptrace.tgkill(self.pid, self.tid, SIGSTOP)
+            ptrace.detach(self.tid)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                raise
+        self.stopped = False
+
+
+def seize(pid: int, tid: int, *, suspend_seccomp: bool = True) -> Tracee | None:
+    """Seizes a task that runs on until it is stopped; None if it has ended or is a zombie."""
+    options = ptrace.PTRACE_O_TRACESYSGOOD
+    if suspend_seccomp:
+        options |= ptrace.PTRACE_O_SUSPEND_SECCOMP
+    try:
+        ptrace.seize(tid, options)
+    except OSError as error:
+        if error.errno == errno.ESRCH:
+            return None
+        if suspend_seccomp and error.errno in (errno.EPERM, errno.EINVAL):
+            # SUSPEND_SECCOMP needs CAP_SYS_ADMIN in the initial user namespace and
+            # CONFIG_CHECKPOINT_RESTORE; a task without a filter does without it.
+            return seize(pid, tid, suspend_seccomp=False)
+        if error.errno == errno.EPERM:
+            return None
+        raise MissingFeature(
+            f"Cannot seize task {tid}",
+            because=f"ptrace: {os.strerror(error.errno)}",
+            hint="crtools check",
+            subject=("task", tid),
+        ) from error
+    return Tracee(pid, tid)
+
+
+def denied(tid: int, tracer: int) -> PermissionDenied:
+    """The error for a live task that could not be seized."""
+    if tracer:
+        return PermissionDenied(
+            f"Cannot seize task {tid}",
+            because=f"task {tracer} is tracing it already, and a task has one tracer at a time",
+            hint=f"detach the debugger or tracer {tracer} first",
+            subject=("task", tid),
+        )
+    return PermissionDenied(
+        f"Cannot seize task {tid}",
+        because="the kernel does not let this user trace it (ptrace(2), access mode checking)",
+        hint="run crtools as root, or as the task's user with CAP_SYS_PTRACE",
+        subject=("task", tid),
+    )
+
+
+def watch(tracees: list[Tracee]) -> Callable[[], None]:
+    """For use while agents run: sees to stop signals, and raises TaskVanished where one died."""
+
+    def look() -> None:
+        for tracee in tracees:
+            if tracee.stopped:
+                continue
+            try:
+                status = ptrace.wait(tracee.tid, block=False)
+            except ChildProcessError as error:
+                raise tracee.gone() from error
+            if status is None:
+                continue
+            if not os.WIFSTOPPED(status):
+                raise tracee.gone()
+            tracee._pass_on(status >> 8 & 0xFF if status >> 16 == 0 else 0, False)
+
+    return look
