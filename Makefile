@@ -54,6 +54,7 @@ demo: build  ## a program is dumped, is gone, and comes back
 	@tools/demo.sh
 
 wheel: venv  ## a wheel, in dist/
+	rm -rf build/lib build/bdist.*
 	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
 	@ls dist/*.whl
 
