@@ -26,6 +26,8 @@ enum {
 	ARG_RESULT = 2, /* the result of an earlier instruction */
 	ARG_LOAD64 = 3, /* the 64-bit word at an offset of the data area */
 	ARG_LOAD32 = 4, /* the signed 32-bit word there */
+	ARG_AREA = 5,	/* an address in the area */
+	ARG_AREA32 = 6, /* the signed 32-bit word at an offset of the area */
 };
 
 /* What the result must be. */
@@ -36,13 +38,15 @@ enum {
 	EXPECT_ERRNOS = 3, /* non-negative, or one of up to eight errnos, a byte each */
 };
 
+#define STORE_IN_AREA 16
+
 struct insn {
 	u32 nr;
 	u8 op;
 	u8 expect;
-	u16 store_bytes; /* 0, 4 or 8: the result also goes into the data area */
+	u16 store_bytes; /* 0, 4 or 8: the result also goes into the data area, */
 	u32 kinds;
-	u32 store_at; /* at this offset */
+	u32 store_at; /* at this offset; with STORE_IN_AREA: an offset of the area */
 	u64 arg[6];
 	u64 expected;
 	s64 result;
@@ -64,7 +68,9 @@ struct slot {
 	u64 area_bytes;
 	u64 visitor; /* address of the visitor's slot, 0 in the visitor's own */
 	u64 robust;  /* the orchestrator's robust list entry (struct robust_list) */
-	u64 reserved[4];
+	u64 keep;    /* address of descriptors to close on the way home (int, -1: none), 0: no list */
+	u64 keeps;   /* how many */
+	u64 reserved[2];
 };
 
 #endif

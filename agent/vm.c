@@ -8,8 +8,7 @@
 #define FUTEX_OWNER_DIED 0x40000000u /* linux/futex.h */
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
-#define SYS_pwritev 296
-#define SYS_preadv 295
+#define SYS_close 3
 #define SYS_futex 202
 #define EINTR 4
 #define PAGE 4096ul
@@ -175,6 +174,12 @@ static void run(struct slot *slot)
 			case ARG_LOAD32:
 				v = (u64)(s64) * (volatile int *)(data + v);
 				break;
+			case ARG_AREA:
+				v += slot->area;
+				break;
+			case ARG_AREA32:
+				v = (u64)(s64) * (volatile int *)(slot->area + v);
+				break;
 			}
 			arg[i] = v;
 		}
@@ -200,21 +205,32 @@ static void run(struct slot *slot)
 			break;
 		}
 		in->result = result;
-		if (in->store_bytes == 8)
-			*(volatile u64 *)(data + in->store_at) = (u64)result;
-		else if (in->store_bytes == 4)
-			*(volatile u32 *)(data + in->store_at) = (u32)result;
+		if (in->store_bytes) {
+			u64 to = in->store_at +
+				 (in->store_bytes & STORE_IN_AREA ? slot->area : data);
+
+			if (in->store_bytes & 8)
+				*(volatile u64 *)to = (u64)result;
+			else
+				*(volatile u32 *)to = (u32)result;
+		}
 		if (!expected(in, result))
 			break;
 	}
 	slot->stopped = at;
 }
 
-/* The orchestrator is gone: back to what the task was doing. The way home lies outside the area,
- * so its owner can unmap it; it does so after the visitor has left. */
+/* The orchestrator is gone: back to what the task was doing, without the descriptors it was given.
+ * The way home lies outside the area, so its owner can unmap it, after the visitor has left. */
 static void __attribute__((noreturn)) go_home(struct slot *slot)
 {
 	struct slot *visitor = (struct slot *)slot->visitor;
+	volatile int *keep = (volatile int *)slot->keep;
+	u64 i;
+
+	for (i = 0; keep && i < slot->keeps; i++)
+		if (keep[i] >= 0)
+			call(SYS_close, (u64)keep[i], 0, 0, 0, 0, 0);
 
 	if (visitor)
 		while (!__atomic_load_n(&visitor->left, __ATOMIC_ACQUIRE))

@@ -34,6 +34,8 @@ SYS_mmap, SYS_restart_syscall = 9, 219
 CODE_AT = 0
 OWNER_AT = 4096
 VISITOR_AT = OWNER_AT + SLOT_BYTES
+KEEP_AT = OWNER_AT + 512
+KEEPS = 8
 OWNER_STACK_TOP = 12288
 VISITOR_STACK_TOP = 16384
 VISITOR_ROOM_AT = 16384
@@ -226,10 +228,13 @@ class Agent:
             home=self._owner_home + self._blob.owner_unmap - self._blob.owner_home,
             area_bytes=AREA_BYTES,
             visitor=base + VISITOR_AT,
+            keep=base + KEEP_AT,
+            keeps=KEEPS,
             robust=True,
         )
         self._visitor.init(base, home=self._visitor_home, area_bytes=AREA_BYTES, robust=True)
         _U32.pack_into(shared.memory, VISITOR_AT + LEFT_AT, 1)
+        shared.memory[KEEP_AT : KEEP_AT + 4 * KEEPS] = b"\xff" * (4 * KEEPS)
         self._run_agent(owner, self.slot, OWNER_STACK_TOP)
 
     def _run_agent(self, tracee: Tracee, slot: Slot, stack_top: int) -> None:

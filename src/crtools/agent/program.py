@@ -26,7 +26,8 @@ _RESULT = struct.Struct("<q")
 
 # agent/ops.h
 OP_SYSCALL, OP_TRANSFER, OP_CLONE, OP_MERGE, OP_COPY, OP_SKIP_IF = range(6)
-ARG_VALUE, ARG_DATA, ARG_RESULT, ARG_LOAD64, ARG_LOAD32 = range(5)
+ARG_VALUE, ARG_DATA, ARG_RESULT, ARG_LOAD64, ARG_LOAD32, ARG_AREA, ARG_AREA32 = range(7)
+STORE_IN_AREA = 16
 ANY, NONNEGATIVE, EXACTLY, OR_ERRNO = range(4)
 
 _WORD = 0xFFFFFFFFFFFFFFFF
@@ -81,7 +82,7 @@ class Program:
             nr,
             op,
             expect,
-            store_bytes if store else 0,
+            store_bytes | (STORE_IN_AREA if store[0] == ARG_AREA else 0) if store else 0,
             kinds,
             store[1] if store else 0,
             *values,

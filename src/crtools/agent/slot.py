@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from crtools.agent.program import Program, Ref
 
-SLOT = struct.Struct("<6I8Q")
+SLOT = struct.Struct("<6I9Q")
 SLOT_BYTES = 128
 WORD_AT, COMMAND_AT, DONE_AT, LEFT_AT, COUNT_AT, STOPPED_AT = range(0, 24, 4)
 ROBUST_AT = 24 + 7 * 8
@@ -69,15 +69,24 @@ class Slot:
         self._data_at = 0
 
     def init(
-        self, base: int, *, home: int = 0, area_bytes: int = 0, visitor: int = 0, robust: bool
+        self,
+        base: int,
+        *,
+        home: int = 0,
+        area_bytes: int = 0,
+        visitor: int = 0,
+        keep: int = 0,
+        keeps: int = 0,
+        robust: bool,
     ) -> None:
         """Fills the slot in before its agent starts. With `robust`, our death is marked in it."""
-        word = os.getpid() if robust else 0
-        if robust:
-            # The word holds the thread's id: the kernel marks only what is its own.
-            word = kernel.raw(186)  # gettid
+        # The word holds our thread's id: the kernel marks only what is its own. 186: gettid.
+        word = kernel.raw(186) if robust else 0
         SLOT.pack_into(
-            self.memory, self.at, word, 0, 0, 0, 0, 0, 0, 0, home, base, area_bytes, visitor, 0, 0
+            self.memory,
+            self.at,
+            *(word, 0, 0, 0, 0, 0),
+            *(0, 0, home, base, area_bytes, visitor, 0, keep, keeps),
         )
         self.command = 0
         if robust:
