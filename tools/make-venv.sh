@@ -30,7 +30,7 @@ fi
     exit 1
 }
 
-[ -x "$dir/bin/python" ] || "$python" -m venv "$dir"
+[ -x "$dir/bin/python" ] && [ -x "$dir/bin/pip" ] || "$python" -m venv "$dir"
 "$dir/bin/python" - > "$dir/requirements.txt" <<'END'
 import tomllib
 with open("pyproject.toml", "rb") as file:

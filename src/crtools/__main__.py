@@ -10,18 +10,19 @@ import sys
 if not __package__:
     packages = __file__.rpartition("/crtools/")[0]
     prefix = sys.executable.rpartition("/bin/")[0]
-    beside = "%s/lib/python%d.%d/site-packages" % (prefix, *sys.version_info[:2])
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    beside = f"{prefix}/lib/{version}/site-packages"
     sys.path += [packages] if beside == packages else [packages, beside]
 
     try:
-        import _cffi_backend  # noqa: F401
+        import _cffi_backend
     except ModuleNotFoundError:
         # An unusual layout: let site find what this interpreter has, however long that takes.
         import site
 
         site.main()
         try:
-            import _cffi_backend  # noqa: F401
+            import _cffi_backend
         except ModuleNotFoundError:
             sys.exit(f"crtools: cffi is not installed for {sys.executable}.\nTry: pip install cffi")
 
