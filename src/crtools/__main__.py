@@ -22,7 +22,7 @@ if not __package__:
 
         site.main()
         try:
-            import _cffi_backend
+            import _cffi_backend  # noqa: F401
         except ModuleNotFoundError:
             sys.exit(f"crtools: cffi is not installed for {sys.executable}.\nTry: pip install cffi")
 
