@@ -1,8 +1,6 @@
 /* Zombies: with exit codes, killed by signals, a zombie thread group leader, one of a grandchild. */
 #include "program.h"
 
-static volatile pid_t *grandchild;
-
 static void *outlive_leader(void *argument)
 {
 	(void)argument;
@@ -24,15 +22,16 @@ static void leader_exits(void *argument)
 static void parent_of_zombie(void *argument)
 {
 	siginfo_t info;
+	pid_t grandchild;
 
 	(void)argument;
-	*grandchild = fork();
-	if (*grandchild == 0)
+	grandchild = fork();
+	if (grandchild == 0)
 		_exit(99);
-	NEED(waitid(P_PID, (id_t)*grandchild, &info, WEXITED | WNOWAIT) == 0);
+	NEED(waitid(P_PID, (id_t)grandchild, &info, WEXITED | WNOWAIT) == 0);
 	child_is_ready();
 	wait_until_told();
-	expect_exit("zombie of a child", *grandchild, 99);
+	expect_exit("zombie of a child", grandchild, 99);
 }
 
 int main(int argc, char **argv)
@@ -45,7 +44,6 @@ int main(int argc, char **argv)
 	int status;
 
 	begin(argc, argv);
-	grandchild = map_anonymous(NULL, 4096, MAP_SHARED);
 	odd = argc > 2 ? spawn(leader_exits, NULL) : 0;	/* variant "leader" */
 	if (odd)
 		wait_until_state(odd, 'Z');

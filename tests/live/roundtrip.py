@@ -1,0 +1,359 @@
+"""A test program's way to disk and back: start, dump, restore, tell, verdict.
+
+A run has a directory of its own, DIR, where anyone may read: DIR/run belongs to the program
+(program.h says what it does there), DIR/1, DIR/2, ... hold images. All that a run starts becomes a
+child of this process, which is a subreaper (or pid 1 of a namespace), so that `close` finds it.
+
+As a script it does one run from within a fresh pid namespace:
+`unshare -pf --mount-proc python roundtrip.py DIR MODE PROGRAM ARGS...`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from live.snapshot import Snapshot, collect_tree, differences, take_snapshot  # noqa: E402
+
+PROGRAMS = ROOT / "tests" / "programs" / "build"
+TOOL = ROOT / ".venv" / "bin" / "crtools"
+INTERRUPT = PROGRAMS / "interrupt"
+FOREIGN_UID = 12345
+SECONDS = 60.0  # for anything that has to happen; a machine with other work to do is slow
+SETTLE_SECONDS = 5.0
+SKIPPED = 77
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": "/nonexistent"}
+
+
+class Skipped(Exception):
+    """The machine lacks what the program is about."""
+
+
+class Run:
+    """One test program, from its start to its verdict."""
+
+    def __init__(
+        self,
+        directory: Path,
+        program: str | Path,
+        *args: str,
+        uid: int | None = None,
+        compare: bool = True,
+    ) -> None:
+        """`program`: the name of a test program or the path of another, run as PROGRAM ARGS.
+
+        `compare`: whether /proc has to say the same afterwards (not for what changes all the time).
+        """
+        self.directory = directory
+        self.compare = compare
+        self.work = directory / "run"
+        self.uid = uid
+        self.pid = 0
+        self.status: int | None = None  # as waitpid gives it, of the root
+        self._images = 0
+        self._logs: list[Path] = []
+        self._before = set(collect_tree(os.getpid()))
+        directory.chmod(0o755)
+        self.work.mkdir()
+        if isinstance(program, str):
+            # A copy: the one of the build tree may lie where a foreign user cannot go.
+            self.command = [str(shutil.copy(PROGRAMS / program, directory)), str(self.work), *args]
+        else:
+            self.command = [str(program), *args]
+        if uid is not None:
+            os.chown(self.work, uid, uid)
+
+    @property
+    def out(self) -> str:
+        path = self.work / "out"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self, *, wait: bool = True) -> int:
+        """Starts the program in a session of its own; returns its pid once it is ready."""
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self._become_program()
+            finally:
+                os._exit(126)
+        if wait:
+            self.wait_until_ready()
+        return self.pid
+
+    def _become_program(self) -> None:
+        os.setsid()
+        os.chdir(self.work)
+        os.umask(0o022)
+        null = os.open("/dev/null", os.O_RDONLY)
+        out = os.open("out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        if self.uid is not None:
+            os.fchown(out, self.uid, self.uid)
+        for target, fd in enumerate((null, out, out)):
+            os.dup2(fd, target)
+        os.closerange(3, 4096)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        if self.uid is not None:
+            os.setgroups([self.uid, self.uid + 1])
+            os.setresgid(self.uid, self.uid, self.uid)
+            os.setresuid(self.uid, self.uid, self.uid)
+        os.execve(self.command[0], self.command, ENVIRONMENT)
+
+    def wait_until_ready(self, word: str = "READY") -> None:
+        def said() -> bool:
+            return word in self.out or "SKIP" in self.out or self._ended()
+
+        self.wait_until(said, f"the program says {word}")
+        if "SKIP: " in self.out:
+            raise Skipped(self.out.partition("SKIP: ")[2].strip())
+        if self.status is not None or word not in self.out:
+            self.fail(f"the program ended before it was ready: {self._describe_status()}")
+
+    def dump(self, *options: str, kills: bool = True) -> Path:
+        """`crtools dump`; returns the directory of the images. The tree is gone and reaped."""
+        images = self.new_images()
+        tree = collect_tree(self.pid)
+        self.run_tool("dump", "-t", str(self.pid), "-D", str(images), "-o", "dump.log", *options)
+        if kills:
+            self.reap(tree)
+        return images
+
+    def restore(self, images: Path, *options: str) -> None:
+        pidfile = images / f"pid-{len(self._logs)}"
+        where = ("-D", str(images), "-d", "--pidfile", str(pidfile), "-o", "restore.log")
+        self.run_tool("restore", *where, *options)
+        self.status = None
+        got = int(pidfile.read_text())
+        if got != self.pid:
+            self.fail(f"the pidfile says {got}")
+
+    def new_images(self) -> Path:
+        self._images += 1
+        images = self.directory / str(self._images)
+        images.mkdir(mode=0o700)
+        return images
+
+    def run_tool(
+        self, verb: str, *args: str, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs `crtools VERB ARGS -v4`; unless `check` is off it has to succeed."""
+        if "-D" in args and "-o" in args:
+            self._logs.append(Path(args[args.index("-D") + 1]) / args[args.index("-o") + 1])
+        command = [str(TOOL), verb, *args, "-v4"]
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS,
+                check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            self.fail(f"not done after {SECONDS:.0f} s: {' '.join(command)}")
+        if check and done.returncode:
+            said = (done.stdout + done.stderr).strip()
+            self.fail(f"status {done.returncode} of {' '.join(command)}\n{said}")
+        return done
+
+    def reap(self, pids: Sequence[int]) -> None:
+        """Waits until these processes, which were killed, are gone; takes their statuses."""
+
+        def gone() -> bool:
+            for pid in pids:
+                try:
+                    got, status = os.waitpid(pid, os.WNOHANG)
+                    if got == self.pid:
+                        self.status = status
+                except ChildProcessError:
+                    pass
+            return not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+        self.wait_until(gone, "the dumped tree is gone")
+
+    def snapshot(self) -> Snapshot:
+        return take_snapshot(self.pid)
+
+    def expect_same(self, before: Snapshot, when: str) -> None:
+        """/proc has to say what it said: at once, or as soon as the tree has come to rest."""
+        if not self.compare:
+            return
+        end = time.monotonic() + SETTLE_SECONDS
+        while lines := differences(before, self.snapshot()):
+            if time.monotonic() > end:
+                shown = "\n  ".join(lines[:40])
+                self.fail(f"{when} /proc says otherwise in {len(lines)} places:\n  {shown}")
+            time.sleep(0.02)
+
+    def interrupt(self) -> None:
+        """What a dump does at the least, without crtools."""
+        pids = [str(pid) for pid in collect_tree(self.pid)]
+        subprocess.run([str(INTERRUPT), *pids], check=True, capture_output=True, timeout=SECONDS)
+
+    def kill(self) -> None:
+        """Ends the whole tree."""
+        tree = collect_tree(self.pid)
+        for pid in tree:
+            os.kill(pid, signal.SIGKILL)
+        self.reap(tree)
+
+    def tell(self) -> None:
+        (self.work / "go").touch()
+
+    def expect_pass(self) -> None:
+        """Tells the program to look at its state and waits for its verdict."""
+        self.tell()
+        self.wait_until(self._ended, "the program's verdict")
+        if self.status != 0 or not self.out.endswith("PASS\n"):
+            self.fail(f"no PASS: {self._describe_status()}")
+
+    def wait_until(self, holds: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                self.fail(f"not after {seconds:.0f} s: {what}")
+            time.sleep(0.002)
+
+    def _ended(self) -> bool:
+        if self.status is None:
+            try:
+                got, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                self.fail("the root is not our child: nothing to wait for")
+            if got:
+                self.status = status
+        return self.status is not None
+
+    def _describe_status(self) -> str:
+        if self.status is None:
+            return "it is running"
+        code = os.waitstatus_to_exitcode(self.status)
+        return f"exit status {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+    def fail(self, what: str) -> None:
+        """Raises AssertionError with what the program and the tool have said."""
+        parts = [what, f"$ {' '.join(self.command)}", self.out]
+        for log in self._logs:
+            if log.exists():
+                lines = log.read_text(errors="replace").splitlines()
+                tail = lines[-25:] if log == self._logs[-1] else lines[-3:]
+                parts += [f"--- {log}", *tail]
+        raise AssertionError("\n".join(parts))
+
+    def close(self) -> None:
+        """Ends all that is there because of this run."""
+        while left := set(collect_tree(os.getpid())) - self._before:
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            for pid in left:
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    continue
+            time.sleep(0.001)
+
+
+def alone(run: Run) -> None:
+    """The program passes when nobody touches it."""
+    run.start()
+    run.expect_pass()
+
+
+def interrupted(run: Run) -> None:
+    """The program passes when it is only stopped for a moment."""
+    run.start()
+    before = run.snapshot()
+    run.interrupt()
+    run.expect_same(before, "after an interruption")
+    run.expect_pass()
+
+
+def restored(run: Run) -> None:
+    run.start()
+    before = run.snapshot()
+    images = run.dump()
+    run.restore(images)
+    run.expect_same(before, "after the restore")
+    run.expect_pass()
+
+
+def left_running(run: Run) -> None:
+    run.start()
+    before = run.snapshot()
+    run.dump("-R", kills=False)
+    run.expect_same(before, "after a dump that leaves it running")
+    run.expect_pass()
+
+
+def restored_twice(run: Run) -> None:
+    run.start()
+    before = run.snapshot()
+    run.restore(run.dump())
+    run.expect_same(before, "after the first restore")
+    run.restore(run.dump())
+    run.expect_same(before, "after the second restore")
+    run.expect_pass()
+
+
+def left_running_then_restored(run: Run) -> None:
+    run.start()
+    before = run.snapshot()
+    images = run.dump("-R", kills=False)
+    run.kill()
+    run.restore(images)
+    run.expect_same(before, "after the restore")
+    run.expect_pass()
+
+
+MODES: dict[str, Callable[[Run], None]] = {
+    "alone": alone,
+    "interrupted": interrupted,
+    "restored": restored,
+    "left-running": left_running,
+    "twice": restored_twice,
+    "left-running-then-restored": left_running_then_restored,
+}
+
+
+def run_in_namespace(directory: Path, mode: str, program: str, *args: str, compare: bool) -> None:
+    """The same from within a pid and mount namespace of its own. Raises as a Run does."""
+    command = [
+        *("unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"),
+        *(sys.executable, str(Path(__file__).resolve()), str(directory), mode),
+        *("compare" if compare else "-", program, *args),
+    ]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * SECONDS,
+        check=False,
+    )  # fmt: skip
+    if done.returncode == SKIPPED:
+        raise Skipped(done.stdout.strip())
+    if done.returncode:
+        raise AssertionError(f"inside its own pid namespace: {done.stdout}{done.stderr}")
+
+
+def main(directory: str, mode: str, compare: str, program: str, *args: str) -> int:
+    run = Run(Path(directory), program, *args, compare=compare == "compare")
+    try:
+        MODES[mode](run)
+    except Skipped as reason:
+        print(reason)
+        return SKIPPED
+    except AssertionError as error:
+        print(error)
+        return 1
+    finally:
+        run.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,102 @@
+"""Every test program, in every way to disk and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from live.roundtrip import FOREIGN_UID, MODES, Run, Skipped, run_in_namespace
+
+
+class Case(NamedTuple):
+    words: str  # the program and its arguments
+    changes: bool = False  # all the time: /proc is not compared
+    root: bool = False  # builds what only root can
+    not_in: tuple[str, ...] = ()  # modes that make no sense for it
+
+    @property
+    def program(self) -> str:
+        return self.words.split()[0]
+
+    @property
+    def args(self) -> list[str]:
+        return self.words.split()[1:]
+
+
+CASES = (
+    Case("anonymous"),
+    Case("counter", changes=True),
+    Case("groups"),
+    Case("pipes"),
+    Case("positions"),
+    Case("signals"),
+    Case("threads"),
+    Case("tree300"),
+    Case("zombies"),
+    Case("zombies leader"),
+)
+
+pytestmark = pytest.mark.root
+
+
+def cases(mode: str) -> pytest.MarkDecorator:
+    chosen = [case for case in CASES if mode not in case.not_in]
+    if mode == "foreign-uid":
+        chosen = [case for case in chosen if not case.root]
+    return pytest.mark.parametrize("case", chosen, ids=lambda case: case.words.replace(" ", "-"))
+
+
+def run_mode(new_run: Callable[..., Run], case: Case, mode: str, uid: int | None = None) -> None:
+    run = new_run(case.program, *case.args, uid=uid, compare=not case.changes)
+    try:
+        MODES[mode](run)
+    except Skipped as reason:
+        pytest.skip(str(reason))
+
+
+@cases("alone")
+def test_program_passes_when_nobody_touches_it(case: Case, new_run: Callable[..., Run]) -> None:
+    run_mode(new_run, case, "alone")
+
+
+@cases("interrupted")
+def test_program_passes_when_it_is_only_interrupted(
+    case: Case, new_run: Callable[..., Run]
+) -> None:
+    run_mode(new_run, case, "interrupted")
+
+
+@cases("restored")
+def test_program_survives_a_dump_and_a_restore(case: Case, new_run: Callable[..., Run]) -> None:
+    run_mode(new_run, case, "restored")
+
+
+@cases("left-running")
+def test_program_left_running_is_unharmed(case: Case, new_run: Callable[..., Run]) -> None:
+    run_mode(new_run, case, "left-running")
+
+
+@cases("twice")
+def test_program_survives_two_rounds(case: Case, new_run: Callable[..., Run]) -> None:
+    run_mode(new_run, case, "twice")
+
+
+@cases("left-running-then-restored")
+def test_program_dumped_while_it_ran_on_comes_back(case: Case, new_run: Callable[..., Run]) -> None:
+    run_mode(new_run, case, "left-running-then-restored")
+
+
+@cases("foreign-uid")
+def test_program_of_another_user_survives(case: Case, new_run: Callable[..., Run]) -> None:
+    run_mode(new_run, case, "restored", uid=FOREIGN_UID)
+
+
+@cases("namespace")
+def test_program_survives_inside_its_own_pid_namespace(case: Case, directory: Path) -> None:
+    try:
+        run_in_namespace(directory, "restored", case.program, *case.args, compare=not case.changes)
+    except Skipped as reason:
+        pytest.skip(str(reason))
