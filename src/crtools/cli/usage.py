@@ -1,0 +1,134 @@
+"""What `crtools --help` prints, and the short form that a wrong line gets."""
+
+from __future__ import annotations
+
+USAGE = """\
+Usage:
+  crtools dump -t PID -D DIR [OPTION]...
+  crtools restore -D DIR [-d] [OPTION]...
+  crtools check [--extra] [--feature NAME|list]
+  crtools image show|info|decode|encode FILE-or-DIR
+"""
+
+HINT = "Try 'crtools --help' for the options.\n"
+
+HELP = (
+    "crtools brings a running process tree to disk and back.\n\n"
+    + USAGE
+    + """
+Commands:
+  dump         write the tree whose root is PID to image files, then end it
+  restore      bring a dumped tree back
+  check        try what this kernel and our privileges allow, and say what is missing
+  image        look into image files
+  Not available yet: pre-dump, lazy-pages, page-server, service, swrk, dedup, cpuinfo dump|check.
+
+Options stand before or after the command. A long option may be shortened as long as it stays
+unique. Those marked * can be taken back by --no-NAME. Meanings are those of criu(8).
+
+What and where:
+  -t, --tree PID               the root of the tree
+  -D, --images-dir DIR         image files; the current directory if not given
+  -W, --work-dir DIR           log, pid file and statistics; the images' directory if not given
+  -r, --root DIR               restore with this root
+      --pidfile FILE           restore: write the root's pid there; the file must not exist
+      --status-fd FD           write a zero byte there when done, or ready to serve
+      --prev-images-dir DIR    an earlier dump, relative to the images' directory
+
+What becomes of the tasks:
+  -R, --leave-running          dump: let them run on
+  -s, --leave-stopped          leave them stopped
+  -d, --restore-detached*      restore: do not wait for the root to end
+  -S, --restore-sibling*       restore: the root becomes our sibling, not our child
+  -j, --shell-job*             the tree belongs to a shell's session, and keeps our terminal
+      --dry-run                restore: print the plan and touch nothing
+      --timeout SECONDS        limit for collecting the tasks (10; 0: none)
+      --freeze-cgroup PATH     the tasks' freezer
+      --exec-cmd               restore: run the command that follows -- as the tree's parent
+      --unprivileged*          work with what we may
+
+Log:
+  -o, --log-file FILE          relative to the work directory; standard error if not given
+  -v[N], --verbosity[=N]       0 nothing, 1 errors, 2 warnings (default), 3 info, 4 everything
+      --log-pid*               lines about a task go to FILE.PID
+      --display-stats*         print the figures when done
+
+Config files (/etc/criu/default.conf, ~/.criu/default.conf, $CRIU_CONFIG_FILE):
+      --config FILE            read this one instead of the two default ones
+      --no-default-config      do not read the two default ones
+
+Scripts:
+      --action-script PROGRAM  run it at each stage; CRTOOLS_SCRIPT_ACTION says which
+
+Files:
+      --ghost-limit SIZE       largest deleted file to carry along, K, M or G (1M)
+      --ghost-fiemap*          find holes by FIEMAP
+      --link-remap*            link deleted files that have other names
+      --file-validation HOW    what must match on restore: filesize or buildid
+      --skip-file-rwx-check*   do not compare the files' permissions
+      --evasive-devices*       use any path that leads to the device
+  -l, --file-locks*            carry file locks
+      --external KIND[ID]:NAME do not carry this object, it is outside
+      --inherit-fd fd[N]:RES   restore: use our descriptor N for this object
+      --close FD               close a descriptor first
+      --force-irmap*           search names for inotify watches
+      --irmap-scan-path PATH   search there
+      --libdir DIR             plugins
+
+Memory:
+      --track-mem*             follow changes for a later dump
+      --auto-dedup*            drop pages from images that are not needed any more
+      --pre-dump-mode HOW      splice or read
+      --lazy-pages             bring pages when they are touched
+      --stream*                images go through a stream
+      --page-server*           pages go to a page server
+      --address ADDRESS        its address
+      --port PORT              its port
+      --ps-socket FD           its connection
+      --daemon*                servers go to the background
+      --tls*                   encrypt; with --tls-cacert, --tls-cacrl, --tls-cert, --tls-key
+                               FILE and --tls-no-cn-verify
+
+Sockets and networks:
+      --tcp-established*       carry established connections
+      --tcp-close*             carry them as closed
+      --skip-in-flight*        leave out connections that are being made
+      --ext-unix-sk[=INODE]    unix sockets whose peer is outside
+      --network-lock HOW       iptables, nftables or skip
+      --veth-pair IN=OUT       names of veth pairs
+      --weak-sysctls*          leave out sysctls that do not exist here
+
+Namespaces and mounts:
+  -J, --join-ns KIND:PID|FILE  restore into this namespace
+      --empty-ns net           do not carry what is in it
+  -M, --ext-mount-map KEY:VAL  outside mounts; --enable-external-sharing and
+                               --enable-external-masters permit shared and slave ones
+      --skip-mnt PATH          leave out a mount
+      --enable-fs NAME,...     file systems to trust
+      --mntns-compat-mode*     the older way of restoring mounts
+      --lsm-profile KIND:NAME  security profile on restore
+      --lsm-mount-context TEXT security context of mounts on restore
+
+Control groups:
+      --manage-cgroups[=MODE]  none, props, soft, full, strict or ignore
+      --cgroup-root [CTL:]PATH root of the groups
+      --cgroup-props TEXT      properties; --cgroup-props-file FILE reads them from a file
+      --cgroup-dump-controller NAME
+                               only these controllers
+      --cgroup-yard DIR        where they are mounted
+
+The machine:
+      --cpu-cap[=CAP,...]      none, fpu, ins, cpu or all; ^ negates
+      --allow-uprobes*         tasks may have uprobes
+
+Check:
+      --extra*                 also what only some trees need
+      --experimental*          also what is not used yet
+      --all                    everything
+      --feature NAME           one feature; "list" prints the names
+      --ms, --deprecated*      accepted for old scripts
+
+  -h, --help                   this text
+  -V, --version                the versions
+"""
+)
