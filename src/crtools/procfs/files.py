@@ -142,6 +142,21 @@ def split_deleted(path: bytes) -> tuple[bytes, bool]:
     return path, False
 
 
+def unescape(text: bytes) -> bytes:
+    """What seq_escape and mangle_path wrote, its octal escapes (`\\040`) made plain bytes again."""
+    if b"\\" not in text:
+        return text
+    first, *rest = text.split(b"\\")
+    plain = [first]
+    for part in rest:
+        digits = part[:3]
+        if len(digits) == 3 and not digits.strip(b"01234567") and digits < b"400":
+            plain.append(bytes((int(digits, 8),)) + part[3:])
+        else:
+            plain.append(b"\\" + part)
+    return b"".join(plain)
+
+
 def misread(file: str, line: bytes, because: str = "") -> InternalError:
     """The error for text that no kernel we know writes, naming the line."""
     return InternalError(

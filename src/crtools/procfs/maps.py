@@ -20,7 +20,7 @@ class Vma(Record):
     in brackets; `deleted` says that the path was followed by " (deleted)".
     """
 
-    __slots__ = (  # noqa: RUF023 - the line's order
+    __slots__ = (
         "start",
         "end",
         "prot",

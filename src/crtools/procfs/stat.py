@@ -34,7 +34,7 @@ class Stat(Record):
     Status.
     """
 
-    __slots__ = (  # noqa: RUF023 - the manual page's order
+    __slots__ = (
         "pid",
         "comm",
         "state",

@@ -23,7 +23,7 @@ class Status(Record):
       `thread_features_locked`: x86's shadow stack words (b"shstk", b"wrss").
     """
 
-    __slots__ = (  # noqa: RUF023 - the file's order
+    __slots__ = (
         "name",
         "umask",
         "state",
