@@ -17,6 +17,7 @@ enum {
 	OP_MERGE = 3,	 /* copy the pages that differ: dst, src, bytes; result: pages copied */
 	OP_COPY = 4,	 /* copy bytes: dst, src, bytes */
 	OP_SKIP_IF = 5,	 /* skip arg2 instructions if arg0 == arg1 */
+	OP_VALUE = 6,	 /* the result is arg0, to be stored */
 };
 
 /* How an argument is found; four bits each in `kinds`. */

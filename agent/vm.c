@@ -156,8 +156,8 @@ static void run(struct slot *slot)
 		s64 result = 0;
 		u32 i;
 
-		if (orphaned(slot))
-			break;
+		/* Whether we are orphaned is looked at in transfers alone: what a few instructions do
+		 * together (close a descriptor, forget its number) is never cut in two. */
 		for (i = 0; i < 6; i++) {
 			u64 v = in->arg[i];
 
@@ -202,6 +202,9 @@ static void run(struct slot *slot)
 		case OP_SKIP_IF:
 			if (arg[0] == arg[1])
 				at += (u32)arg[2];
+			break;
+		case OP_VALUE:
+			result = (s64)arg[0];
 			break;
 		}
 		in->result = result;

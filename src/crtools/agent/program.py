@@ -25,7 +25,7 @@ RESULT_AT = 72
 _RESULT = struct.Struct("<q")
 
 # agent/ops.h
-OP_SYSCALL, OP_TRANSFER, OP_CLONE, OP_MERGE, OP_COPY, OP_SKIP_IF = range(6)
+OP_SYSCALL, OP_TRANSFER, OP_CLONE, OP_MERGE, OP_COPY, OP_SKIP_IF, OP_VALUE = range(7)
 ARG_VALUE, ARG_DATA, ARG_RESULT, ARG_LOAD64, ARG_LOAD32, ARG_AREA, ARG_AREA32 = range(7)
 STORE_IN_AREA = 16
 ANY, NONNEGATIVE, EXACTLY, OR_ERRNO = range(4)
@@ -116,6 +116,14 @@ class Program:
 
     def copy(self, to: Arg, source: Arg, length: int) -> Ref:
         return self.call(0, to, source, length, op=OP_COPY)
+
+    def address(self, of: Ref, into: Ref) -> None:
+        """Stores the address that a data reference has in the task at another data reference."""
+        self.call(0, of, op=OP_VALUE, expect=ANY, store=into, store_bytes=8)
+
+    def store(self, value: Arg, into: Ref) -> None:
+        """Stores a 32-bit value, such as a descriptor, at a data reference."""
+        self.call(0, value, op=OP_VALUE, expect=ANY, store=into)
 
     def clone(self, args: Ref, size: int, slot: int, label: Label) -> Ref:
         """clone3(2); the child starts in its own slot."""

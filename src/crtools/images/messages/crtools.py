@@ -105,7 +105,7 @@ class CrtoolsTaskEntry(Message):
     NAME = "crtools_task_entry"
     FIELDS = (
         (1, "xstate", "optional", "bytes", None, None, None),
-        (2, "xcr0", "optional", "uint64", None, None, None),
+        (2, "xcr0", "optional", "uint64", None, None, "hex"),
         (3, "restart", "repeated", "message", "crtools:RestartEntry", None, None),
     )
 

@@ -1,0 +1,271 @@
+"""Stopping a whole process tree, while it forks and makes threads.
+
+A process is complete when a pass over its threads finds no new one; the tree is complete when a
+pass over the stopped processes finds no new child. Only then is anything looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+
+from crtools import log
+from crtools.errors import CrtoolsError, TaskVanished, UnsupportedObject, UsageError
+from crtools.model.tree import HostPid, Process
+from crtools.procfs.files import read_task_file
+from crtools.procfs.stat import PF_KTHREAD, read_stat
+from crtools.procfs.status import read_status
+from crtools.tracee import ptrace
+from crtools.tracee import x86_64 as arch
+from crtools.tracee.seize import Tracee, denied, seize
+
+EINTR = 4
+# These answer -EINTR for a mere stop, unlike all others (signal(7), "Interruption of system calls
+# and library functions by stop signals"): epoll_wait, epoll_pwait, epoll_pwait2, semop,
+# semtimedop, rt_sigtimedwait, io_getevents. The program must not see it: they begin again.
+ANSWER_EINTR = frozenset((232, 281, 441, 65, 220, 128, 208))
+
+
+class Tree:
+    """The stopped tree, parents before their children. As a context manager it lets go of all."""
+
+    def __init__(self, proc: int, timeout: float) -> None:
+        self._proc = proc
+        self._deadline = time.monotonic() + timeout if timeout else None
+        self.processes: list[Process] = []
+        self._known: dict[int, Process] = {}
+        self._tracees: list[Tracee] = []
+        self.started_us = 0
+        self.frozen_us = 0
+
+    @property
+    def root(self) -> Process:
+        return self.processes[0]
+
+    @property
+    def alive(self) -> list[Process]:
+        return [process for process in self.processes if process.tracees]
+
+    def __enter__(self) -> Tree:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def freeze(self, root: HostPid) -> None:
+        self._check_root(root)
+        self.started_us = time.monotonic_ns() // 1000
+        self._add(Process(root, None))
+        if not self.processes:
+            raise TaskVanished(f"There is no task {root}", hint="check the pid with ps")
+        new = True
+        while new:
+            new = False
+            # Orphans come to a subreaper at any time: look at everybody again.
+            for process in list(self.processes):
+                for child in self._children(process):
+                    if child not in self._known:
+                        new |= self._add(Process(HostPid(child), process))
+            self._check_time("its processes multiply faster than they can be stopped")
+        if self.root.zombie:
+            raise UnsupportedObject(
+                f"Task {root} has ended already",
+                because="it is a zombie that its parent has not waited for",
+                subject=("task", root),
+            )
+        self._order()
+        self.frozen_us = time.monotonic_ns() // 1000
+
+    def release(self) -> None:
+        """Lets all tasks go on (or stay stopped by what had stopped them)."""
+        failed: BaseException | None = None
+        for tracee in self._tracees:
+            try:
+                tracee.stop()
+                tracee.release()
+            except TaskVanished:
+                continue
+            except (OSError, CrtoolsError) as error:
+                failed = error
+        self._tracees.clear()
+        if failed is not None:
+            raise failed
+
+    def kill(self) -> None:
+        """Ends all tasks, and returns when they have ended."""
+        for process in self.alive:
+            try:
+                os.kill(process.pid, 9)
+            except ProcessLookupError:
+                continue
+        for tracee in self._tracees:
+            try:
+                while True:
+                    status = ptrace.wait(tracee.tid)
+                    if status is not None and not os.WIFSTOPPED(status):
+                        break
+            except ChildProcessError:
+                continue
+        self._tracees.clear()
+
+    def _check_root(self, root: HostPid) -> None:
+        # A tree that holds the tool itself would wait for itself.
+        pid = os.getpid()
+        while pid > 1:
+            if pid == root:
+                raise UsageError(
+                    f"Cannot dump task {root}",
+                    because="crtools is one of its descendants",
+                    hint="start crtools from outside that tree",
+                )
+            pid = read_stat(self._proc, pid).ppid
+        if root != 1 and read_stat(self._proc, root).flags & PF_KTHREAD:
+            raise UnsupportedObject(
+                f"Cannot dump task {root}",
+                because="it is a kernel thread",
+                subject=("task", root),
+            )
+
+    def _add(self, process: Process) -> bool:
+        """Stops a process and enters it; False if it is gone by now."""
+        try:
+            process.tracees = self._stop_threads(process.pid)
+            process.status = read_status(self._proc, process.pid)
+            process.stat = read_stat(self._proc, process.pid)
+        except TaskVanished:
+            if process.parent is None:
+                raise
+            return False
+        if not process.tracees and process.status.state not in "ZX":
+            raise denied(process.pid, process.status.tracer_pid)
+        self._known[process.pid] = process
+        self.processes.append(process)
+        if process.parent is not None:
+            process.parent.children.append(process)
+        log.debug(f"stopped {process.name}: {len(process.tracees)} threads")
+        return True
+
+    def _stop_threads(self, pid: int) -> list[Tracee]:
+        tracees: dict[int, Tracee] = {}
+        new = True
+        while new:
+            new = False
+            tids = self._tids(pid)
+            batch: list[Tracee] = []
+            for tid in tids:
+                if tid in tracees:
+                    continue
+                tracee = seize(pid, tid)
+                if tracee is None:
+                    self._check_unseizable(pid, tid)
+                    continue
+                # From now on it is let go of, whatever happens.
+                self._tracees.append(tracee)
+                tracees[tid] = tracee
+                batch.append(tracee)
+                new = True
+            for tracee in batch:
+                ptrace.interrupt(tracee.tid)
+            for tracee in batch:
+                try:
+                    self._wait(tracee)
+                    tracee.save()
+                    self._mend(tracee)
+                except TaskVanished:
+                    del tracees[tracee.tid]
+                    self._tracees.remove(tracee)
+            self._check_time(f"task {pid} makes threads faster than they can be stopped")
+        return [tracees[tid] for tid in sorted(tracees, key=lambda tid: (tid != pid, tid))]
+
+    def _tids(self, pid: int) -> list[int]:
+        try:
+            fd = os.open(f"{pid}/task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._proc)
+        except OSError as error:
+            raise TaskVanished(f"There is no task {pid}", hint="check the pid with ps") from error
+        try:
+            return sorted(int(name) for name in os.listdir(fd))
+        except OSError:
+            return []
+        finally:
+            os.close(fd)
+
+    def _wait(self, tracee: Tracee) -> None:
+        limit = time.monotonic() + 0.05
+        if tracee.wait_until_stopped(limit, run_signals=True):
+            return
+        log.info(f"task {tracee.tid} does not stop yet: it waits in the kernel, in vfork perhaps")
+        # A parent in vfork() stops when its child has called execve(): the child is not seized
+        # before, since children are looked for only in stopped processes.
+        while not tracee.wait_until_stopped(time.monotonic() + 0.05, run_signals=True):
+            self._check_time(f"task {tracee.tid} waits in the kernel and cannot be stopped there")
+
+    def _mend(self, tracee: Tracee) -> None:
+        """Takes back what our stop alone did to the task's registers."""
+        home = tracee.home
+        call = home[arch.ORIG_RAX]
+        if call in ANSWER_EINTR and arch.result(home) == -EINTR:
+            home[arch.RAX] = (1 << 64) - arch.ERESTARTNOHAND
+        rseq = ptrace.rseq(tracee.tid)
+        if rseq and rseq[0]:
+            self._leave_critical_section(tracee, rseq[0])
+
+    def _leave_critical_section(self, tracee: Tracee, address: int) -> None:
+        """A task stopped inside a restartable sequence goes on at its abort handler, as after any
+        preemption (rseq(2)); the kernel would do it from rseq_cs, which our own code in there makes
+        it forget."""
+        fd = os.open(f"{tracee.pid}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
+        try:
+            pointer = struct.unpack("<Q", os.pread(fd, 8, address + 8))[0]
+            if not pointer:
+                return
+            _, _, start, length, abort = struct.unpack("<IIQQQ", os.pread(fd, 32, pointer))
+        except (OSError, struct.error):
+            return  # the kernel would find no sequence there either
+        finally:
+            os.close(fd)
+        if start <= tracee.home[arch.RIP] < start + length:
+            tracee.home[arch.RIP] = abort
+
+    def _children(self, process: Process) -> list[int]:
+        found: list[int] = []
+        for tracee in process.tracees:
+            try:
+                data = read_task_file(self._proc, process.pid, "children", tracee.tid)
+            except TaskVanished:
+                continue
+            found += [int(word) for word in data.split()]
+        return found
+
+    def _check_unseizable(self, pid: int, tid: int) -> None:
+        try:
+            status = read_status(self._proc, pid, tid)
+        except TaskVanished:
+            return
+        if status.state in "ZX":
+            if tid == pid and status.threads > 1:
+                raise UnsupportedObject(
+                    f"Cannot dump task {pid}",
+                    because="its first thread has exited while others run on",
+                    subject=("task", pid),
+                )
+            return
+        raise denied(tid, status.tracer_pid)
+
+    def _check_time(self, because: str) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise UnsupportedObject(
+                "Cannot stop the tree in time",
+                because=because,
+                hint="raise --timeout, or dump it at a quieter moment",
+            )
+
+    def _order(self) -> None:
+        """Parents before children, children by age, as they will be created again."""
+        ordered: list[Process] = []
+        stack = [self.processes[0]]
+        while stack:
+            process = stack.pop()
+            ordered.append(process)
+            stack += sorted(process.children, key=lambda c: c.stat.starttime, reverse=True)
+        self.processes = ordered

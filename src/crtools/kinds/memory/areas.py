@@ -1,0 +1,200 @@
+"""Areas of an address space: from /proc to vma_entry, and what is refused.
+
+/proc/PID/maps tells where an area is and what is behind it, VmFlags of smaps how it was advised
+(Documentation/filesystems/proc.rst). Both are read while the process is stopped.
+"""
+
+from __future__ import annotations
+
+from crtools.abi.mman import (
+    MAP_ANONYMOUS,
+    MAP_GROWSDOWN,
+    MAP_HUGE_SHIFT,
+    MAP_HUGETLB,
+    MAP_LOCKED,
+    MAP_NORESERVE,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    PROT_READ,
+)
+from crtools.errors import UnsupportedObject
+from crtools.images.messages.vma import VmaEntry
+from crtools.model.value import Value
+from crtools.procfs import smaps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from crtools.procfs.maps import Vma
+
+# vma_entry.status
+REGULAR = 1 << 0
+STACK = 1 << 1
+VSYSCALL = 1 << 2
+VDSO = 1 << 3
+HEAP = 1 << 5
+FILE_PRIVATE = 1 << 6
+FILE_SHARED = 1 << 7
+ANON_SHARED = 1 << 8
+ANON_PRIVATE = 1 << 9
+SYSV_SHM = 1 << 10
+SOCKET = 1 << 11
+VVAR = 1 << 12
+AIO_RING = 1 << 13
+MEMFD = 1 << 14
+SHADOW_STACK = 1 << 15
+GUARD = 1 << 16
+UPROBES = 1 << 17
+
+# VmFlags that are MADV_* advice: (flag of smaps, number of the advice).
+ADVICE = (
+    (smaps.VF_RR, 1),
+    (smaps.VF_SR, 2),
+    (smaps.VF_DC, 10),
+    (smaps.VF_MG, 12),
+    (smaps.VF_HG, 14),
+    (smaps.VF_NH, 15),
+    (smaps.VF_DD, 16),
+    (smaps.VF_WF, 18),
+)
+
+# What is not carried yet, with its words in the refusal.
+NOT_CARRIED = (
+    (smaps.VF_SS, "it is a shadow stack"),
+    (smaps.VF_UM | smaps.VF_UW | smaps.VF_UI, "it is registered with a userfaultfd"),
+    (smaps.VF_SL, "it is sealed (mseal)"),
+    (smaps.VF_DP, "it is droppable (MAP_DROPPABLE)"),
+    (smaps.VF_GU, "it may have guard pages (MADV_GUARD_INSTALL)"),
+)
+
+# What an area may be named if nothing is mapped there but anonymous memory.
+_PLAIN = (b"", b"[heap]", b"[stack]")
+
+
+class Area(Value):
+    """An area as the dump needs it; `pages` says whether its own pages go into the image."""
+
+    entry: VmaEntry
+    flags: int
+    pages: bool
+    lazy: bool
+    readable: bool
+    name: bytes
+
+
+def collect_areas(
+    vmas: Sequence[Vma],
+    facts: Sequence[tuple[int, int, smaps.SmapsFacts]],
+    file_id: Callable[[Vma], int],
+    shared_id: Callable[[Vma], int],
+    task: str,
+) -> list[Area]:
+    """The areas with their entries. `file_id` and `shared_id` enter what is behind a mapping into
+    the files images. Raises UnsupportedObject, naming the area."""
+    if len(vmas) != len(facts):
+        raise UnsupportedObject(
+            f"Cannot dump the memory of {task}", because="its areas change while it is stopped"
+        )
+    areas: list[Area] = []
+    for vma, (start, _, fact) in zip(vmas, facts, strict=True):
+        if vma.start != start:
+            raise UnsupportedObject(
+                f"Cannot dump the memory of {task}", because="its areas change while it is stopped"
+            )
+        area = _area(vma, fact, file_id, shared_id, task)
+        last = areas[-1] if areas else None
+        if last is not None and _continues(last.entry, area.entry):
+            # vvar and vvar_vclock are one area to older kernels and to CRIU.
+            last.entry.end = area.entry.end
+            continue
+        areas.append(area)
+    return areas
+
+
+def _continues(last: VmaEntry, entry: VmaEntry) -> bool:
+    return bool(last.status & VVAR and entry.status & VVAR and last.end == entry.start)
+
+
+def _area(
+    vma: Vma,
+    fact: smaps.SmapsFacts,
+    file_id: Callable[[Vma], int],
+    shared_id: Callable[[Vma], int],
+    task: str,
+) -> Area:
+    flags, path = fact.flags, vma.path
+    status, map_flags, shmid, pgoff = REGULAR, MAP_PRIVATE, 0, 0
+    fdflags: int | None = None
+    for flag, because in NOT_CARRIED:
+        if flags & flag:
+            raise _refused(vma, task, because)
+    if vma.path == b"[vsyscall]":
+        # Every x86-64 process has it at the same place.
+        status, map_flags = VSYSCALL | ANON_PRIVATE, MAP_PRIVATE | MAP_ANONYMOUS
+    elif path in (b"[vdso]", b"[vvar]", b"[vvar_vclock]"):
+        status |= ANON_PRIVATE | (VDSO if path == b"[vdso]" else VVAR)
+        map_flags |= MAP_ANONYMOUS
+    elif path in _PLAIN or path.startswith(b"[anon:") or path.startswith(b"[stack"):
+        status |= ANON_PRIVATE | (HEAP if path == b"[heap]" else 0)
+        map_flags |= MAP_ANONYMOUS
+    elif path.startswith(b"["):
+        raise _refused(vma, task, f"it is {path.decode(errors='replace')}")
+    elif flags & smaps.VF_HT:
+        if path != b"/anon_hugepage" or vma.shared:
+            raise _refused(vma, task, "huge pages of a file or shared ones are not carried yet")
+        status |= ANON_PRIVATE
+        shift = (fact.kernel_page_size).bit_length() - 1
+        map_flags |= MAP_ANONYMOUS | MAP_HUGETLB | shift << MAP_HUGE_SHIFT
+    elif path == b"/dev/zero" and vma.deleted and vma.shared:
+        status |= FILE_SHARED | MEMFD
+        map_flags = MAP_SHARED
+        shmid, pgoff, fdflags = shared_id(vma), vma.pgoff, 2
+    elif path.startswith((b"/memfd:", b"/SYSV", b"anon_inode:", b"socket:", b"/[aio]")):
+        raise _refused(vma, task, f"what is mapped, {path.decode(errors='replace')}, is not yet")
+    else:
+        if flags & (smaps.VF_PF | smaps.VF_IO | smaps.VF_MM):
+            raise _refused(vma, task, "it is memory of a device")
+        status |= FILE_SHARED if vma.shared else FILE_PRIVATE
+        map_flags = MAP_SHARED if vma.shared else MAP_PRIVATE
+        shmid, pgoff = file_id(vma), vma.pgoff
+        fdflags = 2 if vma.shared and flags & smaps.VF_MW else 0
+    if flags & smaps.VF_GD:
+        map_flags |= MAP_GROWSDOWN
+    if flags & smaps.VF_LO:
+        map_flags |= MAP_LOCKED
+    if flags & smaps.VF_NR:
+        map_flags |= MAP_NORESERVE
+    advice = 0
+    for flag, number in ADVICE:
+        if flags & flag:
+            advice |= 1 << number
+    private = bool(status & (ANON_PRIVATE | FILE_PRIVATE) and not status & (VSYSCALL | VVAR))
+    entry = VmaEntry(
+        start=vma.start,
+        end=vma.end,
+        pgoff=pgoff,
+        shmid=shmid,
+        prot=vma.prot,
+        flags=map_flags,
+        status=status,
+        fd=-1,
+        madv=advice or None,
+        fdflags=fdflags,
+    )
+    return Area(
+        entry=entry,
+        flags=flags,
+        pages=private and not status & VDSO,
+        lazy=bool(status & ANON_PRIVATE) and not flags & (smaps.VF_LO | smaps.VF_HT),
+        readable=bool(vma.prot & PROT_READ),
+        name=path,
+    )
+
+
+def _refused(vma: Vma, task: str, because: str) -> UnsupportedObject:
+    return UnsupportedObject(
+        f"Cannot dump the area {vma.start:x}-{vma.end:x} of {task}",
+        because=because,
+        subject=("area", vma.start, vma.end),
+    )

@@ -1,0 +1,56 @@
+"""Which pages of a process hold something: PAGEMAP_SCAN, or pagemap's words where it is missing."""
+
+from __future__ import annotations
+
+import errno
+
+from crtools.abi.ioctl import (
+    PAGE_IS_FILE,
+    PAGE_IS_GUARD,
+    PAGE_IS_PFNZERO,
+    PAGE_IS_PRESENT,
+    PAGE_IS_SWAPPED,
+)
+from crtools.procfs.pagemap import read_page_regions, read_pagemap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Region: TypeAlias = tuple[int, int, int]
+
+_VSYSCALL = 0xFFFFFFFFFF600000  # arch/x86: VSYSCALL_ADDR, no page of the process
+
+
+def scan(pagemap: int, spans: list[tuple[int, int]]) -> list[Region]:
+    """What is resident, swapped out or a guard in `spans`, ascending: (start, end, categories) with
+    categories of FILE, PFNZERO and GUARD. `pagemap` is from open_pagemap.
+
+    Without PAGEMAP_SCAN (before Linux 6.7) zero pages are not told apart: they are written.
+    """
+    spans = [span for span in spans if span[1] <= _VSYSCALL]
+    if not spans:
+        return []
+    there = PAGE_IS_PRESENT | PAGE_IS_SWAPPED
+    wanted = PAGE_IS_FILE | PAGE_IS_PFNZERO
+    # Guard pages are a category since Linux 6.15; before, asking for them is EINVAL.
+    for guard in (PAGE_IS_GUARD, 0):
+        try:
+            return list(
+                read_page_regions(
+                    pagemap,
+                    spans[0][0],
+                    spans[-1][1],
+                    category_anyof_mask=there | guard,
+                    return_mask=wanted | guard,
+                )
+            )
+        except OSError as error:
+            if error.errno == errno.ENOTTY:
+                break
+            if error.errno != errno.EINVAL or not guard:
+                raise
+    regions: list[Region] = []
+    for start, end in spans:
+        regions += read_pagemap(pagemap, start, end)
+    return regions
