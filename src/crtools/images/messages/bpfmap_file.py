@@ -64,7 +64,7 @@ class BpfmapFileEntry(Message):
     NAME = "bpfmap_file_entry"
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
-        (2, "flags", "required", "uint32", None, None, None),
+        (2, "flags", "required", "uint32", None, None, "open.flags"),
         (3, "pos", "required", "uint64", None, None, None),
         (4, "fown", "required", "message", "fown:FownEntry", None, None),
         (5, "map_type", "required", "uint32", None, None, None),

@@ -139,11 +139,11 @@ class TaskCoreEntry(Message):
 
     NAME = "task_core_entry"
     FIELDS = (
-        (1, "task_state", "required", "uint32", None, None, None),
+        (1, "task_state", "required", "uint32", None, None, "task.state"),
         (2, "exit_code", "required", "uint32", None, None, None),
         (3, "personality", "required", "uint32", None, None, None),
         (4, "flags", "required", "uint32", None, None, None),
-        (5, "blk_sigset", "required", "uint64", None, None, None),
+        (5, "blk_sigset", "required", "uint64", None, None, "hex"),
         (6, "comm", "required", "string", None, None, None),
         (7, "timers", "optional", "message", "timer:TaskTimersEntry", None, None),
         (8, "rlimits", "optional", "message", "core:TaskRlimitsEntry", None, None),
@@ -155,7 +155,7 @@ class TaskCoreEntry(Message):
         (14, "oom_score_adj", "optional", "int32", None, None, None),
         (15, "sigactions", "repeated", "message", "sa:SaEntry", None, None),
         (18, "child_subreaper", "optional", "bool", None, None, None),
-        (20, "blk_sigset_extended", "optional", "uint64", None, None, None),
+        (20, "blk_sigset_extended", "optional", "uint64", None, None, "hex"),
         (21, "stop_signo", "optional", "uint32", None, None, None),
         (22, "membarrier_registration_mask", "optional", "uint32", None, None, None),
     )

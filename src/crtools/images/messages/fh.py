@@ -160,7 +160,7 @@ class IrmapCacheEntry(Message):
 
     NAME = "irmap_cache_entry"
     FIELDS = (
-        (1, "dev", "required", "uint32", None, None, None),
+        (1, "dev", "required", "uint32", None, None, "rdev"),
         (2, "inode", "required", "uint64", None, None, None),
         (3, "path", "required", "string", None, None, None),
     )

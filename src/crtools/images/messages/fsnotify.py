@@ -69,9 +69,9 @@ class InotifyWdEntry(Message):
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
         (2, "i_ino", "required", "uint64", None, None, None),
-        (3, "mask", "required", "uint32", None, None, None),
-        (4, "ignored_mask", "required", "uint32", None, None, None),
-        (5, "s_dev", "required", "uint32", None, None, None),
+        (3, "mask", "required", "uint32", None, None, "hex"),
+        (4, "ignored_mask", "required", "uint32", None, None, "hex"),
+        (5, "s_dev", "required", "uint32", None, None, "dev"),
         (6, "wd", "required", "uint32", None, None, None),
         (7, "f_handle", "required", "message", "fh:FhEntry", None, None),
     )
@@ -213,7 +213,7 @@ class InotifyFileEntry(Message):
     NAME = "inotify_file_entry"
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
-        (2, "flags", "required", "uint32", None, None, None),
+        (2, "flags", "required", "uint32", None, None, "hex"),
         (4, "fown", "required", "message", "fown:FownEntry", None, None),
         (5, "wd", "repeated", "message", "fsnotify:InotifyWdEntry", None, None),
     )
@@ -475,10 +475,10 @@ class FanotifyMarkEntry(Message):
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
         (2, "type", "required", "enum", "fsnotify:MarkType", None, None),
-        (3, "mflags", "required", "uint32", None, None, None),
-        (4, "mask", "required", "uint32", None, None, None),
-        (5, "ignored_mask", "required", "uint32", None, None, None),
-        (6, "s_dev", "required", "uint32", None, None, None),
+        (3, "mflags", "required", "uint32", None, None, "hex"),
+        (4, "mask", "required", "uint32", None, None, "hex"),
+        (5, "ignored_mask", "required", "uint32", None, None, "hex"),
+        (6, "s_dev", "required", "uint32", None, None, "dev"),
         (7, "ie", "optional", "message", "fsnotify:FanotifyInodeMarkEntry", None, None),
         (8, "me", "optional", "message", "fsnotify:FanotifyMountMarkEntry", None, None),
     )
@@ -634,10 +634,10 @@ class FanotifyFileEntry(Message):
     NAME = "fanotify_file_entry"
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
-        (2, "flags", "required", "uint32", None, None, None),
+        (2, "flags", "required", "uint32", None, None, "hex"),
         (3, "fown", "required", "message", "fown:FownEntry", None, None),
-        (4, "faflags", "required", "uint32", None, None, None),
-        (5, "evflags", "required", "uint32", None, None, None),
+        (4, "faflags", "required", "uint32", None, None, "hex"),
+        (5, "evflags", "required", "uint32", None, None, "hex"),
         (6, "mark", "repeated", "message", "fsnotify:FanotifyMarkEntry", None, None),
     )
 

@@ -47,7 +47,7 @@ class MemfdFileEntry(Message):
     NAME = "memfd_file_entry"
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
-        (2, "flags", "required", "uint32", None, None, None),
+        (2, "flags", "required", "uint32", None, None, "open.flags"),
         (3, "pos", "required", "uint64", None, None, None),
         (4, "fown", "required", "message", "fown:FownEntry", None, None),
         (5, "inode_id", "required", "uint32", None, None, None),
@@ -169,7 +169,7 @@ class MemfdInodeEntry(Message):
         (3, "gid", "required", "uint32", None, None, None),
         (4, "size", "required", "uint64", None, None, None),
         (5, "shmid", "required", "uint32", None, None, None),
-        (6, "seals", "required", "uint32", None, None, None),
+        (6, "seals", "required", "uint32", None, None, "memfd.seals"),
         (7, "inode_id", "required", "uint64", None, None, None),
         (8, "hugetlb_flag", "optional", "uint32", None, None, None),
         (9, "mode", "optional", "uint32", None, None, None),

@@ -115,9 +115,9 @@ class MntEntry(Message):
     FIELDS = (
         (1, "fstype", "required", "uint32", None, None, None),
         (2, "mnt_id", "required", "uint32", None, None, None),
-        (3, "root_dev", "required", "uint32", None, None, None),
+        (3, "root_dev", "required", "uint32", None, None, "dev"),
         (4, "parent_mnt_id", "required", "uint32", None, None, None),
-        (5, "flags", "required", "uint32", None, None, None),
+        (5, "flags", "required", "uint32", None, None, "hex"),
         (6, "root", "required", "string", None, None, None),
         (7, "mountpoint", "required", "string", None, None, None),
         (8, "source", "required", "string", None, None, None),
@@ -129,7 +129,7 @@ class MntEntry(Message):
         (14, "fsname", "optional", "string", None, None, None),
         (15, "internal_sharing", "optional", "bool", None, None, None),
         (16, "deleted", "optional", "bool", None, None, None),
-        (17, "sb_flags", "optional", "uint32", None, None, None),
+        (17, "sb_flags", "optional", "uint32", None, None, "hex"),
         (18, "ext_key", "optional", "string", None, None, None),
     )
 

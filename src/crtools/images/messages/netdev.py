@@ -97,7 +97,7 @@ class NetDeviceEntry(Message):
         (1, "type", "required", "enum", "netdev:NdType", None, None),
         (2, "ifindex", "required", "uint32", None, None, None),
         (3, "mtu", "required", "uint32", None, None, None),
-        (4, "flags", "required", "uint32", None, None, None),
+        (4, "flags", "required", "uint32", None, None, "hex"),
         (5, "name", "required", "string", None, None, None),
         (6, "tun", "optional", "message", "tun:TunLinkEntry", None, None),
         (7, "address", "optional", "bytes", None, None, None),

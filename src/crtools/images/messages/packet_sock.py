@@ -305,7 +305,7 @@ class PacketSockEntry(Message):
         (1, "id", "required", "uint32", None, None, None),
         (2, "type", "required", "uint32", None, None, None),
         (3, "protocol", "required", "uint32", None, None, None),
-        (4, "flags", "required", "uint32", None, None, None),
+        (4, "flags", "required", "uint32", None, None, "hex"),
         (5, "ifindex", "required", "uint32", None, None, None),
         (6, "fown", "required", "message", "fown:FownEntry", None, None),
         (7, "opts", "required", "message", "sk_opts:SkOptsEntry", None, None),

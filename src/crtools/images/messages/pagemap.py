@@ -96,10 +96,10 @@ class PagemapEntry(Message):
 
     NAME = "pagemap_entry"
     FIELDS = (
-        (1, "vaddr", "required", "uint64", None, None, None),
+        (1, "vaddr", "required", "uint64", None, None, "hex"),
         (2, "compat_nr_pages", "required", "uint32", None, None, None),
         (3, "in_parent", "optional", "bool", None, None, None),
-        (4, "flags", "optional", "uint32", None, None, None),
+        (4, "flags", "optional", "uint32", None, None, "pagemap.flags"),
         (5, "nr_pages", "optional", "uint64", None, None, None),
     )
 

@@ -41,7 +41,7 @@ class PidfdEntry(Message):
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
         (2, "ino", "required", "uint32", None, None, None),
-        (3, "flags", "required", "uint32", None, None, None),
+        (3, "flags", "required", "uint32", None, None, "hex"),
         (4, "nspid", "required", "int32", None, None, None),
         (5, "fown", "required", "message", "fown:FownEntry", None, None),
     )

@@ -38,7 +38,7 @@ class PipeEntry(Message):
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
         (2, "pipe_id", "required", "uint32", None, None, None),
-        (3, "flags", "required", "uint32", None, None, None),
+        (3, "flags", "required", "uint32", None, None, "hex"),
         (4, "fown", "required", "message", "fown:FownEntry", None, None),
     )
 

@@ -60,7 +60,7 @@ class RegFileEntry(Message):
     NAME = "reg_file_entry"
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
-        (2, "flags", "required", "uint32", None, None, None),
+        (2, "flags", "required", "uint32", None, None, "open.flags"),
         (3, "pos", "required", "uint64", None, None, None),
         (5, "fown", "required", "message", "fown:FownEntry", None, None),
         (6, "name", "required", "string", None, None, None),

@@ -39,12 +39,12 @@ class SaEntry(Message):
 
     NAME = "sa_entry"
     FIELDS = (
-        (1, "sigaction", "required", "uint64", None, None, None),
-        (2, "flags", "required", "uint64", None, None, None),
-        (3, "restorer", "required", "uint64", None, None, None),
-        (4, "mask", "required", "uint64", None, None, None),
+        (1, "sigaction", "required", "uint64", None, None, "hex"),
+        (2, "flags", "required", "uint64", None, None, "hex"),
+        (3, "restorer", "required", "uint64", None, None, "hex"),
+        (4, "mask", "required", "uint64", None, None, "hex"),
         (5, "compat_sigaction", "optional", "bool", None, None, None),
-        (6, "mask_extended", "optional", "uint64", None, None, None),
+        (6, "mask_extended", "optional", "uint64", None, None, "hex"),
     )
 
     def __init__(

@@ -38,9 +38,9 @@ class SignalfdEntry(Message):
     NAME = "signalfd_entry"
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
-        (2, "flags", "required", "uint32", None, None, None),
+        (2, "flags", "required", "uint32", None, None, "hex"),
         (3, "fown", "required", "message", "fown:FownEntry", None, None),
-        (4, "sigmask", "required", "uint64", None, None, None),
+        (4, "sigmask", "required", "uint64", None, None, "hex"),
     )
 
     def __init__(

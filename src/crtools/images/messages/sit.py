@@ -61,8 +61,8 @@ class SitEntry(Message):
     NAME = "sit_entry"
     FIELDS = (
         (1, "link", "optional", "uint32", None, None, None),
-        (2, "local", "repeated", "uint32", None, None, None),
-        (3, "remote", "repeated", "uint32", None, None, None),
+        (2, "local", "repeated", "uint32", None, None, "ip"),
+        (3, "remote", "repeated", "uint32", None, None, "ip"),
         (4, "ttl", "optional", "uint32", None, None, None),
         (5, "tos", "optional", "uint32", None, None, None),
         (6, "pmtudisc", "optional", "bool", None, None, None),
@@ -73,9 +73,9 @@ class SitEntry(Message):
         (11, "encap_sport", "optional", "uint32", None, None, None),
         (12, "encap_dport", "optional", "uint32", None, None, None),
         (13, "rd_prefixlen", "optional", "uint32", None, None, None),
-        (14, "rd_prefix", "repeated", "uint32", None, None, None),
+        (14, "rd_prefix", "repeated", "uint32", None, None, "ip"),
         (15, "relay_prefixlen", "optional", "uint32", None, None, None),
-        (16, "relay_prefix", "repeated", "uint32", None, None, None),
+        (16, "relay_prefix", "repeated", "uint32", None, None, "ip"),
     )
 
     def __init__(

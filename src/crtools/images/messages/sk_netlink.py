@@ -59,7 +59,7 @@ class NetlinkSkEntry(Message):
         (2, "ino", "required", "uint32", None, None, None),
         (3, "protocol", "required", "uint32", None, None, None),
         (4, "state", "required", "uint32", None, None, None),
-        (6, "flags", "required", "uint32", None, None, None),
+        (6, "flags", "required", "uint32", None, None, "hex"),
         (7, "portid", "required", "uint32", None, None, None),
         (8, "groups", "repeated", "uint32", None, None, None),
         (9, "dst_portid", "required", "uint32", None, None, None),

@@ -177,7 +177,7 @@ class TcpStreamEntry(Message):
         (2, "inq_seq", "required", "uint32", None, None, None),
         (3, "outq_len", "required", "uint32", None, None, None),
         (4, "outq_seq", "required", "uint32", None, None, None),
-        (5, "opt_mask", "required", "uint32", None, None, None),
+        (5, "opt_mask", "required", "uint32", None, None, "hex"),
         (6, "snd_wscale", "required", "uint32", None, None, None),
         (7, "mss_clamp", "required", "uint32", None, None, None),
         (8, "rcv_wscale", "optional", "uint32", None, None, None),

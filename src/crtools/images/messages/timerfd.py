@@ -50,11 +50,11 @@ class TimerfdEntry(Message):
     NAME = "timerfd_entry"
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
-        (2, "flags", "required", "uint32", None, None, None),
+        (2, "flags", "required", "uint32", None, None, "hex"),
         (3, "fown", "required", "message", "fown:FownEntry", None, None),
         (4, "clockid", "required", "uint32", None, None, None),
         (5, "ticks", "required", "uint64", None, None, None),
-        (6, "settime_flags", "required", "uint32", None, None, None),
+        (6, "settime_flags", "required", "uint32", None, None, "hex"),
         (7, "vsec", "required", "uint64", None, None, None),
         (8, "vnsec", "required", "uint64", None, None, None),
         (9, "isec", "required", "uint64", None, None, None),

@@ -729,7 +729,7 @@ class TtyFileEntry(Message):
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
         (2, "tty_info_id", "required", "uint32", None, None, None),
-        (3, "flags", "required", "uint32", None, None, None),
+        (3, "flags", "required", "uint32", None, None, "hex"),
         (4, "fown", "required", "message", "fown:FownEntry", None, None),
         (6, "regf_id", "optional", "uint32", None, None, None),
     )

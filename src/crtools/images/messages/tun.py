@@ -143,7 +143,7 @@ class TunLinkEntry(Message):
 
     NAME = "tun_link_entry"
     FIELDS = (
-        (1, "flags", "required", "uint32", None, None, None),
+        (1, "flags", "required", "uint32", None, None, "hex"),
         (2, "owner", "required", "int32", None, None, None),
         (3, "group", "required", "int32", None, None, None),
         (4, "vnethdr", "required", "uint32", None, None, None),

@@ -48,16 +48,16 @@ class VmaEntry(Message):
 
     NAME = "vma_entry"
     FIELDS = (
-        (1, "start", "required", "uint64", None, None, None),
-        (2, "end", "required", "uint64", None, None, None),
+        (1, "start", "required", "uint64", None, None, "hex"),
+        (2, "end", "required", "uint64", None, None, "hex"),
         (3, "pgoff", "required", "uint64", None, None, None),
         (4, "shmid", "required", "uint64", None, None, None),
-        (5, "prot", "required", "uint32", None, None, None),
-        (6, "flags", "required", "uint32", None, None, None),
-        (7, "status", "required", "uint32", None, None, None),
+        (5, "prot", "required", "uint32", None, None, "mmap.prot"),
+        (6, "flags", "required", "uint32", None, None, "mmap.flags"),
+        (7, "status", "required", "uint32", None, None, "vma.status"),
         (8, "fd", "required", "sint64", None, None, None),
-        (9, "madv", "optional", "uint64", None, None, None),
-        (10, "fdflags", "optional", "uint32", None, None, None),
+        (9, "madv", "optional", "uint64", None, None, "hex"),
+        (10, "fdflags", "optional", "uint32", None, None, "hex"),
     )
 
     def __init__(
