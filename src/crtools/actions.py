@@ -10,6 +10,7 @@ import errno
 import os
 
 from crtools import log
+from crtools.abi.signals import SIGPIPE, SIGXFSZ
 from crtools.errors import CrtoolsError, InternalError
 
 TYPE_CHECKING = False
@@ -30,9 +31,6 @@ ACTIONS = (
     "post-resume",
     "orphan-pts-master",
 )
-
-# signal(7). Python ignores these two, and what is ignored stays so across exec.
-_SIGPIPE, _SIGXFSZ = 13, 25
 
 
 class ActionScriptFailed(CrtoolsError):
@@ -138,4 +136,6 @@ def _run(script: str, environment: Mapping[str, str]) -> int:
 
 
 def _spawn(argv: list[str], environment: Mapping[str, str]) -> int:
-    return os.posix_spawn(argv[0], argv, environment, setsigmask=(), setsigdef=(_SIGPIPE, _SIGXFSZ))
+    # Python ignores these two, and what is ignored stays so across exec.
+    ignored = (SIGPIPE, SIGXFSZ)
+    return os.posix_spawn(argv[0], argv, environment, setsigmask=(), setsigdef=ignored)

@@ -13,14 +13,26 @@ import os
 import struct
 
 from crtools.abi import x86_64 as syscalls
-from crtools.abi.kernel import address_of, checked, raw
+from crtools.abi.clone import __WALL, KCMP_FILE
+from crtools.abi.fcntl import AT_EMPTY_PATH, AT_FDCWD, RESOLVE_IN_ROOT
+from crtools.abi.ioctl import PAGE_IS_GUARD, PAGE_IS_PRESENT, PAGEMAP_SCAN
+from crtools.abi.kernel import PAGE, address_of, checked, raw
+from crtools.abi.mman import MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_NONE
+from crtools.abi.prctl import (
+    ARCH_MAP_VDSO_64,
+    PR_GET_TID_ADDRESS,
+    PR_SET_MM,
+    PR_SET_MM_MAP,
+    PR_SET_PDEATHSIG,
+)
+from crtools.abi.signals import SIGCHLD, SIGKILL
 from crtools.errors import InternalError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# linux/ptrace.h
+# linux/ptrace.h; the layer that has them all, tracee, lies above this one.
 _PTRACE_POKEUSER = 6
 _PTRACE_GETREGSET = 0x4204
 _PTRACE_SEIZE = 0x4206
@@ -32,20 +44,7 @@ _PTRACE_GET_RSEQ_CONFIGURATION = 0x420F
 _PTRACE_O_SUSPEND_SECCOMP = 1 << 21
 _NT_X86_XSTATE = 0x202  # linux/elf.h
 _OFFSET_OF_DEBUGREG = 848  # sys/user.h: offsetof(struct user, u_debugreg)
-_KCMP_FILE = 0  # linux/kcmp.h
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_PR_SET_MM, _PR_SET_MM_MAP = 35, 14  # linux/prctl.h
-_PR_GET_TID_ADDRESS = 40  # linux/prctl.h
-_ARCH_MAP_VDSO_64 = 0x2003  # asm/prctl.h
-_PAGEMAP_SCAN = 0xC0606610  # linux/fs.h
-_PAGE_IS_PRESENT, _PAGE_IS_GUARD = 1 << 3, 1 << 8  # linux/fs.h
-_AT_FDCWD, _AT_EMPTY_PATH = -100, 0x1000  # linux/fcntl.h
-_RESOLVE_IN_ROOT = 0x10  # linux/openat2.h
-_MFD_CLOEXEC, _MFD_HUGETLB, _MFD_EXEC = 1, 4, 0x10  # linux/memfd.h
-_MAP_FIXED_NOREPLACE = 0x100000  # asm-generic/mman-common.h
-_SIGKILL, _SIGCHLD = 9, 17  # asm/signal.h
-_WALL = 0x40000000  # linux/wait.h
-_PAGE = 4096
+_MFD_EXEC = 0x10  # linux/memfd.h
 
 # A program of nine bytes: mov eax, 60; xor edi, edi; syscall (exit with 0).
 _EXIT_ZERO = b"\xb8\x3c\x00\x00\x00\x31\xff\x0f\x05"
@@ -111,27 +110,27 @@ def _try_map_files() -> str:
 
 
 def _try_pagemap_scan() -> str:
-    return _scan_pages(_PAGE_IS_PRESENT)
+    return _scan_pages(PAGE_IS_PRESENT)
 
 
 def _try_guard_pages() -> str:
-    return _scan_pages(_PAGE_IS_GUARD)
+    return _scan_pages(PAGE_IS_GUARD)
 
 
 def _scan_pages(category: int) -> str:
-    memory = bytearray(2 * _PAGE)
-    start = address_of(memory) & -_PAGE
+    memory = bytearray(2 * PAGE)
+    start = address_of(memory) & -PAGE
     regions = bytearray(24)
     argument = bytearray(
         # struct pm_scan_arg: size, flags, start, end, walk_end, vec, vec_len, max_pages,
         # category_inverted, category_mask, category_anyof_mask, return_mask
         struct.pack(
-            "=12Q", 96, 0, start, start + _PAGE, 0, address_of(regions), 1, 0, 0, 0, 0, category
+            "=12Q", 96, 0, start, start + PAGE, 0, address_of(regions), 1, 0, 0, 0, 0, category
         )
     )
     fd = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        checked(syscalls.SYS_ioctl, fd, _PAGEMAP_SCAN, address_of(argument))
+        checked(syscalls.SYS_ioctl, fd, PAGEMAP_SCAN, address_of(argument))
     finally:
         os.close(fd)
     return ""
@@ -142,7 +141,7 @@ def _try_kcmp() -> str:
     second = os.dup(first)
     try:
         me = os.getpid()
-        same = checked(syscalls.SYS_kcmp, me, me, _KCMP_FILE, first, second) == 0
+        same = checked(syscalls.SYS_kcmp, me, me, KCMP_FILE, first, second) == 0
     finally:
         os.close(first)
         os.close(second)
@@ -183,7 +182,7 @@ def _try_foreign_memory() -> str:
 
 def _try_tid_address() -> str:
     place = bytearray(8)
-    checked(syscalls.SYS_prctl, _PR_GET_TID_ADDRESS, address_of(place), 0, 0, 0)
+    checked(syscalls.SYS_prctl, PR_GET_TID_ADDRESS, address_of(place), 0, 0, 0)
     return ""
 
 
@@ -241,7 +240,7 @@ def _try_breakpoints() -> str:
     def set_one(pid: int) -> int:
         poke = syscalls.SYS_ptrace, _PTRACE_POKEUSER, pid
         # Debug register 0 has the address, bit 0 of register 7 makes it an execution breakpoint.
-        checked(*poke, _OFFSET_OF_DEBUGREG, _PAGE)
+        checked(*poke, _OFFSET_OF_DEBUGREG, PAGE)
         return -raw(*poke, _OFFSET_OF_DEBUGREG + 7 * 8, 1)
 
     return _with_tracee(set_one)
@@ -264,7 +263,7 @@ def _try_clone_with_pid() -> str:
         wanted = bytearray(struct.pack("=i", free))
         # struct clone_args: exit_signal is the fifth word, set_tid and its length 9th and 10th
         arguments = bytearray(
-            struct.pack("=11Q", 0, 0, 0, 0, _SIGCHLD, 0, 0, 0, address_of(wanted), 1, 0)
+            struct.pack("=11Q", 0, 0, 0, 0, SIGCHLD, 0, 0, 0, address_of(wanted), 1, 0)
         )
         pid = raw(syscalls.SYS_clone3, address_of(arguments), len(arguments))
         if pid == 0:
@@ -295,7 +294,7 @@ def _try_mm_map() -> str:
             )
         )
         where = address_of(areas)
-        return -raw(syscalls.SYS_prctl, _PR_SET_MM, _PR_SET_MM_MAP, where, len(areas), 0)
+        return -raw(syscalls.SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, where, len(areas), 0)
 
     return _in_child(set_own)
 
@@ -311,46 +310,45 @@ def _try_vdso() -> str:
         if not low:
             return errno.ENOENT
         checked(syscalls.SYS_munmap, low, high - low)
-        return -min(0, raw(syscalls.SYS_arch_prctl, _ARCH_MAP_VDSO_64, low))
+        return -min(0, raw(syscalls.SYS_arch_prctl, ARCH_MAP_VDSO_64, low))
 
     return _in_child(move)
 
 
 def _try_fixed_noreplace() -> str:
-    memory = bytearray(3 * _PAGE)
-    taken = (address_of(memory) + _PAGE) & -_PAGE
-    # PROT_NONE; MAP_PRIVATE | MAP_ANONYMOUS
-    flags = 0x02 | 0x20 | _MAP_FIXED_NOREPLACE
-    result = raw(syscalls.SYS_mmap, taken, _PAGE, 0, flags, 0xFFFFFFFFFFFFFFFF, 0)
+    memory = bytearray(3 * PAGE)
+    taken = (address_of(memory) + PAGE) & -PAGE
+    flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE
+    result = raw(syscalls.SYS_mmap, taken, PAGE, PROT_NONE, flags, 0xFFFFFFFFFFFFFFFF, 0)
     if result == -errno.EEXIST:
         return ""
     if result > 0:
-        checked(syscalls.SYS_munmap, result, _PAGE)
+        checked(syscalls.SYS_munmap, result, PAGE)
     return "mmap does not know MAP_FIXED_NOREPLACE"
 
 
 def _try_memfd_exec() -> str:
-    flags = _MFD_CLOEXEC | _MFD_EXEC
+    flags = os.MFD_CLOEXEC | _MFD_EXEC
     try:
         fd = os.memfd_create("crtools-check", flags)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
         # A kernel that does not know MFD_EXEC makes every memfd executable.
-        fd = os.memfd_create("crtools-check", _MFD_CLOEXEC)
+        fd = os.memfd_create("crtools-check", os.MFD_CLOEXEC)
     base = 0x400000
     size = 64 + 56 + len(_EXIT_ZERO)
     # elf(5): Elf64_Ehdr (ET_EXEC, EM_X86_64), one Elf64_Phdr (PT_LOAD, readable, executable)
     header = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack(
         "=HHIQQQIHHHHHH", 2, 62, 1, base + 120, 64, 0, 0, 64, 56, 1, 0, 0, 0
     )
-    segment = struct.pack("=IIQQQQQQ", 1, 5, 0, base, base, size, size, _PAGE)
+    segment = struct.pack("=IIQQQQQQ", 1, 5, 0, base, base, size, size, PAGE)
     empty = bytearray(b"\0")
     nothing = bytearray(8)
 
     def run() -> int:
         where, none = address_of(empty), address_of(nothing)
-        return -raw(syscalls.SYS_execveat, fd, where, none, none, _AT_EMPTY_PATH)
+        return -raw(syscalls.SYS_execveat, fd, where, none, none, AT_EMPTY_PATH)
 
     try:
         os.write(fd, header + segment + _EXIT_ZERO)
@@ -361,7 +359,7 @@ def _try_memfd_exec() -> str:
 
 def _try_openat2() -> str:
     # struct open_how: flags, mode, resolve
-    how = bytearray(struct.pack("=3Q", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT))
+    how = bytearray(struct.pack("=3Q", os.O_PATH | os.O_CLOEXEC, 0, RESOLVE_IN_ROOT))
     path = bytearray(b"/\0")
     root = os.open("/", os.O_PATH | os.O_CLOEXEC)
     try:
@@ -372,7 +370,7 @@ def _try_openat2() -> str:
 
 
 def _try_memfd_hugetlb() -> str:
-    os.close(os.memfd_create("crtools-check", _MFD_CLOEXEC | _MFD_HUGETLB))
+    os.close(os.memfd_create("crtools-check", os.MFD_CLOEXEC | os.MFD_HUGETLB))
     return ""
 
 
@@ -384,10 +382,10 @@ def _try_link_by_descriptor() -> str:
         try:
             empty = bytearray(b"\0")
             name = bytearray(f"{directory}/link\0".encode())
-            cwd = _AT_FDCWD & 0xFFFFFFFFFFFFFFFF
+            cwd = AT_FDCWD & 0xFFFFFFFFFFFFFFFF
             checked(
                 *(syscalls.SYS_linkat, fd, address_of(empty), cwd),
-                *(address_of(name), _AT_EMPTY_PATH),
+                *(address_of(name), AT_EMPTY_PATH),
             )
         finally:
             os.close(fd)
@@ -417,8 +415,8 @@ def _with_child(attempt: Callable[[int], int]) -> str:
     try:
         return _explain(attempt(pid))
     finally:
-        os.kill(pid, _SIGKILL)
-        os.waitpid(pid, _WALL)
+        os.kill(pid, SIGKILL)
+        os.waitpid(pid, __WALL)
 
 
 def _with_tracee(attempt: Callable[[int], int], options: int = 0) -> str:
@@ -427,7 +425,7 @@ def _with_tracee(attempt: Callable[[int], int], options: int = 0) -> str:
     def seize(pid: int) -> int:
         checked(syscalls.SYS_ptrace, _PTRACE_SEIZE, pid, 0, options)
         checked(syscalls.SYS_ptrace, _PTRACE_INTERRUPT, pid, 0, 0)
-        _, status = os.waitpid(pid, _WALL)
+        _, status = os.waitpid(pid, __WALL)
         return attempt(pid) if os.WIFSTOPPED(status) else errno.ESRCH
 
     return _with_child(seize)
@@ -438,7 +436,7 @@ def _start_idle_child() -> int:
     pid = os.fork()
     if not pid:
         try:
-            raw(syscalls.SYS_prctl, _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+            raw(syscalls.SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
             # Whoever dies before the line above has taken effect leaves an orphan.
             while os.getppid() == parent:
                 raw(syscalls.SYS_pause)

@@ -50,15 +50,18 @@ _EXIT_FAILED = 1
 _EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells put it
 
 
+class _ReaderGone(Exception):
+    """Whoever read our standard output has closed it: nothing more to say, and no error."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command line (without the program's name) and return its exit status."""
     words = sys.argv[1:] if argv is None else list(argv)
     level = log.WARNING
     try:
+        _open_standard_descriptors()
         if words[:1] == ["image"]:
-            from crtools.cli import image
-
-            return image.main(words[1:])
+            return _image(words[1:])
         verb, operands, options, remarks = read_command(words, os.environ)
         level = options.log_level
         return _run(verb, operands, options, remarks)
@@ -73,10 +76,8 @@ def main(argv: list[str] | None = None) -> int:
         log.error("Interrupted")
         _tell("crtools: interrupted\n")
         return _EXIT_INTERRUPTED
-    except BrokenPipeError as error:
-        if _lost_reader():
-            return _EXIT_FAILED
-        return _report_bug(error)
+    except _ReaderGone:
+        return _EXIT_FAILED
     except Exception as error:
         return _report_bug(error)
     finally:
@@ -101,12 +102,12 @@ def _run(verb: str, operands: list[str], options: Options, remarks: list[str]) -
     if options.version:
         from crtools import __version__
 
-        print(f"Version: {CRIU_VERSION}\ncrtools {__version__}", flush=True)
+        _say(f"Version: {CRIU_VERSION}\ncrtools {__version__}\n")
         return 0
     if options.help:
         from crtools.cli.usage import HELP
 
-        print(HELP, end="", flush=True)
+        _say(HELP)
         return 0
     if not verb:
         _print_usage()
@@ -124,8 +125,12 @@ def _run(verb: str, operands: list[str], options: Options, remarks: list[str]) -
     if verb == "check":
         from crtools.cli import check
 
-        status = check.main(options)
-        sys.stdout.flush()
+        try:
+            status = check.main(options)
+        except BrokenPipeError:
+            _drop_output()
+            return _EXIT_FAILED
+        _say("")
         return status
     created = _prepare_directories(verb, options)
     try:
@@ -135,6 +140,18 @@ def _run(verb: str, operands: list[str], options: Options, remarks: list[str]) -
         if created:
             _remove_if_empty(options.images_dir)
         raise
+
+
+def _image(words: list[str]) -> int:
+    from crtools.cli import image
+
+    try:
+        status = image.main(words)
+    except BrokenPipeError:
+        _drop_output()
+        return _EXIT_FAILED
+    _say("")
+    return status
 
 
 def _dump(options: Options) -> int:
@@ -152,8 +169,7 @@ def _restore(options: Options) -> int:
 
     if options.dry_run:
         for line in api.plan_with(options):
-            print(line)
-        sys.stdout.flush()
+            _say(line + "\n")
         return 0
     with _progress():
         result = api.restore_with(options)
@@ -170,7 +186,7 @@ def _finish(options: Options, result: Result) -> None:
     log.info("%s", summary)
     log.flush()
     if options.display_stats:
-        print("\n".join(result.stats_lines()), flush=True)
+        _say("\n".join(result.stats_lines()) + "\n")
     if options.log_level > log.SILENT and os.isatty(2):
         _tell(summary + "\n")
     if options.status_fd is not None:
@@ -325,9 +341,24 @@ def _print_usage() -> None:
     from crtools.cli.usage import HINT, USAGE
 
     try:
-        print(USAGE + HINT, end="", flush=True)
+        _say(USAGE + HINT)
+    except (_ReaderGone, CrtoolsError):
+        pass  # the line's own error is told on standard error
+
+
+def _say(text: str) -> None:
+    """Write to standard output, with all that waits there. Raises _ReaderGone, CrtoolsError."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
     except BrokenPipeError:
-        _lost_reader()
+        _drop_output()
+        raise _ReaderGone from None
+    except OSError as error:
+        _drop_output()
+        raise CrtoolsError(
+            "Standard output cannot be written", because=error.strerror or str(error)
+        ) from None
 
 
 def _tell(text: str) -> None:
@@ -340,16 +371,23 @@ def _tell(text: str) -> None:
         pass
 
 
-def _lost_reader() -> bool:
-    """Whether standard output is a pipe whose reader is gone; what is left goes nowhere."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
-        return True
-    return False
+def _drop_output() -> None:
+    """Send what can't be written to nowhere, or the interpreter tries again when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _open_standard_descriptors() -> None:
+    """Whatever is opened first would become standard error if that is closed, and get our words."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            # The lowest free number is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            name = ("stdin", "stdout", "stderr")[fd]
+            setattr(sys, name, open(fd, "w" if fd else "r", closefd=False))
 
 
 def _current_directory() -> str:
