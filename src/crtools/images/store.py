@@ -71,11 +71,15 @@ class ImageStore:
         return store
 
     @classmethod
-    def open(cls, path: str) -> Self:
-        """The directory `path` to read from. Raises ImageError, also if the set is incomplete."""
+    def open(cls, path: str, *, allow_incomplete: bool = False) -> Self:
+        """The directory `path` to read from. Raises ImageError, also if the set is incomplete.
+
+        `allow_incomplete` is for looking into what a failed dump left.
+        """
         store = cls(_open_directory(path), path)
         try:
-            store.require_complete()
+            if not allow_incomplete:
+                store.require_complete()
         except BaseException:
             store.close()
             raise
