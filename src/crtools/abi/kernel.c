@@ -1,4 +1,5 @@
 /* The thin layer under crtools.abi.kernel: what Python cannot say without ctypes. */
+#include <cpuid.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdint.h>
@@ -34,6 +35,37 @@ long crt_futex_post(unsigned long word)
 	if (syscall(SYS_futex, word, FUTEX_WAKE_OP, 1, 0UL, word, op) < 0)
 		return -errno;
 	return 0;
+}
+
+/* Starts the program behind `fd` as clone3 says (linux/sched.h struct clone_args). The child shares
+ * our memory until it has called execveat, and we wait until then (CLONE_VM | CLONE_VFORK in the
+ * arguments), so it costs no copy of the address space. It may use nothing of libc: raw system
+ * calls only, whose return addresses are not on the stack that it shares with us. */
+static inline long raw(long nr, long a, long b, long c, long d, long e)
+{
+	long ret;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+long crt_spawn(unsigned long args, unsigned long size, int fd, int death_signal)
+{
+	static char *const nothing[] = {0};
+	long pid = raw(SYS_clone3, args, size, 0, 0, 0);
+
+	if (pid)
+		return pid;
+	if (death_signal)
+		raw(SYS_prctl, 1 /* PR_SET_PDEATHSIG */, death_signal, 0, 0, 0);
+	raw(SYS_execveat, fd, (long)"", (long)nothing, (long)nothing, 0x1000 /* AT_EMPTY_PATH */);
+	raw(SYS_exit_group, 127, 0, 0, 0, 0);
+	__builtin_unreachable();
 }
 
 /* The robust list of the calling thread (set_robust_list(2)): entries lie in the agents' slots,
@@ -94,4 +126,12 @@ void crt_robust_remove(unsigned long entry)
 void crt_copy(unsigned long to, unsigned long from, unsigned long bytes)
 {
 	memcpy((void *)to, (void *)from, bytes);
+}
+
+/* CPUID: eax, ebx, ecx and edx to out[4]. */
+void crt_cpuid(unsigned int leaf, unsigned int subleaf, unsigned long out)
+{
+	unsigned int *r = (unsigned int *)out;
+
+	__cpuid_count(leaf, subleaf, r[0], r[1], r[2], r[3]);
 }

@@ -61,8 +61,17 @@ class Shared:
 
 futex_wait = lib.crt_futex_wait
 futex_post = lib.crt_futex_post
+spawn = lib.crt_spawn
 robust_begin = lib.crt_robust_begin
 robust_end = lib.crt_robust_end
 robust_add = lib.crt_robust_add
 robust_remove = lib.crt_robust_remove
 copy = lib.crt_copy
+
+
+def cpuid(leaf: int, subleaf: int = 0) -> tuple[int, int, int, int]:
+    """What the CPU that this runs on answers in eax, ebx, ecx and edx."""
+    answer = bytearray(16)
+    lib.crt_cpuid(leaf, subleaf, address_of(answer))
+    words = memoryview(answer).cast("I")
+    return words[0], words[1], words[2], words[3]

@@ -11,11 +11,13 @@ ffibuilder.cdef(
                      unsigned long d, unsigned long e, unsigned long f);
     long crt_futex_wait(unsigned long word, unsigned int value, unsigned int milliseconds);
     long crt_futex_post(unsigned long word);
+    long crt_spawn(unsigned long args, unsigned long size, int fd, int death_signal);
     long crt_robust_begin(long offset);
     long crt_robust_end(void);
     void crt_robust_add(unsigned long entry);
     void crt_robust_remove(unsigned long entry);
     void crt_copy(unsigned long to, unsigned long from, unsigned long bytes);
+    void crt_cpuid(unsigned int leaf, unsigned int subleaf, unsigned long out);
     """
 )
 ffibuilder.set_source(
