@@ -259,17 +259,33 @@ UNUSED static void wait_until_state(pid_t pid, char state)
 	}
 }
 
-/* Until the task sleeps inside system call `number` (/proc/PID/task/TID/syscall). */
-UNUSED static void wait_until_blocked(pid_t pid, pid_t tid, long number)
+/*
+ * Whether the task sleeps inside system call `number` (/proc/PID/task/TID/syscall), which after an
+ * interruption may be called restart_syscall.
+ */
+UNUSED static bool is_blocked(pid_t pid, pid_t tid, long number)
 {
 	char path[64], text[256];
+	ssize_t got;
+	long is;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
-	for (int i = 0;; i++) {
-		read_file(path, text, sizeof(text));
-		if (text[0] >= '0' && text[0] <= '9' && strtol(text, NULL, 10) == number
-		    && task_state(pid, tid) == 'S')
-			return;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (got <= 0 || text[0] < '0' || text[0] > '9')
+		return false;
+	text[got] = 0;
+	is = strtol(text, NULL, 10);
+	return (is == number || is == SYS_restart_syscall) && task_state(pid, tid) == 'S';
+}
+
+UNUSED static void wait_until_blocked(pid_t pid, pid_t tid, long number)
+{
+	for (int i = 0; !is_blocked(pid, tid, number); i++) {
 		NEED(i < 20000);
 		sleep_ms(1);
 	}
