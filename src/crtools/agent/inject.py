@@ -98,9 +98,7 @@ def home_data(tracee: Tracee, last_word: int) -> bytes:
         if error in (arch.ERESTARTNOHAND, arch.ERESTART_RESTARTBLOCK):
             eintr = registers[arch.RIP]
         registers[arch.RAX] = (
-            SYS_restart_syscall
-            if error == arch.ERESTART_RESTARTBLOCK
-            else registers[arch.ORIG_RAX]
+            SYS_restart_syscall if error == arch.ERESTART_RESTARTBLOCK else registers[arch.ORIG_RAX]
         )
         registers[arch.RIP] -= len(arch.SYSCALL_BYTES)
     return struct.pack(
@@ -338,9 +336,7 @@ class RobustList:
 
     def __enter__(self) -> None:
         if (result := kernel.robust_begin(ROBUST_OFFSET)) < 0:
-            raise MissingFeature(
-                "Cannot set a robust futex list", because=os.strerror(-result)
-            )
+            raise MissingFeature("Cannot set a robust futex list", because=os.strerror(-result))
 
     def __exit__(self, *_: object) -> None:
         kernel.robust_end()

@@ -178,9 +178,7 @@ class Executed:
             label = label()
         call = name_of(nr) if op < 3 else ("merge", "copy", "skip", "value")[op - 3]
         number = -result if -4096 < result < 0 else 0
-        because = (
-            f"{call} failed: {os.strerror(number)}" if number else f"{call} answered {result}"
-        )
+        because = f"{call} failed: {os.strerror(number)}" if number else f"{call} answered {result}"
         return RemoteSyscallError(
             f"Task {self.slot.task} could not {label or call}",
             task=self.slot.task,
@@ -188,5 +186,3 @@ class Executed:
             errno=number,
             because=because + f" (arguments {', '.join(hex(a) for a in args)})",
         )
-
-

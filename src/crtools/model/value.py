@@ -56,7 +56,6 @@ class Value(metaclass=_ValueType):
     if TYPE_CHECKING:
         _fields: tuple[str, ...] = ()
 
-
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: cannot set {name}")
 

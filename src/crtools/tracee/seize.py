@@ -29,10 +29,11 @@ class Tracee:
 
     `home` is its registers and `mask` its blocked signals as they have to be when it is let go;
     `group_stop` is the signal that had stopped its process, or 0; `swallowed` counts SIGSTOPs that
-    came meanwhile and are sent again afterwards.
+    came meanwhile and are sent again afterwards; `slept` is how long it had been asleep, in ns, as
+    far as that is known.
     """
 
-    __slots__ = ("group_stop", "home", "mask", "pid", "stopped", "swallowed", "tid")
+    __slots__ = ("group_stop", "home", "mask", "pid", "slept", "stopped", "swallowed", "tid")
 
     def __init__(self, pid: int, tid: int) -> None:
         self.pid = pid
@@ -41,6 +42,7 @@ class Tracee:
         self.mask = b""
         self.group_stop = 0
         self.swallowed = 0
+        self.slept = 0
         self.stopped = False
 
     def __repr__(self) -> str:
@@ -91,7 +93,9 @@ class Tracee:
             raise self.gone() from error
         return self.wait_until_stopped(deadline)
 
-    def wait_until_stopped(self, deadline: float | None = None, *, run_signals: bool = False) -> bool:
+    def wait_until_stopped(
+        self, deadline: float | None = None, *, run_signals: bool = False
+    ) -> bool:
         """Waits for the PTRACE_EVENT_STOP of an interrupt that was asked for.
 
         With `run_signals`, other signals on the way are delivered (the task runs its own code);

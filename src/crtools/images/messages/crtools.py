@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 
 _length_1 = field(1, "length")
 _length_3 = field(3, "length")
+_length_5 = field(5, "length")
+_length_8 = field(8, "length")
 _uint32_1 = field(1, "uint32")
+_uint32_6 = field(6, "uint32")
+_uint32_7 = field(7, "uint32")
+_uint64_1 = field(1, "uint64")
 _uint64_2 = field(2, "uint64")
+_uint64_4 = field(4, "uint64")
 
 
 class RestartEntry(Message):
@@ -93,13 +99,105 @@ class RestartEntry(Message):
         return new
 
 
+class AnonNameEntry(Message):
+    """A name given to anonymous memory with prctl(PR_SET_VMA)."""
+
+    __slots__ = (
+        "start",
+        "end",
+        "name",
+    )
+
+    NAME = "anon_name_entry"
+    FIELDS = (
+        (1, "start", "required", "uint64", None, None, "hex"),
+        (2, "end", "required", "uint64", None, None, "hex"),
+        (3, "name", "required", "bytes", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        start: int,
+        end: int,
+        name: bytes,
+        unknown: bytes = b"",
+    ) -> None:
+        self.start = start
+        self.end = end
+        self.name = name
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint64_1[self.start],
+                    _uint64_2[self.end],
+                    _length_3[len(b := self.name)] + b,
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        start: Any = None
+        end: Any = None
+        name: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                start = buf[at + 1]
+                at += 2
+                if start > 127:
+                    start, at = read_varint64(buf, at, start)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                end = buf[at + 1]
+                at += 2
+                if end > 127:
+                    end, at = read_varint64(buf, at, end)
+                tag = buf[at] if at < stop else 0
+            if tag == 26:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                name = buf[at - span : at]
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.start = start
+        new.end = end
+        new.name = name
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if start is None or end is None or name is None:
+            require(new, begin)
+        return new
+
+
 class CrtoolsTaskEntry(Message):
-    """crtools-task-%u.img: state of one thread."""
+    """crtools-task-%u.img: state of one thread; what belongs to the process stands with its
+    leader."""
 
     __slots__ = (
         "xstate",
         "xcr0",
         "restart",
+        "timer_slack",
+        "cpu_affinity",
+        "io_priority",
+        "coredump_filter",
+        "anon_names",
     )
 
     NAME = "crtools_task_entry"
@@ -107,6 +205,11 @@ class CrtoolsTaskEntry(Message):
         (1, "xstate", "optional", "bytes", None, None, None),
         (2, "xcr0", "optional", "uint64", None, None, "hex"),
         (3, "restart", "repeated", "message", "crtools:RestartEntry", None, None),
+        (4, "timer_slack", "optional", "uint64", None, None, None),
+        (5, "cpu_affinity", "optional", "bytes", None, None, None),
+        (6, "io_priority", "optional", "uint32", None, None, None),
+        (7, "coredump_filter", "optional", "uint32", None, None, None),
+        (8, "anon_names", "repeated", "message", "crtools:AnonNameEntry", None, None),
     )
 
     def __init__(
@@ -115,11 +218,21 @@ class CrtoolsTaskEntry(Message):
         xstate: bytes | None = None,
         xcr0: int | None = None,
         restart: Sequence[RestartEntry] = (),
+        timer_slack: int | None = None,
+        cpu_affinity: bytes | None = None,
+        io_priority: int | None = None,
+        coredump_filter: int | None = None,
+        anon_names: Sequence[AnonNameEntry] = (),
         unknown: bytes = b"",
     ) -> None:
         self.xstate = xstate
         self.xcr0 = xcr0
         self.restart = restart
+        self.timer_slack = timer_slack
+        self.cpu_affinity = cpu_affinity
+        self.io_priority = io_priority
+        self.coredump_filter = coredump_filter
+        self.anon_names = anon_names
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -129,6 +242,11 @@ class CrtoolsTaskEntry(Message):
                     b"" if self.xstate is None else _length_1[len(b := self.xstate)] + b,
                     b"" if self.xcr0 is None else _uint64_2[self.xcr0],
                     *[_length_3[len(b)] + b for b in [m.encode() for m in self.restart]],
+                    b"" if self.timer_slack is None else _uint64_4[self.timer_slack],
+                    b"" if self.cpu_affinity is None else _length_5[len(b := self.cpu_affinity)] + b,
+                    b"" if self.io_priority is None else _uint32_6[self.io_priority],
+                    b"" if self.coredump_filter is None else _uint32_7[self.coredump_filter],
+                    *[_length_8[len(b)] + b for b in [m.encode() for m in self.anon_names]],
                     self.unknown,
                 ]
             )
@@ -140,6 +258,11 @@ class CrtoolsTaskEntry(Message):
         xstate: Any = None
         xcr0: Any = None
         restart: Any = ()
+        timer_slack: Any = None
+        cpu_affinity: Any = None
+        io_priority: Any = None
+        coredump_filter: Any = None
+        anon_names: Any = ()
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -171,12 +294,57 @@ class CrtoolsTaskEntry(Message):
                         raise IndexError
                     restart.append(RestartEntry.read_at(buf, at - span, at))
                     tag = buf[at] if at < stop else 0
+            if tag == 32:
+                timer_slack = buf[at + 1]
+                at += 2
+                if timer_slack > 127:
+                    timer_slack, at = read_varint64(buf, at, timer_slack)
+                tag = buf[at] if at < stop else 0
+            if tag == 42:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                cpu_affinity = buf[at - span : at]
+                tag = buf[at] if at < stop else 0
+            if tag == 48:
+                io_priority = buf[at + 1]
+                at += 2
+                if io_priority > 127:
+                    io_priority, at = read_varint32(buf, at, io_priority)
+                tag = buf[at] if at < stop else 0
+            if tag == 56:
+                coredump_filter = buf[at + 1]
+                at += 2
+                if coredump_filter > 127:
+                    coredump_filter, at = read_varint32(buf, at, coredump_filter)
+                tag = buf[at] if at < stop else 0
+            if tag == 66:
+                anon_names = []
+                while tag == 66:
+                    span = buf[at + 1]
+                    at += 2
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    anon_names.append(AnonNameEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
         new.xstate = xstate
         new.xcr0 = xcr0
         new.restart = restart
+        new.timer_slack = timer_slack
+        new.cpu_affinity = cpu_affinity
+        new.io_priority = io_priority
+        new.coredump_filter = coredump_filter
+        new.anon_names = anon_names
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

@@ -86,12 +86,12 @@ class Area(Value):
 def collect_areas(
     vmas: Sequence[Vma],
     facts: Sequence[tuple[int, int, smaps.SmapsFacts]],
-    file_id: Callable[[Vma], int],
+    file_id: Callable[[Vma], tuple[int, int]],
     shared_id: Callable[[Vma], int],
     task: str,
 ) -> list[Area]:
     """The areas with their entries. `file_id` and `shared_id` enter what is behind a mapping into
-    the files images. Raises UnsupportedObject, naming the area."""
+    the files images; `file_id` also tells how it was opened (O_RDONLY, O_RDWR). Raises UnsupportedObject, naming the area."""
     if len(vmas) != len(facts):
         raise UnsupportedObject(
             f"Cannot dump the memory of {task}", because="its areas change while it is stopped"
@@ -119,7 +119,7 @@ def _continues(last: VmaEntry, entry: VmaEntry) -> bool:
 def _area(
     vma: Vma,
     fact: smaps.SmapsFacts,
-    file_id: Callable[[Vma], int],
+    file_id: Callable[[Vma], tuple[int, int]],
     shared_id: Callable[[Vma], int],
     task: str,
 ) -> Area:
@@ -157,8 +157,7 @@ def _area(
             raise _refused(vma, task, "it is memory of a device")
         status |= FILE_SHARED if vma.shared else FILE_PRIVATE
         map_flags = MAP_SHARED if vma.shared else MAP_PRIVATE
-        shmid, pgoff = file_id(vma), vma.pgoff
-        fdflags = 2 if vma.shared and flags & smaps.VF_MW else 0
+        (shmid, fdflags), pgoff = file_id(vma), vma.pgoff
     if flags & smaps.VF_GD:
         map_flags |= MAP_GROWSDOWN
     if flags & smaps.VF_LO:

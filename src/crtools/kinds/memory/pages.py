@@ -117,9 +117,7 @@ def _append(
     ):
         last.nr_pages += count
     else:
-        entries.append(
-            PagemapEntry(vaddr=start, compat_nr_pages=0, flags=flags, nr_pages=count)
-        )
+        entries.append(PagemapEntry(vaddr=start, compat_nr_pages=0, flags=flags, nr_pages=count))
     if not runs or runs[-1].by_task is not by_task:
         runs.append(Run(offset=offset, by_task=by_task, pieces=[]))
     pieces = runs[-1].pieces
@@ -133,10 +131,17 @@ def head_and_entries(pages_id: int, plan: PagePlan) -> list[PagemapHead | Pagema
 
 
 def write_pages(
-    agent: Agent, image: int, memory: int, plan: PagePlan, vdso: bytes, *, by_task: bool
+    agent: Agent,
+    image: int,
+    memory: int,
+    plan: PagePlan,
+    vdso: tuple[int, bytes],
+    *,
+    by_task: bool,
 ) -> None:
     """Fills the pages file `image`. `memory` is /proc/PID/mem: what the task itself cannot read
-    comes from there, and everything if not `by_task`; `vdso` is the vDSO without our padding."""
+    comes from there, and everything if not `by_task`; `vdso` is the vDSO's address and its
+    bytes without what we put into its padding."""
     own = [run for run in plan.runs if run.by_task and by_task]
     if own:
         _Passed(agent, image).write(own)
@@ -145,16 +150,14 @@ def write_pages(
             continue
         offset = run.offset
         for address, length in run.pieces:
-            _copy(memory, image, address, length, offset, vdso, agent)
+            if address == vdso[0]:
+                os.pwrite(image, vdso[1], offset)
+            else:
+                _copy(memory, image, address, length, offset)
             offset += length
 
 
-def _copy(
-    memory: int, image: int, address: int, length: int, offset: int, vdso: bytes, agent: Agent
-) -> None:
-    if address == agent.vdso_start:
-        os.pwrite(image, vdso, offset)
-        return
+def _copy(memory: int, image: int, address: int, length: int, offset: int) -> None:
     end = address + length
     while address < end:
         data = os.pread(memory, min(1 << 20, end - address), address)

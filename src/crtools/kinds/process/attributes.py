@@ -35,7 +35,9 @@ class ThreadQuestions:
         self.program = program
         self._stack = signals.ask_stack(program)
         self._tid_address = program.reserve(8)
-        program.call(SYS_prctl, PR_GET_TID_ADDRESS, self._tid_address, label="ask for its tid address")
+        program.call(
+            SYS_prctl, PR_GET_TID_ADDRESS, self._tid_address, label="ask for its tid address"
+        )
         self._death = program.reserve(8)
         program.call(SYS_prctl, PR_GET_PDEATHSIG, self._death, label="ask for its death signal")
         self._securebits = program.call(SYS_prctl, PR_GET_SECUREBITS)

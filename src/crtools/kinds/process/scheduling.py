@@ -88,6 +88,4 @@ def build_scheduling(
             SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, own.io_priority, label="set its I/O priority"
         )
     if own.timer_slack is not None:
-        program.call(
-            SYS_prctl, PR_SET_TIMERSLACK, own.timer_slack, label="set its timer slack"
-        )
+        program.call(SYS_prctl, PR_SET_TIMERSLACK, own.timer_slack, label="set its timer slack")

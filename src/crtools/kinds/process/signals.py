@@ -17,7 +17,7 @@ from crtools.tracee import ptrace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from crtools.agent.program import Program, Ref
     from crtools.agent.slot import Executed
@@ -98,16 +98,16 @@ def build_stack(program: Program, entry: ThreadSasEntry | None) -> None:
     if entry is None or not entry.ss_size:
         return
     flags = entry.ss_flags & ~SS_ONSTACK
-    stack_t = program.put(_STACK.pack(entry.ss_sp, flags - (1 << 32) * (flags >> 31), entry.ss_size))
+    stack_t = program.put(
+        _STACK.pack(entry.ss_sp, flags - (1 << 32) * (flags >> 31), entry.ss_size)
+    )
     program.call(SYS_sigaltstack, stack_t, 0, label="set its alternate signal stack")
 
 
 def pending(tid: int, *, shared: bool) -> SignalQueueEntry:
     """The queued signals of a stopped task, oldest first."""
     return SignalQueueEntry(
-        signals=[
-            SiginfoEntry(siginfo=info) for info in ptrace.pending_signals(tid, shared=shared)
-        ]
+        signals=[SiginfoEntry(siginfo=info) for info in ptrace.pending_signals(tid, shared=shared)]
     )
 
 
@@ -118,27 +118,29 @@ def build_forget_children(program: Program) -> None:
     """
     mask = program.put(struct.pack("<Q", 1 << (SIGCHLD - 1)))
     now = program.put(bytes(16))
-    program.call(
-        SYS_rt_sigtimedwait, mask, 0, now, 8, expect=OR_ERRNO, expected=errnos(EAGAIN)
-    )
+    program.call(SYS_rt_sigtimedwait, mask, 0, now, 8, expect=OR_ERRNO, expected=errnos(EAGAIN))
 
 
 def build_pending(
-    program: Program, queue: SignalQueueEntry | None, pid: int, tid: int, *, shared: bool
+    room: Callable[[int], Program],
+    queue: SignalQueueEntry | None,
+    pid: int,
+    tid: int,
+    *,
+    shared: bool,
 ) -> None:
     """Queues signals to the task itself, by itself: only so any si_code is allowed
-    (kernel/signal.c, do_rt_sigqueueinfo)."""
+    (kernel/signal.c, do_rt_sigqueueinfo). `room` gives a program with so many bytes left."""
     for signal in queue.signals if queue else ():
         if len(signal.siginfo) != 128:
             raise ImageError(f"A pending signal of task {tid} is not 128 bytes long")
         number = struct.unpack_from("<i", signal.siginfo)[0]
         if not 0 < number <= 64:
             raise ImageError(f"A pending signal of task {tid} has the number {number}")
+        program = room(300)
         info = program.put(signal.siginfo)
         label = f"queue signal {number}"
         if shared:
             program.call(SYS_rt_sigqueueinfo, pid, number, info, label=label)
         else:
             program.call(SYS_rt_tgsigqueueinfo, pid, tid, number, info, label=label)
-
-

@@ -1,0 +1,66 @@
+"""What programs import: dump and restore, with figures as their results and errors as exceptions.
+
+    import crtools
+    result = crtools.dump(pid, "/var/tmp/images", leave_running=True)
+    print(result.summary_line())
+    crtools.restore("/var/tmp/images")
+
+Keyword arguments are the command line's options with underscores (crtools.model.options.Options).
+"""
+
+from __future__ import annotations
+
+import os
+
+from crtools.model.options import Options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crtools.dump.dump import DumpResult
+    from crtools.restore.restore import RestoreResult
+
+
+def dump(pid: int, directory: str, **options: Any) -> DumpResult:
+    """Writes the process tree below `pid` to a directory, which is made if it is missing (0700).
+
+    The tree is killed afterwards unless leave_running or leave_stopped is true. Raises the classes
+    of crtools.errors; then the tree goes on as it was.
+    """
+    from crtools.model.unimplemented import refuse_unimplemented
+
+    resolved = Options(tree=pid, images_dir=os.path.abspath(directory), **options)
+    refuse_unimplemented("dump", resolved)
+    return dump_with(resolved)
+
+
+def restore(directory: str, **options: Any) -> RestoreResult:
+    """Brings the process tree in a directory back. The root becomes a child of the caller.
+
+    Raises the classes of crtools.errors; then nothing of the tree is left.
+    """
+    from crtools.model.unimplemented import refuse_unimplemented
+
+    resolved = Options(images_dir=os.path.abspath(directory), **options)
+    refuse_unimplemented("restore", resolved)
+    return restore_with(resolved)
+
+
+def dump_with(options: Options) -> DumpResult:
+    from crtools.dump.dump import dump
+
+    return dump(options)
+
+
+def restore_with(options: Options) -> RestoreResult:
+    from crtools.restore.restore import restore
+
+    return restore(options)
+
+
+def plan_with(options: Options) -> list[str]:
+    """What restore_with would do, a line a step; nothing is created."""
+    from crtools.restore.restore import plan
+
+    return plan(options)

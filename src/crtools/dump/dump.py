@@ -1,0 +1,280 @@
+"""A dump from beginning to end: freeze, collect, write, and then kill, leave stopped or let go."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from crtools import actions, log
+from crtools.agent.inject import RobustList
+from crtools.dump.freeze import Tree
+from crtools.dump.tasks import Figures, TaskDump
+from crtools.errors import UnsupportedObject, UsageError
+from crtools.images.messages.core import TaskKobjIdsEntry
+from crtools.images.messages.inventory import InventoryEntry, Lsmtype, PluginsEntry
+from crtools.images.messages.pstree import PstreeEntry
+from crtools.images.messages.seccomp import SeccompEntry
+from crtools.images.messages.stats import DumpStatsEntry, StatsEntry
+from crtools.images.messages.timens import TimensEntry, Timespec
+from crtools.images.stats import write_stats
+from crtools.images.store import ImageStore
+from crtools.kinds.files.table import FilesDump
+from crtools.kinds.memory.shared import SharedDump
+from crtools.kinds.process.sharing import check_sharing
+from crtools.model.tree import HostPid
+from crtools.model.value import Value
+from crtools.procfs.files import open_proc
+from crtools.procfs.ns import read_namespaces
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.model.options import Options
+    from crtools.model.tree import Process
+
+
+class DumpResult(Value):
+    """The figures of a dump: times in microseconds, sizes in pages of 4 KiB."""
+
+    pid: int
+    directory: str
+    processes: int
+    threads: int
+    pages: int
+    shared_pages: int
+    freezing_us: int
+    frozen_us: int
+    total_us: int
+
+    def summary_line(self) -> str:
+        from crtools.model.units import size, span
+
+        return (
+            f"dumped {self.processes} processes, {self.threads} threads,"
+            f" {size((self.pages + self.shared_pages) * 4096)} in {span(self.total_us)}"
+            f" (frozen {span(self.frozen_us)})"
+        )
+
+    def stats_lines(self) -> tuple[str, ...]:
+        return (
+            f"Freezing time: {self.freezing_us} us",
+            f"Frozen time: {self.frozen_us} us",
+            f"Pages written: {self.pages}",
+            f"Shared memory pages written: {self.shared_pages}",
+            f"Processes: {self.processes}, threads: {self.threads}",
+        )
+
+
+# Namespaces' ids in an image set where all tasks share the tool's own, as CRIU numbers them.
+OWN_NAMESPACES = {
+    "pid": 1,
+    "net": 2,
+    "ipc": 3,
+    "uts": 4,
+    "time": 5,
+    "mnt": 6,
+    "user": 7,
+    "cgroup": 8,
+}
+
+
+def dump(options: Options) -> DumpResult:
+    """Dumps the tree of options.tree. On any error the tree goes on as if nothing had happened."""
+    started = time.monotonic_ns() // 1000
+    if options.tree is None:
+        raise UsageError("dump needs the pid of the tree's root", hint="-t PID")
+    root = HostPid(options.tree)
+    proc = open_proc()
+    try:
+        store = ImageStore.create(options.images_dir)
+        try:
+            return _dump(proc, root, store, options, started)
+        finally:
+            store.close()
+    finally:
+        os.close(proc)
+
+
+def _dump(
+    proc: int, root: HostPid, store: ImageStore, options: Options, started: int
+) -> DumpResult:
+    figures = Figures()
+
+    def script(name: str) -> None:
+        actions.run_action(
+            name, options.action_scripts, options.images_dir, init_pid=None if not root else root
+        )
+
+    if options.action_scripts:
+        script("pre-dump")
+    with Tree(proc, options.timeout) as tree:
+        tree.freeze(root)
+        log.info(f"stopped {len(tree.processes)} processes")
+        _check_tree(proc, tree, options)
+        files = FilesDump(proc, store, options)
+        try:
+            tasks: TaskDump
+
+            shared = SharedDump(proc, store, files.new_id, lambda: tasks.new_pages_id())
+            tasks = TaskDump(proc, store, files, shared, figures)
+            for process in tree.processes:
+                files.add_process(process.pid)
+            for process in tree.processes:
+                tasks.collect(process)
+            for entry in shared.files:
+                files.add_entry(entry)
+            files.check()
+            with RobustList():
+                for index, process in enumerate(tree.processes):
+                    tasks.dump(process, _ids(index + 2))
+            files.finish()
+            shared.write()
+            _write_tree(store, tree)
+            frozen = time.monotonic_ns() // 1000
+            result = DumpResult(
+                pid=root,
+                directory=options.images_dir,
+                processes=len(tree.processes),
+                threads=figures.threads,
+                pages=figures.pages_written,
+                shared_pages=shared.pages_written,
+                freezing_us=tree.frozen_us - tree.started_us,
+                frozen_us=frozen - tree.started_us,
+                total_us=frozen - started,
+            )
+            _write_stats(options, store, figures, result)
+            _write_inventory(store)
+            if options.action_scripts:
+                script("post-dump")
+        except BaseException:
+            files.undo()
+            raise
+        if options.leave_running:
+            tree.release()
+        elif options.leave_stopped:
+            _leave_stopped(tree)
+        else:
+            tree.kill()
+    end = time.monotonic_ns() // 1000
+    return result.but(frozen_us=end - tree.started_us, total_us=end - started)
+
+
+def _leave_stopped(tree: Tree) -> None:
+    """Each process gets a SIGSTOP before it is let go of: it stops before it runs."""
+    for process in tree.alive:
+        if not process.tracees[0].group_stop:
+            os.kill(process.pid, 19)
+    tree.release()
+
+
+def _ids(number: int) -> TaskKobjIdsEntry:
+    return TaskKobjIdsEntry(
+        vm_id=number,
+        files_id=number,
+        fs_id=number,
+        sighand_id=number,
+        **{f"{name}_ns_id": value for name, value in OWN_NAMESPACES.items()},
+    )
+
+
+def _check_tree(proc: int, tree: Tree, options: Options) -> None:
+    """What can be refused before anything is put into a process."""
+    own = read_namespaces(proc, os.getpid())
+    for process in tree.alive:
+        for name, namespace in read_namespaces(proc, process.pid).items():
+            if own.get(name) != namespace:
+                raise UnsupportedObject(
+                    f"Cannot dump {process.name}: it is in another {name} namespace than crtools",
+                    because="namespaces are not carried yet",
+                    hint=f"run crtools inside it: nsenter -t {process.pid} -a crtools dump ...",
+                    subject=("task", process.pid),
+                )
+    _check_session(tree, options)
+    check_sharing(tree.alive)
+
+
+def _check_session(tree: Tree, options: Options) -> None:
+    """The session and the group of the tree must be in it, unless --shell-job says otherwise."""
+    root = tree.root
+    if options.shell_job:
+        return
+    pids = {process.pid for process in tree.processes}
+    for what, number in (("session", root.stat.session), ("process group", root.stat.pgrp)):
+        if number not in pids and number != 0:
+            raise UnsupportedObject(
+                f"Cannot dump {root.name}: the leader of its {what}, task {number}, is outside the"
+                " tree",
+                because="it was started from a shell or another program that is not dumped",
+                hint="--shell-job, or start the program with setsid",
+                subject=("task", root.pid),
+            )
+
+
+def _write_tree(store: ImageStore, tree: Tree) -> None:
+    entries = [_tree_entry(process) for process in tree.processes]
+    store.write("pstree", entries)
+    store.write("seccomp", [SeccompEntry()])
+    now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    store.write(
+        "timens",
+        [
+            TimensEntry(
+                monotonic=Timespec(tv_sec=now // 10**9, tv_nsec=now % 10**9),
+                boottime=Timespec(tv_sec=boot // 10**9, tv_nsec=boot % 10**9),
+            )
+        ],
+        id=0,
+    )
+
+
+def _tree_entry(process: Process) -> PstreeEntry:
+    return PstreeEntry(
+        pid=process.pid,
+        ppid=process.parent.pid if process.parent else 0,
+        pgid=process.stat.pgrp,
+        sid=process.stat.session,
+        threads=[tracee.tid for tracee in process.tracees] or [0],
+    )
+
+
+def _write_stats(options: Options, store: ImageStore, figures: Figures, result: DumpResult) -> None:
+    stats = StatsEntry(
+        dump=DumpStatsEntry(
+            freezing_time=result.freezing_us,
+            frozen_time=result.frozen_us,
+            memdump_time=figures.memory_us,
+            memwrite_time=figures.write_us,
+            pages_scanned=figures.pages_scanned,
+            pages_skipped_parent=0,
+            pages_written=result.pages,
+            irmap_resolve=0,
+            pages_lazy=0,
+            page_pipes=0,
+            page_pipe_bufs=0,
+            shpages_scanned=result.shared_pages,
+            shpages_skipped_parent=0,
+            shpages_written=result.shared_pages,
+        )
+    )
+    write_stats(store, options.images_dir, options.work_dir, "stats-dump", stats)
+
+
+def _write_inventory(store: ImageStore) -> None:
+    """Last: an image directory is complete when it is there."""
+    run = os.urandom(16).hex()
+    store.write(
+        "inventory",
+        [
+            InventoryEntry(
+                img_version=2,
+                fdinfo_per_id=True,
+                root_ids=_ids(1),
+                ns_per_id=True,
+                root_cg_set=1,
+                lsmtype=Lsmtype.NO_LSM,
+                network_lock_method=0,
+                plugins_entry=PluginsEntry(),
+                dump_criu_run_id="-".join((run[:8], run[8:12], run[12:16], run[16:20], run[20:])),
+            )
+        ],
+    )

@@ -1,0 +1,378 @@
+"""One process's images: what is asked from outside and inside while it is stopped."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+
+from crtools import log
+from crtools.abi import kernel
+from crtools.agent.inject import CAVE_MARK, Agent
+from crtools.agent.program import Program
+from crtools.errors import UnsupportedObject
+from crtools.images.messages.core import (
+    CoreEntry,
+    CoreEntryMarch,
+    TaskCoreEntry,
+    TaskKobjIdsEntry,
+    ThreadCoreEntry,
+)
+from crtools.images.messages.crtools import AnonNameEntry, CrtoolsTaskEntry
+from crtools.images.messages.rseq import RseqEntry
+from crtools.kinds.memory import areas as area_kinds
+from crtools.kinds.memory import mm, pages, scan
+from crtools.kinds.process import (
+    credentials,
+    fs,
+    limits,
+    registers,
+    restart,
+    scheduling,
+    signals,
+    timers,
+)
+from crtools.kinds.process.attributes import ProcessQuestions, ThreadQuestions
+from crtools.procfs.auxv import read_auxv
+from crtools.procfs.files import explain
+from crtools.procfs.maps import read_maps
+from crtools.procfs.pagemap import open_pagemap
+from crtools.procfs.smaps import read_smaps
+from crtools.procfs.status import read_status
+from crtools.procfs.values import (
+    read_coredump_filter,
+    read_loginuid,
+    read_oom_score_adj,
+    read_personality,
+)
+from crtools.tracee import ptrace
+from crtools.tracee import x86_64 as arch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.images.messages.core_x86 import ThreadInfoX86
+    from crtools.images.messages.crtools import RestartEntry
+    from crtools.images.messages.fdinfo import FdinfoEntry
+    from crtools.images.messages.fs import FsEntry
+    from crtools.images.store import ImageStore
+    from crtools.kinds.files.table import FilesDump
+    from crtools.kinds.memory.areas import Area
+    from crtools.kinds.memory.shared import SharedDump
+    from crtools.kinds.process.attributes import ThreadAnswers
+    from crtools.model.tree import Process
+    from crtools.procfs.maps import Vma
+    from crtools.procfs.status import Status
+    from crtools.tracee.seize import Tracee
+
+ALIVE, DEAD, STOPPED = 1, 2, 3
+SYS_get_robust_list = 274
+
+
+class Figures:
+    """What a dump did, in pages and microseconds."""
+
+    def __init__(self) -> None:
+        self.pages_scanned = 0
+        self.pages_written = 0
+        self.memory_us = 0
+        self.write_us = 0
+        self.tasks = 0
+        self.threads = 0
+
+
+class Collected:
+    """What was seen of a process from outside, until its images are written."""
+
+    __slots__ = ("areas", "exe_id", "fdinfo", "fs", "vmas")
+
+    vmas: list[Vma]
+    areas: list[Area]
+    exe_id: int
+    fdinfo: list[FdinfoEntry]
+    fs: FsEntry
+
+
+class TaskDump:
+    """Dumps the processes of a stopped tree one after the other."""
+
+    def __init__(
+        self, proc: int, store: ImageStore, files: FilesDump, shared: SharedDump, figures: Figures
+    ) -> None:
+        self._proc = proc
+        self._store = store
+        self._files = files
+        self._shared = shared
+        self._figures = figures
+        self._pages_id = 0
+        self._extra: bytes | None = None
+        self._collected: dict[int, Collected] = {}
+        self._usual = scheduling.Scheduling(proc, os.getpid())
+        self._usual_coredump = read_coredump_filter(proc, os.getpid())
+        # The same questions for everybody: put together once.
+        self._questions = Program()
+        self._of_process = ProcessQuestions(self._questions)
+        self._of_first = ThreadQuestions(self._questions)
+        self._actions = signals.ask_actions(self._questions)
+        self._timers = timers.ask_timers(self._questions)
+        self._limits = limits.ask_limits(self._questions)
+        self._of_thread = ThreadQuestions(Program())
+
+    def new_pages_id(self) -> int:
+        self._pages_id += 1
+        return self._pages_id
+
+    def collect(self, process: Process) -> None:
+        """What is seen from outside, and what is refused: nothing is put into the process yet."""
+        proc, pid = self._proc, process.pid
+        if process.zombie:
+            return
+        self._check(process)
+        collected = self._collected[pid] = Collected()
+        collected.vmas = vmas = read_maps(proc, pid)
+        facts = list(read_smaps(proc, pid))
+        collected.areas = area_kinds.collect_areas(
+            vmas,
+            facts,
+            lambda vma: self._mapped_file(pid, vma),
+            lambda vma: self._shared.file_id(pid, vma),
+            process.name,
+        )
+        collected.exe_id = self._files.add_path(pid, "exe")
+        collected.fdinfo = self._files.add_table(pid, pid)
+        collected.fs = fs.dump_fs(pid, self._files, process.status.umask)
+
+    def dump(self, process: Process, ids: TaskKobjIdsEntry) -> None:
+        """What only the process itself can tell, its memory, and all of its images."""
+        if process.zombie:
+            self._dump_zombie(process)
+            return
+        proc, pid = self._proc, process.pid
+        collected = self._collected.pop(pid)
+        vmas, areas = collected.vmas, collected.areas
+        memory = os.open(f"{pid}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+        try:
+            vdso = _vdso(memory, vmas)
+            with Agent(proc, process.tracees, vmas) as agent:
+                asked = agent.run(self._questions)
+                about = self._of_process.answers(asked, process.name)
+                first = self._of_first.answers(asked, process.tracees[0].home[arch.RSP])
+                entries = signals.actions(asked, self._actions)
+                itimers = timers.timers(asked, self._timers)
+                rlimits = limits.limits(asked, self._limits)
+                threads = [first] + [
+                    self._of_thread.answers(
+                        agent.visit(tracee, self._of_thread.program), tracee.home[arch.RSP]
+                    )
+                    for tracee in process.tracees[1:]
+                ]
+                by_task = rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
+                self._dump_pages(process, agent, areas, memory, vdso, by_task)
+            started = time.monotonic_ns()
+            restarts = [
+                restart.sleeping(tracee, memory, tracee.slept) for tracee in process.tracees
+            ]
+        finally:
+            os.close(memory)
+        store = self._store
+        store.write("fdinfo", collected.fdinfo, id=ids.files_id)
+        store.write("fs", [collected.fs], id=pid)
+        store.write("ids", [ids], id=pid)
+        layout = mm.mm_entry(
+            process.stat,
+            read_auxv(proc, pid),
+            about.brk,
+            collected.exe_id,
+            [area.entry for area in areas],
+            about.dumpable,
+            about.thp_disabled,
+        )
+        store.write("mm", [layout], id=pid)
+        stop = process.tracees[0].group_stop
+        task = TaskCoreEntry(
+            task_state=STOPPED if stop else ALIVE,
+            exit_code=0,
+            personality=read_personality(proc, pid),
+            flags=process.stat.flags,
+            blk_sigset=int.from_bytes(process.tracees[0].mask, "little"),
+            comm=process.status.name.decode(errors="surrogateescape"),
+            timers=itimers,
+            rlimits=rlimits,
+            signals_s=signals.pending(pid, shared=True),
+            loginuid=read_loginuid(proc, pid),
+            oom_score_adj=read_oom_score_adj(proc, pid),
+            sigactions=entries,
+            child_subreaper=about.subreaper,
+            stop_signo=stop or None,
+            membarrier_registration_mask=about.membarrier or None,
+        )
+        names = [
+            AnonNameEntry(start=a.entry.start, end=a.entry.end, name=a.name[6:-1])
+            for a in areas
+            if a.name.startswith(b"[anon:")
+        ]
+        for tracee, answers, slept in zip(process.tracees, threads, restarts, strict=True):
+            first_thread = tracee is process.tracees[0]
+            status = process.status if first_thread else read_status(proc, pid, tracee.tid)
+            own = scheduling.Scheduling(proc, tracee.tid)
+            core = CoreEntry(
+                mtype=CoreEntryMarch.X86_64,
+                thread_info=self._thread_info(tracee, answers),
+                tc=task if first_thread else None,
+                thread_core=self._thread_core(process, tracee, answers, status, own),
+            )
+            store.write("core", [core], id=tracee.tid)
+            self._dump_own(process, tracee, own, slept, names if first_thread else [])
+        self._figures.write_us += (time.monotonic_ns() - started) // 1000
+        self._figures.tasks += 1
+        self._figures.threads += len(process.tracees)
+        log.info(f"dumped {process.name}")
+
+    def _dump_zombie(self, process: Process) -> None:
+        """A zombie is a name and an exit status that its parent will ask for."""
+        stat = process.stat
+        task = TaskCoreEntry(
+            task_state=DEAD,
+            exit_code=stat.exit_code,
+            personality=0,
+            flags=0,
+            blk_sigset=0,
+            comm=process.status.name.decode(errors="surrogateescape"),
+        )
+        core = CoreEntry(mtype=CoreEntryMarch.X86_64, tc=task)
+        self._store.write("core", [core], id=process.pid)
+        self._figures.tasks += 1
+
+    def _thread_info(self, tracee: Tracee, answers: ThreadAnswers) -> ThreadInfoX86:
+        xstate = ptrace.register_set(tracee.tid, ptrace.NT_X86_XSTATE, 16384)
+        self._extra = registers.dump_extra(xstate)
+        return registers.dump_registers(
+            restart.image_registers(tracee.home),
+            xstate,
+            answers.tid_address,
+            registers.read_tls(tracee.tid),
+        )
+
+    def _dump_own(
+        self,
+        process: Process,
+        tracee: Tracee,
+        own: scheduling.Scheduling,
+        slept: RestartEntry | None,
+        names: list[AnonNameEntry],
+    ) -> None:
+        """What CRIU's schema has no field for: an image of our own, where there is any of it."""
+        entry = own.own_image(self._usual) or CrtoolsTaskEntry()
+        entry.restart = [slept] if slept else []
+        entry.anon_names = names
+        entry.xstate = self._extra
+        if tracee is process.tracees[0]:
+            dump_filter = read_coredump_filter(self._proc, process.pid)
+            if dump_filter != self._usual_coredump:
+                entry.coredump_filter = dump_filter
+        if entry != CrtoolsTaskEntry(restart=[], anon_names=[]):
+            self._store.write("crtools-task", [entry], id=tracee.tid)
+
+    def _mapped_file(self, pid: int, vma: Vma) -> tuple[int, int]:
+        """The file behind a mapping, and how it was opened: the link's mode tells
+        (fs/proc/base.c, map_files_d_instantiate)."""
+        link = f"map_files/{vma.start:x}-{vma.end:x}"
+        try:
+            mode = os.stat(f"{pid}/{link}", dir_fd=self._proc, follow_symlinks=False).st_mode
+        except OSError as error:
+            raise explain(error, self._proc, pid, None, link) from error
+        return self._files.add_path(pid, link), os.O_RDWR if mode & 0o200 else os.O_RDONLY
+
+    def _check(self, process: Process) -> None:
+        """Refuses what is not carried yet, by name, before anything runs in the process."""
+        status, name = process.status, process.name
+        if status.seccomp:
+            raise UnsupportedObject(
+                f"Cannot dump {name}: it has a seccomp filter"
+                if status.seccomp == 2
+                else f"Cannot dump {name}: it is in seccomp strict mode",
+                because="crtools does not carry seccomp yet",
+                subject=("task", process.pid),
+            )
+        timers.check_timers(self._proc, process.pid, name)
+        for tracee in process.tracees:
+            if tracee.home[arch.CS] != arch.CS_64:
+                raise UnsupportedObject(
+                    f"Cannot dump {name}: thread {tracee.tid} runs 32-bit code",
+                    because="crtools carries 64-bit tasks only",
+                    subject=("task", tracee.tid),
+                )
+
+    def _dump_pages(
+        self,
+        process: Process,
+        agent: Agent,
+        areas: list[Area],
+        memory: int,
+        vdso: tuple[int, bytes],
+        by_task: bool,
+    ) -> None:
+        started = time.monotonic_ns()
+        pid = process.pid
+        pagemap = open_pagemap(self._proc, pid)
+        try:
+            spans = [(area.entry.start, area.entry.end) for area in areas if area.pages]
+            regions = scan.scan(pagemap, spans)
+        finally:
+            os.close(pagemap)
+        plan = pages.plan_pages(areas, regions, process.name)
+        pages_id = self.new_pages_id()
+        image = self._store.create_raw("pages", pages_id)
+        writing = time.monotonic_ns()
+        try:
+            pages.write_pages(agent, image, memory, plan, vdso, by_task=by_task)
+        finally:
+            os.close(image)
+        ended = time.monotonic_ns()
+        self._store.write("pagemap", pages.head_and_entries(pages_id, plan), id=pid)
+        self._figures.pages_scanned += plan.scanned
+        self._figures.pages_written += plan.written
+        self._figures.write_us += (ended - writing) // 1000
+        self._figures.memory_us += (writing - started) // 1000
+
+    def _thread_core(
+        self,
+        process: Process,
+        tracee: Tracee,
+        answers: ThreadAnswers,
+        status: Status,
+        own: scheduling.Scheduling,
+    ) -> ThreadCoreEntry:
+        head = bytearray(16)
+        address = kernel.address_of(head)
+        kernel.checked(SYS_get_robust_list, tracee.tid, address, address + 8)
+        robust, length = struct.unpack("<QQ", head)
+        rseq = ptrace.rseq(tracee.tid)
+        return ThreadCoreEntry(
+            futex_rla=robust,
+            futex_rla_len=length,
+            sched_nice=own.nice,
+            sched_policy=own.policy,
+            sched_prio=own.priority or None,
+            blk_sigset=int.from_bytes(tracee.mask, "little"),
+            sas=answers.stack,
+            pdeath_sig=answers.death_signal or None,
+            signals_p=signals.pending(tracee.tid, shared=False),
+            creds=credentials.credentials(status, answers.securebits),
+            comm=status.name.decode(errors="surrogateescape"),
+            rseq_entry=RseqEntry(rseq_abi_pointer=rseq[0], rseq_abi_size=rseq[1], signature=rseq[2])
+            if rseq and rseq[0]
+            else None,
+            cg_set=1,
+        )
+
+
+def _vdso(memory: int, vmas: list[Vma]) -> tuple[int, bytes]:
+    """The vDSO's address and bytes, without what an earlier dump may have left in its padding."""
+    for vma in vmas:
+        if vma.path == b"[vdso]":
+            content = os.pread(memory, vma.end - vma.start, vma.start)
+            ours = content.find(CAVE_MARK)
+            if ours >= 0:
+                content = content[:ours].ljust(len(content), b"\0")
+            return vma.start, content
+    return 0, b""

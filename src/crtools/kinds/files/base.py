@@ -1,0 +1,295 @@
+"""What every kind of open file builds on: the facts of one, and what a kind has to say.
+
+A kind is one file of this folder: how it is recognised, how it is dumped and how it is restored,
+side by side. Kinds do not know one another; what they need of the whole dump or restore comes as a
+`DumpContext` or `PlanContext` (crtools.kinds.files.table and .plan).
+"""
+
+from __future__ import annotations
+
+import os
+
+from crtools.errors import UnsupportedObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from crtools.agent.program import Program
+    from crtools.images.messages.fdinfo import FileEntry
+    from crtools.images.messages.fown import FownEntry
+    from crtools.images.messages.regfile import RegFileEntry
+    from crtools.model.options import Options
+
+# How much a program may hold before the rest goes into a fresh one (bytes): the room that an
+# agent's slot has is less than a mebibyte.
+PROGRAM_BYTES = 512 << 10
+
+
+class OpenFile:
+    """An open file description at its first sight, or what one of a task's other links leads to.
+
+    `pid` is the process and `tid` the task that it was looked at through (another one if the leader
+    has exited); `fd` its number, -1 if it is behind no descriptor. `via` is the link, relative to
+    /proc, and `link` what the kernel makes of it. `stat` is the inode's. `flags` are O_* bits
+    without O_CLOEXEC, `pos` is in bytes, `mnt_id` is -1 where there is no fdinfo. `extra` are the
+    kind's own fdinfo lines (crtools.procfs.fdinfo).
+    """
+
+    __slots__ = ("extra", "fd", "flags", "link", "mnt_id", "pid", "pos", "stat", "tid", "via")
+
+    def __init__(
+        self,
+        pid: int,
+        tid: int,
+        fd: int,
+        via: str,
+        link: bytes,
+        stat: os.stat_result,
+        flags: int = 0,
+        pos: int = 0,
+        mnt_id: int = -1,
+        extra: dict[bytes, list[bytes]] | None = None,
+    ) -> None:
+        self.pid = pid
+        self.tid = tid
+        self.fd = fd
+        self.via = via
+        self.link = link
+        self.stat = stat
+        self.flags = flags
+        self.pos = pos
+        self.mnt_id = mnt_id
+        self.extra = {} if extra is None else extra
+
+    @property
+    def subject(self) -> tuple[str | int, ...]:
+        """In the form of an error's `subject`."""
+        if self.fd >= 0:
+            return ("task", self.pid, "fd", self.fd)
+        return ("task", self.pid, self.via.rpartition("/")[2])
+
+
+class FileKind:
+    """A class of open files. A kind has no state: that of one dump or restore is its dumper's or
+    planner's."""
+
+    type: int  # FdTypes, as fdinfo and files images have it
+    field: str  # the message of FileEntry that is set
+
+    def matches(self, file: OpenFile) -> bool:
+        """Whether the file is of this kind: true for one kind at most, whatever the order."""
+        raise NotImplementedError
+
+    def dumper(self, context: DumpContext) -> FileDumper:
+        raise NotImplementedError
+
+    def planner(self, context: PlanContext) -> FilePlanner:
+        raise NotImplementedError
+
+
+class FileDumper:
+    """A kind's part of one dump."""
+
+    def dump(self, file: OpenFile, id: int) -> FileEntry:
+        """The entry of a file that matches. Raises UnsupportedObject."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Looks at what can only be judged once all files of the tree are known. Raises
+        UnsupportedObject."""
+
+    def finish(self) -> None:
+        """Writes the images of the kind's own; after `check`."""
+
+
+class FilePlanner:
+    """A kind's part of one restore."""
+
+    def add(self, file: PlannedFile) -> None:
+        """Takes an open file of this kind that some process has. Raises ImageError."""
+        raise NotImplementedError
+
+    def place(self) -> None:
+        """Decides, once all files are known, where each is made, and adds the jobs for that."""
+        raise NotImplementedError
+
+    def check(self, root: int) -> None:
+        """Compares with what exists below the directory `root`. Raises RestoreConflict."""
+
+
+class DumpContext:
+    """The whole dump, as kinds see it."""
+
+    proc: int  # a descriptor of /proc
+    store: Any
+    options: Options
+
+    def describe(self, file: OpenFile) -> str:
+        """`fd 17 of task 812 (redis)`."""
+        raise NotImplementedError
+
+    def refuse(
+        self, file: OpenFile, what: str, because: str = "", hint: str = ""
+    ) -> UnsupportedObject:
+        """The error to raise for a file that can't be dumped: "<file>: <what>"."""
+        return UnsupportedObject(
+            f"Cannot dump {self.describe(file)}: {what}",
+            because=because,
+            hint=hint,
+            subject=file.subject,
+        )
+
+    def borrow(self, file: OpenFile) -> int:
+        """A descriptor of our own for the same open file description, to be closed by the
+        caller. Raises PermissionDenied or MissingFeature."""
+        raise NotImplementedError
+
+    def owner_of(self, file: OpenFile) -> FownEntry:
+        """Whom the kernel signals about the file: fcntl(2), F_GETOWN_EX and F_GETSIG."""
+        raise NotImplementedError
+
+    def locate(self, file: OpenFile, id: int) -> str:
+        """The path by which entry `id` will find the file again; arranges for a substitute where
+        it has none any more. Raises UnsupportedObject."""
+        raise NotImplementedError
+
+    def read_build_id(self, file: OpenFile) -> tuple[int, ...]:
+        """The build id of a regular file, () if it is not an ELF file that has one."""
+        raise NotImplementedError
+
+    def new_id(self) -> int:
+        raise NotImplementedError
+
+    def add_entry(self, entry: FileEntry) -> None:
+        """Puts an entry beside that of the file itself into the files image."""
+        raise NotImplementedError
+
+    def watch(self, file: OpenFile, what: str) -> None:
+        """Has the file refused if a process outside the tree has it open too; `what` names it:
+        "pipe 1234"."""
+        raise NotImplementedError
+
+    def find_holder(self, file: OpenFile) -> str:
+        """Who outside the tree has the same pipe or fifo open: "task 655 (dockerd)", or ""."""
+        raise NotImplementedError
+
+
+class PlannedFile:
+    """An open file to be restored.
+
+    `message` is the one of `entry` that is set. `users` are the descriptors for it: (pid, fd,
+    whether it is close-on-exec), in the order of the processes. `pid` and `number` say where the
+    file is made; other processes fetch it from there. `parked` files are made at a number that is
+    in no table, and closed when everyone has theirs.
+    """
+
+    __slots__ = ("entry", "id", "message", "number", "parked", "pid", "type", "users")
+
+    def __init__(self, id: int, type: int, entry: FileEntry, message: Any) -> None:
+        self.id = id
+        self.type = type
+        self.entry = entry
+        self.message = message
+        self.users: list[tuple[int, int, bool]] = []
+        self.pid = -1
+        self.number = -1
+        self.parked = False
+
+
+class Programs:
+    """Where jobs put their instructions: a program, and another one when it is full.
+
+    Results of one program mean nothing in the next, so a job says with `need` where it may be cut.
+    """
+
+    __slots__ = ("fresh", "program")
+
+    def __init__(self, program: Program, fresh: Callable[[], Program] | None = None) -> None:
+        self.program = program
+        self.fresh = fresh
+
+    def need(self, length: int) -> Program:
+        """A program that has room for `length` bytes of instructions and data."""
+        program = self.program
+        if (
+            self.fresh is not None
+            and program.count
+            and len(program.code) + len(program.data) + length > PROGRAM_BYTES
+        ):
+            program = self.program = self.fresh()
+        return program
+
+
+class Table:
+    """A process's descriptors to be: which numbers are taken and which can be used meanwhile."""
+
+    __slots__ = ("_next", "parked", "pid", "reserved", "temporary", "wanted")
+
+    def __init__(self, pid: int, reserved: set[int]) -> None:
+        self.pid = pid
+        self.wanted: dict[int, tuple[int, bool]] = {}  # number -> (id, close-on-exec)
+        self.parked: dict[int, int] = {}  # number -> id, -1: nothing that lasts
+        self.reserved = reserved
+        self.temporary: set[int] = set()  # numbers that something uses for a moment
+        self._next = 3
+
+    def park(self, id: int = -1) -> int:
+        """A number that no table and nobody else uses; taken from now on."""
+        number = self._next
+        while number in self.wanted or number in self.reserved or number in self.parked:
+            number += 1
+        self._next = number + 1
+        self.parked[number] = id
+        return number
+
+    def unpark(self, number: int) -> None:
+        """Gives back a number that was only needed for a moment."""
+        del self.parked[number]
+        self.temporary.add(number)
+        self._next = min(self._next, number)
+
+
+class PlanContext:
+    """The whole restore, as kinds see it."""
+
+    store: Any
+    options: Options
+    tables: dict[int, Table]  # by pid
+
+    def describe(self, file: PlannedFile) -> str:
+        """`/var/log/x for fd 5 of task 812`."""
+        raise NotImplementedError
+
+    def regular(self, id: int) -> RegFileEntry | None:
+        """The regular-file entry with that id."""
+        raise NotImplementedError
+
+    def add_job(self, pid: int, job: Callable[[Programs], None]) -> None:
+        """A job that process `pid` does in the phase that creates files, in the order given."""
+        raise NotImplementedError
+
+    def open_path(
+        self, program: Program, id: int, flags: int, what: Callable[[], str]
+    ) -> tuple[int, int]:
+        """Instructions that open what regular-file entry `id` names; the result is the fd."""
+        raise NotImplementedError
+
+    def move(
+        self,
+        program: Program,
+        source: tuple[int, int],
+        number: int,
+        cloexec: bool,
+        what: Callable[[], str],
+    ) -> None:
+        """Instructions that give a result of an earlier one its number; it must have been opened
+        with the close-on-exec flag that is asked for."""
+        raise NotImplementedError
+
+
+def choose_place(context: PlanContext, files: Sequence[PlannedFile]) -> None:
+    """Each file is made by its first user, at the number that it has there."""
+    for file in files:
+        file.pid, file.number, _ = file.users[0]

@@ -1,0 +1,177 @@
+"""Files that are found again by a path: what an entry says of one, and whether it is still true.
+
+Shared by regular files and fifos, and used for the working directory, the executable and the like.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
+
+from crtools.abi.fcntl import FASYNC, O_ACCMODE, O_DIRECTORY, O_NOCTTY, O_PATH, O_TMPFILE
+from crtools.errors import ImageError, RestoreConflict
+from crtools.images.messages.regfile import RegFileEntry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.kinds.files.base import DumpContext, OpenFile
+
+_ELF_HEADER = 64  # bytes: no shorter file is looked into
+
+TYPE_NAMES = {
+    S_IFREG: "a regular file",
+    S_IFDIR: "a directory",
+    S_IFCHR: "a character device",
+    S_IFBLK: "a block device",
+    S_IFIFO: "a fifo",
+    S_IFLNK: "a symbolic link",
+    S_IFSOCK: "a socket",
+}
+
+
+def dump_path(context: DumpContext, file: OpenFile, id: int, pos: int) -> RegFileEntry:
+    """The part of the entry that says how to find and open a path again."""
+    stat = file.stat
+    size = None
+    build_id: tuple[int, ...] = ()
+    if stat.st_mode & 0o170000 == S_IFREG:
+        size = stat.st_size
+        # Files of /proc and /sys have no blocks: reading them could have effects.
+        if size >= _ELF_HEADER and stat.st_blocks:
+            build_id = context.read_build_id(file)
+    return RegFileEntry(
+        id=id,
+        flags=file.flags,
+        pos=pos,
+        fown=context.owner_of(file),
+        name=context.locate(file, id),
+        size=size,
+        mode=stat.st_mode,
+        build_id=build_id,
+    )
+
+
+def reopening(flags: int) -> int:
+    """The flags to open a file with again, from what F_GETFL said of it."""
+    # open(2) keeps O_ASYNC without acting on it, so it is set later, with F_SETFL.
+    flags &= ~FASYNC
+    if flags & O_TMPFILE == O_TMPFILE:
+        flags &= ~O_TMPFILE
+    return flags if flags & O_PATH else flags | O_NOCTTY
+
+
+def check_path(entry: RegFileEntry, root: int, *, validation: str, rwx: bool) -> None:
+    """Whether the path of an entry still leads to the same file, below the directory `root`.
+
+    `validation` is --file-validation's "filesize" or "buildid"; `rwx` demands the same permissions.
+    Raises RestoreConflict, naming the file and both values.
+    """
+    name = entry.name.encode("utf-8", "surrogateescape")
+    path = below(name)
+    try:
+        stat = os.stat(path, dir_fd=root, follow_symlinks=False)
+    except OSError as error:
+        raise conflict(
+            entry.name,
+            "is not there" if error.errno == errno.ENOENT else "cannot be looked at",
+            f"stat failed: {os.strerror(error.errno or 0)}",
+            "put it back as it was at the dump",
+        ) from error
+    mode = entry.mode
+    if mode is not None:
+        if S_IFMT(mode) != S_IFMT(stat.st_mode):
+            raise conflict(
+                entry.name,
+                "is not what it was",
+                f"it was {type_name(mode)} at the dump and is {type_name(stat.st_mode)} now",
+                "put it back as it was at the dump",
+            )
+        if rwx and (mode ^ stat.st_mode) & 0o777:
+            raise conflict(
+                entry.name,
+                "has other permissions",
+                f"they were {mode & 0o777:04o} at the dump and are {stat.st_mode & 0o777:04o} now",
+                f"chmod {mode & 0o777:04o} it, or pass --skip-file-rwx-check",
+            )
+    if S_IFMT(stat.st_mode) == S_IFREG:
+        if entry.size is not None and entry.size != stat.st_size:
+            raise conflict(
+                entry.name,
+                "has another size",
+                f"it had {entry.size} bytes at the dump and has {stat.st_size} now",
+                "put back the file that was dumped"
+                f" (truncate -s {entry.size} makes it as long; its content is then yours to know)",
+            )
+        if entry.build_id and validation == "buildid":
+            found = _build_id_of(entry.name, path, root)
+            if tuple(entry.build_id) != found:
+                from crtools.kinds.files.build_id import spell
+
+                raise conflict(
+                    entry.name,
+                    "is another build",
+                    f"its build id was {spell(entry.build_id)} at the dump and is"
+                    f" {spell(found) or 'missing'} now",
+                    "put back the file that was dumped, or pass --file-validation filesize",
+                )
+    if (
+        entry.flags & O_ACCMODE
+        and not entry.flags & (O_PATH | O_DIRECTORY)
+        and not os.access(path, os.W_OK, dir_fd=root)
+    ):
+        raise conflict(
+            entry.name,
+            "cannot be opened for writing",
+            "its file system is read-only, or it is immutable or not ours to write",
+            "mount -o remount,rw its file system, or see lsattr",
+        )
+
+
+def conflict(name: str, what: str, because: str, hint: str) -> RestoreConflict:
+    return RestoreConflict(
+        f"The file {name} {what}", because=because, hint=hint, subject=("file", name)
+    )
+
+
+def type_name(mode: int) -> str:
+    return TYPE_NAMES.get(S_IFMT(mode), "a file of no known type")
+
+
+def below(name: bytes) -> bytes:
+    """An absolute path as one relative to a root directory's descriptor."""
+    return name.lstrip(b"/") or b"."
+
+
+def check_entry(entry: RegFileEntry) -> None:
+    """What an image may say of a path. Raises ImageError."""
+    if not entry.name.startswith("/") or "\0" in entry.name or len(entry.name) > 65536:
+        raise ImageError(
+            f"File {entry.id} in the files image has no possible name: {entry.name[:200]!r}",
+            because="it has to be an absolute path",
+            subject=("file", entry.id),
+        )
+    if entry.pos > 0x7FFFFFFFFFFFFFFF or entry.flags > 0x7FFFFFFF:
+        raise ImageError(
+            f"File {entry.id} ({entry.name}) in the files image has impossible"
+            f" {'flags' if entry.flags > 0x7FFFFFFF else 'position'}",
+            subject=("file", entry.id),
+        )
+
+
+def _build_id_of(name: str, path: bytes, root: int) -> tuple[int, ...]:
+    from crtools.kinds.files.build_id import read_build_id
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root)
+    except OSError as error:
+        raise conflict(
+            name,
+            "cannot be read to compare its build id",
+            f"open failed: {os.strerror(error.errno or 0)}",
+            "make it readable, or pass --file-validation filesize",
+        ) from error
+    try:
+        return read_build_id(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,453 @@
+"""The descriptor tables of a tree, restored: from the images to agent programs.
+
+Each shared open file is made once, by one process, and the others take it over from there
+(pidfd_getfd). Three phases, each of them done by all processes before any of them begins the next:
+create, fetch, close. What a process makes for others only is parked at a number that its table
+does not have, and closed in the end. Nothing here touches a process or makes a file, except
+`create_held`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+from crtools.abi import kernel
+from crtools.abi.fcntl import (
+    AT_FDCWD,
+    F_OWNER_PGRP,
+    F_OWNER_PID,
+    F_OWNER_TID,
+    F_SETFD,
+    F_SETFL,
+    F_SETOWN_EX,
+    F_SETSIG,
+    FASYNC,
+    O_CLOEXEC,
+    O_NOFOLLOW,
+)
+from crtools.abi.x86_64 import (
+    SYS_close,
+    SYS_dup3,
+    SYS_fcntl,
+    SYS_openat,
+    SYS_pidfd_getfd,
+    SYS_pidfd_open,
+    SYS_prlimit64,
+    SYS_setresuid,
+)
+from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
+from crtools.images.messages.fdinfo import FdTypes
+from crtools.kinds.files.base import PlanContext, PlannedFile, Programs, Table
+from crtools.kinds.files.path import below, check_entry, check_path
+from crtools.kinds.files.pipe_buffer import SETTABLE
+from crtools.kinds.files.registry import FILE_KINDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from crtools.agent.program import Program, Ref
+    from crtools.images.messages.fdinfo import FdinfoEntry
+    from crtools.images.messages.fown import FownEntry
+    from crtools.images.messages.regfile import RegFileEntry
+    from crtools.kinds.files.base import FilePlanner
+    from crtools.kinds.files.ghost import Held
+    from crtools.model.options import Options
+
+# sysctl fs.nr_open cannot be set higher (fs/file.c, sysctl_nr_open_max).
+MAX_NUMBER = 0x7FFFFFC0
+RLIMIT_NOFILE = 7  # asm-generic/resource.h
+_NO_CHANGE = 0xFFFFFFFF  # setresuid(2): -1
+_2I = struct.Struct("<2i")
+_2U64 = struct.Struct("<2Q")
+_FIELDS = {kind.type: kind.field for kind in FILE_KINDS}
+
+
+class FilesPlan(PlanContext):
+    """All open files that a set of images has for a tree.
+
+    `processes` are those that have a table of their own: pid and the entries of its fdinfo image.
+    A process that shares another's table is not among them. `numbers_needed` is what RLIMIT_NOFILE
+    has to be at least while tasks are restored. `root_number` may be set to a descriptor's number
+    that all skeletons have for the directory to take paths from; else they are taken from their
+    root. Raises ImageError for images that make no sense, UnsupportedObject for files of kinds
+    that are not restored yet.
+    """
+
+    def __init__(
+        self,
+        store: Any,
+        processes: Iterable[tuple[int, Sequence[FdinfoEntry]]],
+        options: Options,
+    ) -> None:
+        self.store = store
+        self.options = options
+        self.root_number: int | None = None
+        self.tool_pid = 0
+        self.files: dict[int, PlannedFile] = {}
+        self.tables: dict[int, Table] = {}
+        self._reserved: set[int] = set()
+        self._entries: dict[int, Any] = {}
+        self._regular: dict[int, RegFileEntry] = {}
+        for entry in store.read("files"):
+            if entry.id in self._entries:
+                raise ImageError(f"File {entry.id} is twice in the files image")
+            self._entries[entry.id] = entry
+            if entry.type == FdTypes.REG and entry.reg is not None:
+                self._regular[entry.id] = entry.reg
+        self._held: Held | None = None
+        if store.has("remap-fpath"):
+            from crtools.kinds.files.ghost import Held
+
+            self._held = Held(store, self._regular)
+        self._jobs: dict[int, list[Callable[[Programs], None]]] = {}
+        self._planners: dict[int, FilePlanner] = {
+            kind.type: kind.planner(self) for kind in FILE_KINDS
+        }
+        for pid, entries in processes:
+            self._add_table(pid, entries)
+        for planner in self._planners.values():
+            planner.place()
+        # What each process has to do beside its jobs: further numbers, and owners.
+        self._duplicates: dict[int, list[PlannedFile]] = {}
+        self._owned: dict[int, list[PlannedFile]] = {}
+        for file in self.files.values():
+            if len(file.users) > 1:
+                self._duplicates.setdefault(file.pid, []).append(file)
+            owner, flags = self._owner_and_flags(file)
+            if owner.pid or owner.signum or flags & FASYNC:
+                self._owned.setdefault(file.users[0][0], []).append(file)
+
+    # --- What the images say ---
+
+    def _add_table(self, pid: int, entries: Sequence[FdinfoEntry]) -> None:
+        if pid in self.tables:
+            raise ImageError(f"Task {pid} has two descriptor tables in the images")
+        table = self.tables[pid] = Table(pid, self._reserved)
+        for entry in entries:
+            fd = entry.fd
+            if fd > MAX_NUMBER or fd in table.wanted:
+                raise ImageError(
+                    f"The images have an impossible fd {fd} for task {pid}",
+                    because="it is there twice" if fd in table.wanted else "it is too large",
+                    subject=("task", pid, "fd", fd),
+                )
+            cloexec = bool(entry.flags & 1)
+            file = self.files.get(entry.id)
+            if file is None:
+                file = self.files[entry.id] = self._new_file(entry, pid)
+            if entry.type != file.type:
+                raise self._mismatch(entry, pid, "its type is not that of the file")
+            table.wanted[fd] = (entry.id, cloexec)
+            file.users.append((pid, fd, cloexec))
+
+    def _new_file(self, entry: FdinfoEntry, pid: int) -> PlannedFile:
+        shared = self._entries.get(entry.id)
+        if shared is None:
+            raise self._mismatch(entry, pid, "the files image has no such file")
+        field = _FIELDS.get(shared.type)
+        if field is None:
+            name = FdTypes.NAMES.get(shared.type, str(shared.type))
+            raise UnsupportedObject(
+                f"Cannot restore fd {entry.fd} of task {pid}: it is of type {name}",
+                because="crtools does not carry such files yet",
+                subject=("task", pid, "fd", entry.fd),
+            )
+        message = getattr(shared, field)
+        if message is None or message.id != entry.id:
+            raise self._mismatch(entry, pid, "the entry of the file is not complete")
+        file = PlannedFile(entry.id, shared.type, shared, message)
+        self._planners[shared.type].add(file)
+        return file
+
+    def _mismatch(self, entry: FdinfoEntry, pid: int, because: str) -> ImageError:
+        return ImageError(
+            f"The images say that fd {entry.fd} of task {pid} is file {entry.id}",
+            because=f"which is wrong: {because}",
+            subject=("task", pid, "fd", entry.fd),
+        )
+
+    def regular(self, id: int) -> RegFileEntry | None:
+        return self._regular.get(id)
+
+    def path_of(self, id: int) -> str:
+        """The path of a regular-file entry. Raises ImageError if there is none of that id."""
+        entry = self._regular.get(id)
+        if entry is None:
+            raise ImageError(f"There is no file {id} with a path in the files image")
+        return entry.name
+
+    def describe(self, file: PlannedFile) -> str:
+        pid, fd, _ = file.users[0]
+        return f"{self.name_of(file)} for fd {fd} of task {pid}"
+
+    def name_of(self, file: PlannedFile) -> str:
+        """A path, "pipe 40213"."""
+        if file.type == FdTypes.REG:
+            return self.path_of(file.id)
+        if file.type == FdTypes.FIFO:
+            return self.path_of(file.message.regf_id)
+        return f"pipe {file.message.pipe_id}"
+
+    # --- Numbers ---
+
+    def unused_number(self) -> int:
+        """A number that is in no process's table, and that nothing here will use."""
+        number = 3
+        while number in self._reserved or any(
+            number in table.wanted or number in table.parked or number in table.temporary
+            for table in self.tables.values()
+        ):
+            number += 1
+        self._reserved.add(number)
+        return number
+
+    @property
+    def numbers_needed(self) -> int:
+        """One more than the largest number that any skeleton uses, temporary ones included."""
+        most = 16
+        for table in self.tables.values():
+            taken = {*table.wanted, *table.parked, *table.temporary, *self._reserved}
+            # Beside what is made, a pidfd, what is just being opened, and a spare pair of ends.
+            most = max(most, max(taken, default=0) + 1, len(taken) + 6)
+        return most
+
+    def check_numbers(self) -> None:
+        """Whether so many descriptors can be had. Raises RestoreConflict."""
+        limits = bytearray(16)
+        kernel.checked(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, kernel.address_of(limits))
+        hard = _2U64.unpack(limits)[1]
+        needed = self.numbers_needed
+        if needed > hard:
+            raise RestoreConflict(
+                f"The tasks need descriptors up to number {needed - 1}",
+                because=f"the hard limit here is {hard} (RLIMIT_NOFILE)",
+                hint=f"ulimit -Hn {needed}",
+            )
+
+    # --- Before anything is made ---
+
+    def check_files(self, root: int) -> None:
+        """Compares every file with what is below the directory `root` now. Raises
+        RestoreConflict, naming the file and both values; ImageError."""
+        validation = self.options.file_validation
+        rwx = not self.options.skip_file_rwx_check
+        held = self._held
+        if held is not None:
+            held.check(root, validation=validation, rwx=rwx)
+        for id, entry in self._regular.items():
+            check_entry(entry)
+            if held is None or id not in held:
+                check_path(entry, root, validation=validation, rwx=rwx)
+        self.check_numbers()
+
+    def create_held(self, tool_pid: int, root: int) -> None:
+        """Makes the files that have no name, below the directory `root`, and holds them.
+
+        `tool_pid` is this process's pid as the skeletons' /proc has it.
+        """
+        self.tool_pid = tool_pid
+        if self._held is not None:
+            try:
+                self._held.create(root)
+            except BaseException:
+                self._held.close(restored=False)
+                raise
+
+    def close_held(self, *, restored: bool) -> None:
+        """Lets go of them; `restored` says that the tasks have all they need."""
+        if self._held is not None:
+            self._held.close(restored=restored)
+
+    # --- Programs ---
+
+    def add_job(self, pid: int, job: Callable[[Programs], None]) -> None:
+        self._jobs.setdefault(pid, []).append(job)
+
+    def plan_create(
+        self, pid: int, program: Program, fresh: Callable[[], Program] | None = None
+    ) -> Program:
+        """Instructions by which a process makes what it is the maker of. With `fresh`, those that
+        do not fit into one program go into more. Returns the last program."""
+        programs = Programs(program, fresh)
+        for job in self._jobs.get(pid, ()):
+            job(programs)
+        for file in self._duplicates.get(pid, ()):
+            for user, fd, cloexec in file.users:
+                if user == pid and fd != file.number:
+                    programs.need(128).call(
+                        SYS_dup3,
+                        file.number,
+                        fd,
+                        O_CLOEXEC if cloexec else 0,
+                        label=Label(self, file, "duplicate", fd, pid),
+                    )
+        return programs.program
+
+    def plan_fetch(
+        self, pid: int, program: Program, fresh: Callable[[], Program] | None = None
+    ) -> Program:
+        """Instructions by which a process takes over what others have made."""
+        programs = Programs(program, fresh)
+        table = self.tables[pid]
+        wanted: dict[int, dict[PlannedFile, list[tuple[int, bool]]]] = {}
+        for fd, (id, cloexec) in table.wanted.items():
+            file = self.files[id]
+            if file.pid != pid:
+                wanted.setdefault(file.pid, {}).setdefault(file, []).append((fd, cloexec))
+        for maker, files in wanted.items():
+            program = programs.need(512)
+            pidfd = program.call(SYS_pidfd_open, maker, 0, label=f"find task {maker}")
+            # Out of the way of the numbers that are still to be filled.
+            spare = table.park()
+            table.unpark(spare)
+            program.skip_if(pidfd, spare, 2)
+            program.call(SYS_dup3, pidfd, spare, O_CLOEXEC, label="keep a pidfd")
+            program.call(SYS_close, pidfd)
+            for file, places in files.items():
+                fd, cloexec = places[0]
+                program = programs.need(640)
+                got = program.call(
+                    SYS_pidfd_getfd,
+                    spare,
+                    file.number,
+                    0,
+                    label=Label(self, file, "take over", fd, pid),
+                )
+                program.skip_if(got, fd, 2)
+                program.call(SYS_dup3, got, fd, O_CLOEXEC if cloexec else 0)
+                program.call(SYS_close, got)
+                # It comes with the flag, whether it has to move or not.
+                if not cloexec:
+                    program.call(SYS_fcntl, fd, F_SETFD, 0)
+                for other, cloexec in places[1:]:
+                    programs.need(128).call(
+                        SYS_dup3,
+                        fd,
+                        other,
+                        O_CLOEXEC if cloexec else 0,
+                        label=Label(self, file, "duplicate", other, pid),
+                    )
+            programs.need(128).call(SYS_close, spare)
+        return programs.program
+
+    def plan_close(
+        self, pid: int, program: Program, fresh: Callable[[], Program] | None = None
+    ) -> Program:
+        """Instructions that close what was parked, and say whom the kernel signals about a file
+        where that is a process or a group."""
+        programs = Programs(program, fresh)
+        for number in self.tables[pid].parked:
+            programs.need(128).call(SYS_close, number)
+        self._plan_owners(pid, programs, late=False)
+        return programs.program
+
+    def plan_late(
+        self, pid: int, program: Program, fresh: Callable[[], Program] | None = None
+    ) -> Program:
+        """Instructions for when all threads are there: the owners that are threads."""
+        programs = Programs(program, fresh)
+        self._plan_owners(pid, programs, late=True)
+        return programs.program
+
+    def plan_open(self, program: Program, id: int, flags: int) -> Ref:
+        """Instructions that open the file of a path entry with O_* `flags`; the result is the
+        descriptor, which the program has to close."""
+        return self.open_path(program, id, flags, lambda: self.path_of(id))
+
+    def open_path(self, program: Program, id: int, flags: int, what: Callable[[], str]) -> Ref:
+        entry = self._regular.get(id)
+        if entry is None:
+            raise ImageError(f"There is no file {id} with a path in the files image")
+        directory = AT_FDCWD
+        if self._held is not None and id in self._held:
+            number = self._held.numbers.get(id, -1)
+            path = b"/proc/%d/fd/%d" % (self.tool_pid, number)
+            # What the path of a held file ends in is itself a link.
+            flags &= ~O_NOFOLLOW
+        else:
+            path = entry.name.encode("utf-8", "surrogateescape")
+            if self.root_number is not None:
+                directory = self.root_number
+                path = below(path)
+        return program.call(
+            SYS_openat,
+            directory,
+            program.put(path + b"\0", 1),
+            flags,
+            0,
+            label=lambda: f"open {what()}",
+        )
+
+    def move(
+        self,
+        program: Program,
+        source: Ref,
+        number: int,
+        cloexec: bool,
+        what: Callable[[], str],
+    ) -> None:
+        program.skip_if(source, number, 2)
+        program.call(
+            SYS_dup3, source, number, O_CLOEXEC if cloexec else 0, label=lambda: f"place {what()}"
+        )
+        program.call(SYS_close, source)
+
+    # --- Owners ---
+
+    def _plan_owners(self, pid: int, programs: Programs, *, late: bool) -> None:
+        for file in self._owned.get(pid, ()):
+            fd = file.users[0][1]
+            owner, flags = self._owner_and_flags(file)
+            if (owner.pid_type == F_OWNER_TID and owner.pid not in self.tables) != late:
+                continue
+            self._plan_owner(programs, file, fd, owner, flags)
+
+    def _owner_and_flags(self, file: PlannedFile) -> tuple[FownEntry, int]:
+        message = file.message
+        if file.type == FdTypes.FIFO:
+            message = self._regular[message.regf_id]
+        return message.fown, message.flags
+
+    def _plan_owner(
+        self, programs: Programs, file: PlannedFile, fd: int, owner: FownEntry, flags: int
+    ) -> None:
+        if owner.pid_type not in (F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP) or owner.signum > 64:
+            raise ImageError(f"File {file.id} in the files image has an impossible owner")
+        program = programs.need(1024)
+
+        def label() -> str:
+            return f"have {owner.pid} signalled about {self.describe(file)}"
+
+        if owner.signum:
+            program.call(SYS_fcntl, fd, F_SETSIG, owner.signum, label=label)
+        if owner.pid:
+            real, effective, saved = os.getresuid()
+            # The kernel remembers who named the owner, and asks later whether he may signal it.
+            foreign = (owner.uid, owner.euid) != (real, effective)
+            if foreign:
+                program.call(SYS_setresuid, owner.uid, owner.euid, _NO_CHANGE, label=label)
+            argument = program.put(_2I.pack(owner.pid_type, owner.pid))
+            program.call(SYS_fcntl, fd, F_SETOWN_EX, argument, label=label)
+            if foreign:
+                program.call(SYS_setresuid, real, effective, saved, label=label)
+        if flags & FASYNC:
+            program.call(SYS_fcntl, fd, F_SETFL, flags & (SETTABLE | FASYNC), label=label)
+
+
+class Label:
+    """What an instruction is for, worded only if it fails."""
+
+    __slots__ = ("fd", "file", "pid", "plan", "verb")
+
+    def __init__(self, plan: FilesPlan, file: PlannedFile, verb: str, fd: int, pid: int) -> None:
+        self.plan = plan
+        self.file = file
+        self.verb = verb
+        self.fd = fd
+        self.pid = pid
+
+    def __call__(self) -> str:
+        return f"{self.verb} {self.plan.name_of(self.file)} for fd {self.fd} of task {self.pid}"

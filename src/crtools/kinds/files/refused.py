@@ -1,0 +1,105 @@
+"""Files that are of no kind that is carried over: what they are, and what can be done about it."""
+
+from __future__ import annotations
+
+import os
+from stat import S_IFCHR, S_IFMT, S_IFSOCK
+
+from crtools.abi.fcntl import O_PATH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.kinds.files.base import OpenFile
+
+# Majors of terminals (Documentation/admin-guide/devices.txt): BSD pairs, virtual consoles and
+# serial ports, tty/console/ptmx, USB modems and serial adapters, other serial ports, hypervisors'
+# consoles; 136 to 143 are those of /dev/pts.
+TTY_MAJORS = frozenset((2, 3, 4, 5, *range(136, 144), 166, 188, 204, 229))
+
+_CLOSE = "let the program close it before the dump"
+_ANON = {
+    b"[eventfd]": "an eventfd",
+    b"[eventpoll]": "an epoll set",
+    b"[timerfd]": "a timerfd",
+    b"[signalfd]": "a signalfd",
+    b"inotify": "an inotify queue",
+    b"[fanotify]": "a fanotify queue",
+    b"[pidfd]": "a pidfd",
+    b"[perf_event]": "a performance event",
+    b"[io_uring]": "an io_uring",
+    b"[userfaultfd]": "a userfaultfd",
+    b"bpf-map": "a BPF map",
+    b"bpf-prog": "a BPF program",
+    b"bpf_link": "a BPF link",
+    b"[fscontext]": "a file system context",
+    b"[landlock-ruleset]": "a Landlock ruleset",
+    b"seccomp notify": "a seccomp listener",
+    b"[secretmem]": "secret memory",
+}
+_NAMESPACES = (b"mnt", b"net", b"pid", b"user", b"uts", b"ipc", b"time", b"cgroup")
+
+
+def explain(file: OpenFile) -> tuple[str, str, str]:
+    """What it is, why it can't be dumped, what to do: a clause each, as an error has them."""
+    link = file.link
+    kind = S_IFMT(file.stat.st_mode)
+    head, _, rest = link.partition(b":")
+    if file.flags & O_PATH:
+        return (
+            "it is an O_PATH descriptor of something without a path",
+            f"the kernel names it {_text(link)}",
+            _CLOSE,
+        )
+    if kind == S_IFSOCK or head == b"socket":
+        return (
+            f"it is a socket, inode {file.stat.st_ino}",
+            "crtools does not carry sockets yet",
+            _CLOSE,
+        )
+    if head == b"anon_inode":
+        what = _ANON.get(rest)
+        if what is None:
+            what = f"it is a file of the kernel's, {_text(link)}"
+        else:
+            what = f"it is {what}"
+        return what, "crtools does not carry such files yet", _CLOSE
+    if head == b"pidfd":
+        return "it is a pidfd", "crtools does not carry such files yet", _CLOSE
+    if head in _NAMESPACES and rest.startswith(b"["):
+        return (
+            f"it is a namespace, {_text(link)}",
+            "crtools does not carry namespaces' descriptors yet",
+            _CLOSE,
+        )
+    if file.stat.st_nlink == 0 and link.startswith((b"/memfd:", b"/secretmem")):
+        name = _text(link.removesuffix(b" (deleted)")[1:])
+        return f"it is memory of its own, {name}", "crtools does not carry memfds yet", _CLOSE
+    if kind == S_IFCHR:
+        return _explain_device(file)
+    return (
+        f"it is {_text(link)}, a file of no kind that crtools knows",
+        f"its type and permissions are {file.stat.st_mode:o}",
+        _CLOSE,
+    )
+
+
+def _explain_device(file: OpenFile) -> tuple[str, str, str]:
+    device = file.stat.st_rdev
+    major, minor = os.major(device), os.minor(device)
+    name = _text(file.link)
+    if major in TTY_MAJORS:
+        return (
+            f"it is the terminal {name}",
+            "crtools does not carry terminals yet; --shell-job is to bring that",
+            "start the program with its input and output away from the terminal, such as"
+            " `setsid PROGRAM < /dev/null > FILE 2>&1`",
+        )
+    return (
+        f"it is the device {name}, {major}:{minor}",
+        "a driver may keep state for an open device that nobody can read",
+        _CLOSE,
+    )
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")

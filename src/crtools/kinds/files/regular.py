@@ -1,0 +1,128 @@
+"""What is opened by its path: regular files, directories, devices without state, files of /proc.
+
+Also everything opened with O_PATH, which is a place in the file system and no more. A file is
+restored by opening its path again, so the entry holds what tells whether that leads to the same
+file: type and permissions, size, and the build id of an ELF file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
+
+from crtools.abi.fcntl import O_CLOEXEC, O_PATH, SEEK_SET
+from crtools.abi.x86_64 import SYS_lseek
+from crtools.agent.program import NONNEGATIVE, OR_ERRNO, errnos
+from crtools.images.messages.fdinfo import FdTypes, FileEntry
+from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner, choose_place
+from crtools.kinds.files.path import check_entry, dump_path, reopening
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.kinds.files.base import (
+        DumpContext,
+        OpenFile,
+        PlanContext,
+        PlannedFile,
+        Programs,
+    )
+
+# Character devices that keep nothing for those who opened them, of major 1 (drivers/char/mem.c):
+# mem, null, port, zero, full, random, urandom. Not kmsg, which remembers what was read.
+STATELESS_DEVICES = frozenset(os.makedev(1, minor) for minor in (1, 3, 4, 5, 7, 8, 9))
+
+# Files without a name that the kernel gives one that looks like a path (mm/memfd.c, mm/shmem.c,
+# ipc/shm.c, fs/aio.c, mm/secretmem.c, fs/hugetlbfs/inode.c, drivers/dma-buf/dma-buf.c).
+INTERNAL_NAMES = (
+    b"/memfd:",
+    b"/dev/zero (deleted)",
+    b"/SYSV",
+    b"/[aio]",
+    b"/secretmem",
+    b"/anon_hugepage",
+    b"/dmabuf",
+)
+_ANY_PATH = (S_IFREG, S_IFDIR, S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFSOCK)
+
+
+class Regular(FileKind):
+    type = FdTypes.REG
+    field = "reg"
+
+    def matches(self, file: OpenFile) -> bool:
+        if not file.link.startswith(b"/"):
+            return False
+        stat = file.stat
+        kind = S_IFMT(stat.st_mode)
+        if stat.st_nlink == 0 and file.link.startswith(INTERNAL_NAMES):
+            return False
+        if file.flags & O_PATH:
+            return kind in _ANY_PATH
+        if kind == S_IFCHR:
+            return stat.st_rdev in STATELESS_DEVICES
+        return kind in (S_IFREG, S_IFDIR, S_IFBLK)
+
+    def dumper(self, context: DumpContext) -> FileDumper:
+        return RegularDumper(context)
+
+    def planner(self, context: PlanContext) -> FilePlanner:
+        return RegularPlanner(context)
+
+
+class RegularDumper(FileDumper):
+    def __init__(self, context: DumpContext) -> None:
+        self.context = context
+
+    def dump(self, file: OpenFile, id: int) -> FileEntry:
+        return FileEntry(type=FdTypes.REG, id=id, reg=dump_path(self.context, file, id, file.pos))
+
+
+class RegularPlanner(FilePlanner):
+    def __init__(self, context: PlanContext) -> None:
+        self.context = context
+        self.files: list[PlannedFile] = []
+
+    def add(self, file: PlannedFile) -> None:
+        check_entry(file.message)
+        self.files.append(file)
+
+    def place(self) -> None:
+        choose_place(self.context, self.files)
+        for file in self.files:
+            self.context.add_job(file.pid, Opening(self.context, file))
+
+
+class Opening:
+    """Opens one file by its path and puts it in its place."""
+
+    __slots__ = ("context", "file")
+
+    def __init__(self, context: PlanContext, file: PlannedFile) -> None:
+        self.context = context
+        self.file = file
+
+    def __call__(self, programs: Programs) -> None:
+        file = self.file
+        entry = file.message
+        program = programs.need(640 + len(entry.name))
+        what = self.what
+        cloexec = file.users[0][2]
+        flags = reopening(entry.flags)
+        fd = self.context.open_path(program, file.id, flags | O_CLOEXEC if cloexec else flags, what)
+        self.context.move(program, fd, file.number, cloexec, what)
+        if entry.pos and not flags & O_PATH:
+            device = S_IFMT(entry.mode or 0) == S_IFCHR
+            program.call(
+                SYS_lseek,
+                file.number,
+                entry.pos,
+                SEEK_SET,
+                # A device may have counted what was moved and yet know no positions.
+                expect=OR_ERRNO if device else NONNEGATIVE,
+                expected=errnos(errno.ESPIPE, errno.EINVAL) if device else 0,
+                label=lambda: f"move to byte {entry.pos} of {what()}",
+            )
+
+    def what(self) -> str:
+        return self.context.describe(self.file)

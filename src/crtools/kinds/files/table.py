@@ -1,0 +1,541 @@
+"""The descriptor tables of a tree, dumped: which open files there are, and who shares them.
+
+Two descriptors, of one process or of two, may be the same open file description, with one position
+and one set of flags. kcmp(2) tells, and gives an order to look them up by. Only descriptors that
+agree in inode, flags and position are compared at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+
+from crtools.abi import kernel
+from crtools.abi.fcntl import (
+    F_GETOWN_EX,
+    F_GETOWNER_UIDS,
+    F_GETSIG,
+    F_OWNER_PGRP,
+    F_OWNER_PID,
+    O_CLOEXEC,
+    O_PATH,
+)
+from crtools.abi.x86_64 import (
+    SYS_fcntl,
+    SYS_kcmp,
+    SYS_pidfd_getfd,
+    SYS_pidfd_open,
+)
+from crtools.errors import InternalError, MissingFeature, PermissionDenied, UnsupportedObject
+from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
+from crtools.images.messages.fown import FownEntry
+from crtools.kinds.files.base import DumpContext, OpenFile
+from crtools.kinds.files.path import below, dump_path
+from crtools.kinds.files.registry import FILE_KINDS
+from crtools.procfs.fdinfo import parse_fdinfo
+from crtools.procfs.files import explain, split_deleted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from crtools.kinds.files.base import FileDumper, FileKind
+    from crtools.kinds.files.ghost import Substitutes
+    from crtools.model.options import Options
+
+KCMP_FILE = 0  # linux/kcmp.h
+PIDFD_THREAD = os.O_EXCL  # linux/pidfd.h, Linux 6.9: a pidfd of a thread that is no leader
+
+_NOBODY = FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0)
+_owner = bytearray(8)  # struct f_owner_ex: type, pid
+_owner_at = kernel.address_of(_owner)
+_NO_OWNER = bytes(8)
+_2U32 = struct.Struct("<2I")
+
+
+class FilesDump(DumpContext):
+    """All open files of a tree. The tasks must not run while this is used.
+
+    `add_table` and `add_path` look and decide, `check` judges what needs the whole tree, `finish`
+    writes the images: files, pipes-data, fifo-data, ghost-file, remap-fpath. What can't be carried
+    over is raised as UnsupportedObject, from `add_*` where possible. `undo` removes the names that
+    --link-remap gave, when the dump has failed.
+    """
+
+    def __init__(self, proc: int, store: Any, options: Options) -> None:
+        self.proc = proc
+        self.store = store
+        self.options = options
+        self.entries: list[FileEntry] = []
+        self.pids: set[int] = set()
+        self._last_id = 0
+        self._dumpers: dict[FileKind, FileDumper] = {kind: kind.dumper(self) for kind in FILE_KINDS}
+        # Open files that agree in inode, flags and position, in kcmp's order.
+        self._known: dict[tuple[int, int, int, int], list[tuple[int, int, int, int]]] = {}
+        self._paths: dict[tuple[int, int, bytes, int], int] = {}
+        self._watched: dict[bytes, tuple[OpenFile, str]] = {}
+        self._owned: list[tuple[OpenFile, FownEntry]] = []
+        self._roots: dict[int, int] = {}  # mount namespace -> descriptor of its root
+        self._root_of: dict[int, int] = {}  # pid -> the same
+        self._pidfd: tuple[int, int] = (0, -1)  # tid, its pidfd
+        self._substitutes: Substitutes | None = None
+        self._checked = False
+
+    # --- What the dump calls ---
+
+    def add_process(self, pid: int) -> None:
+        """Says that a process belongs to the tree: one whose table is another's, for example."""
+        self.pids.add(pid)
+
+    def add_table(self, pid: int, first_tid: int) -> list[FdinfoEntry]:
+        """Looks at all descriptors of a process, and gives the entries of its fdinfo image.
+
+        `first_tid` is one of its tasks that has not exited (the leader may have).
+        """
+        self.pids.add(pid)
+        base = f"{pid}/task/{first_tid}/"
+        try:
+            directory = os.open(base + "fd", _DIRECTORY, dir_fd=self.proc)
+            try:
+                infos = os.open(base + "fdinfo", _DIRECTORY, dir_fd=self.proc)
+                try:
+                    return self._add_descriptors(pid, first_tid, base + "fd/", directory, infos)
+                finally:
+                    os.close(infos)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise explain(error, self.proc, pid, first_tid, "fd") from error
+
+    def add_path(
+        self,
+        pid: int,
+        proc_link: str,
+        *,
+        stat: os.stat_result | None = None,
+        flags: int = 0,
+        tid: int | None = None,
+    ) -> int:
+        """The id of what a link below /proc/PID (or, with `tid`, /proc/PID/task/TID) leads to:
+        "exe", "cwd", "root", "map_files/START-END". `flags` are O_* bits to open it with again."""
+        self.pids.add(pid)
+        via = f"{pid}/{proc_link}" if tid is None else f"{pid}/task/{tid}/{proc_link}"
+        try:
+            link = os.readlink(via.encode(), dir_fd=self.proc)
+            if stat is None:
+                stat = os.stat(via, dir_fd=self.proc)
+        except OSError as error:
+            raise explain(error, self.proc, pid, tid, proc_link) from error
+        key = (stat.st_dev, stat.st_ino, link, flags)
+        id = self._paths.get(key)
+        if id is None:
+            file = OpenFile(pid, tid or pid, -1, via, link, stat, flags)
+            if not link.startswith(b"/") or not _REGULAR.matches(file):
+                raise self._refusal(file)
+            id = self._paths[key] = self.new_id()
+            self.entries.append(
+                FileEntry(type=FdTypes.REG, id=id, reg=dump_path(self, file, id, 0))
+            )
+        return id
+
+    def check(self) -> None:
+        """Judges what needs to know the whole tree: ends of pipes outside it, owners."""
+        if self._checked:
+            return
+        for dumper in self._dumpers.values():
+            dumper.check()
+        self._check_owners()
+        if self._watched:
+            for pid, via, link in self._other_files():
+                if link in self._watched and self._is_same(via, self._watched[link][0]):
+                    file, what = self._watched[link]
+                    raise self.refuse(
+                        file,
+                        f"{what} is also open outside the tree",
+                        f"{self._name(pid)} has it, and is not being dumped",
+                        "dump the tree of a task that has both, or end the other",
+                    )
+        self._checked = True
+
+    def finish(self) -> None:
+        """Writes the images of open files, once every table and path is there."""
+        self.check()
+        for dumper in self._dumpers.values():
+            dumper.finish()
+        if self._substitutes is not None:
+            self._substitutes.finish()
+        self.store.write("files", self.entries)
+        self.close()
+
+    def undo(self) -> None:
+        """After a failed dump: the file system as it was."""
+        if self._substitutes is not None:
+            self._substitutes.undo()
+        self.close()
+
+    def close(self) -> None:
+        """Gives back the descriptors that are held between calls."""
+        for fd in self._roots.values():
+            os.close(fd)
+        self._roots.clear()
+        self._root_of.clear()
+        self._drop_pidfd()
+
+    # --- One table ---
+
+    def _add_descriptors(
+        self, pid: int, tid: int, base: str, directory: int, infos: int
+    ) -> list[FdinfoEntry]:
+        entries: list[FdinfoEntry] = []
+        stat, open_, read, close = os.stat, os.open, os.read, os.close
+        known = self._known
+        for fd in sorted(map(int, os.listdir(directory))):
+            name = str(fd)
+            inode = stat(name, dir_fd=directory)
+            info = open_(name, _READ, dir_fd=infos)
+            data = read(info, 65536)
+            close(info)
+            # "pos:\t0\nflags:\t0100002\n...": always the first two lines (fs/proc/fd.c).
+            first, second, _ = data.split(b"\n", 2)
+            pos, flags = int(first[5:]), int(second[7:], 8)
+            cloexec = flags & O_CLOEXEC
+            flags &= ~O_CLOEXEC
+            key = (inode.st_dev, inode.st_ino, flags, pos)
+            same = known.get(key)
+            if same is None:
+                same = known[key] = []
+            at = self._find(same, tid, fd)
+            if at >= 0:
+                _, _, id, kind = same[at]
+            else:
+                rest = parse_fdinfo(data)
+                file = OpenFile(
+                    pid,
+                    tid,
+                    fd,
+                    base + name,
+                    os.readlink(name.encode(), dir_fd=directory),
+                    inode,
+                    flags,
+                    pos,
+                    rest.mnt_id,
+                    rest.extra,
+                )
+                id, kind = self._add_file(file)
+                same.insert(~at, (tid, fd, id, kind))
+            entries.append(FdinfoEntry(id=id, flags=1 if cloexec else 0, type=kind, fd=fd))
+        return entries
+
+    def _find(self, same: list[tuple[int, int, int, int]], tid: int, fd: int) -> int:
+        """Where an open file is in a list in kcmp's order; ~index of where it belongs if it is
+        not there."""
+        low, high = 0, len(same)
+        raw = kernel.raw
+        while low < high:
+            middle = (low + high) // 2
+            other = same[middle]
+            order = raw(SYS_kcmp, tid, other[0], KCMP_FILE, fd, other[1])
+            if order == 0:
+                return middle
+            if order == 1:
+                high = middle
+            elif order == 2:
+                low = middle + 1
+            else:
+                raise self._no_order(order, tid, fd)
+        return ~low
+
+    def _no_order(self, result: int, tid: int, fd: int) -> Exception:
+        what = f"Cannot compare fd {fd} of task {tid} with others"
+        if result == -errno.ENOSYS:
+            return MissingFeature(
+                what,
+                because="this kernel has no kcmp(2) (CONFIG_KCMP)",
+                hint="crtools check",
+                subject=("task", tid, "fd", fd),
+            )
+        if result in (-errno.EPERM, -errno.EACCES):
+            return PermissionDenied(
+                what,
+                because=f"kcmp: {os.strerror(-result)}",
+                hint="run as root, or with CAP_SYS_PTRACE",
+                subject=("task", tid, "fd", fd),
+            )
+        return InternalError(what, because=f"kcmp answered {result}")
+
+    def _add_file(self, file: OpenFile) -> tuple[int, int]:
+        """A new open file: its id and type."""
+        locks = file.extra.get(b"lock")
+        if locks:
+            raise self._locked(file, locks)
+        for kind in FILE_KINDS:
+            if kind.matches(file):
+                id = self.new_id()
+                self.entries.append(self._dumpers[kind].dump(file, id))
+                return id, kind.type
+        raise self._refusal(file)
+
+    def _refusal(self, file: OpenFile) -> UnsupportedObject:
+        from crtools.kinds.files.refused import explain as explain_kind
+
+        return self.refuse(file, *explain_kind(file))
+
+    def _locked(self, file: OpenFile, locks: list[bytes]) -> UnsupportedObject:
+        # "1: POSIX  ADVISORY  WRITE 812 fe:00:1234 0 EOF"
+        words = locks[0].decode("ascii", "replace").split()
+        name = {"FLOCK": "a flock", "POSIX": "a POSIX lock", "OFDLCK": "an open file lock"}.get(
+            words[1] if len(words) > 1 else "", "a lease or lock"
+        )
+        return self.refuse(
+            file,
+            f"it holds {name} on {_text(file.link)}",
+            f"crtools does not carry locks yet ({' '.join(words[1:])})",
+            "let the program release it before the dump",
+        )
+
+    # --- What kinds ask for ---
+
+    def new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def add_entry(self, entry: FileEntry) -> None:
+        self.entries.append(entry)
+
+    def describe(self, file: OpenFile) -> str:
+        if file.fd >= 0:
+            what = f"fd {file.fd}"
+        else:
+            link = file.via.partition("/")[2]
+            kind, _, area = link.rpartition("/")
+            what = {
+                "exe": "the executable",
+                "cwd": "the working directory",
+                "root": "the root directory",
+            }.get(area, f"the file mapped at {area}" if kind == "map_files" else area)
+        return f"{what} of {self._name(file.pid)}"
+
+    def _name(self, pid: int) -> str:
+        try:
+            fd = os.open(f"{pid}/comm", _READ, dir_fd=self.proc)
+            try:
+                comm = os.read(fd, 64).rstrip(b"\n").decode("utf-8", "backslashreplace")
+            finally:
+                os.close(fd)
+        except OSError:
+            return f"task {pid}"
+        return f"task {pid} ({comm})"
+
+    def borrow(self, file: OpenFile) -> int:
+        tid, pidfd = self._pidfd
+        if tid != file.tid:
+            self._drop_pidfd()
+            pidfd = kernel.raw(SYS_pidfd_open, file.tid, 0)
+            if pidfd < 0:
+                pidfd = kernel.raw(SYS_pidfd_open, file.tid, PIDFD_THREAD)
+            if pidfd < 0:
+                raise self._not_borrowed(file, "pidfd_open", pidfd)
+            self._pidfd = (file.tid, pidfd)
+        fd = kernel.raw(SYS_pidfd_getfd, pidfd, file.fd, 0)
+        if fd < 0:
+            raise self._not_borrowed(file, "pidfd_getfd", fd)
+        return fd
+
+    def _not_borrowed(self, file: OpenFile, call: str, result: int) -> Exception:
+        what = f"Cannot look at {self.describe(file)}"
+        because = f"{call}: {os.strerror(-result)}"
+        if result == -errno.EPERM:
+            return PermissionDenied(
+                what,
+                because=because,
+                hint="run as root, or with CAP_SYS_PTRACE",
+                subject=file.subject,
+            )
+        return MissingFeature(what, because=because, hint="crtools check", subject=file.subject)
+
+    def _drop_pidfd(self) -> None:
+        if self._pidfd[1] >= 0:
+            os.close(self._pidfd[1])
+            self._pidfd = (0, -1)
+
+    def owner_of(self, file: OpenFile) -> FownEntry:
+        # O_PATH descriptors have no owner (fcntl(2) gives EBADF), nor has what is no descriptor.
+        if file.fd < 0 or file.flags & O_PATH:
+            return _NOBODY
+        fd = self.borrow(file)
+        raw = kernel.raw
+        signum = raw(SYS_fcntl, fd, F_GETSIG)
+        _owner[:] = _NO_OWNER
+        result = raw(SYS_fcntl, fd, F_GETOWN_EX, _owner_at)
+        if result == 0 and signum == 0 and _owner == _NO_OWNER:
+            os.close(fd)
+            return _NOBODY
+        try:
+            if result < 0 or signum < 0:
+                raise self._not_borrowed(file, "fcntl", min(result, signum))
+            pid_type, pid = _2U32.unpack(_owner)
+            result = raw(SYS_fcntl, fd, F_GETOWNER_UIDS, _owner_at)
+            if result < 0:
+                raise MissingFeature(
+                    f"Cannot see who may be signalled about {self.describe(file)}",
+                    because=f"F_GETOWNER_UIDS: {os.strerror(-result)}",
+                    hint="a kernel with CONFIG_CHECKPOINT_RESTORE",
+                    subject=file.subject,
+                )
+            uid, euid = _2U32.unpack(_owner)
+        finally:
+            os.close(fd)
+        entry = FownEntry(uid=uid, euid=euid, signum=signum, pid_type=pid_type, pid=pid)
+        if pid:
+            self._owned.append((file, entry))
+        return entry
+
+    def read_build_id(self, file: OpenFile) -> tuple[int, ...]:
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            fd = os.open(file.via, flags | os.O_NOATIME, dir_fd=self.proc)
+        except PermissionError:
+            try:
+                fd = os.open(file.via, flags, dir_fd=self.proc)
+            except OSError:
+                return ()
+        except OSError:
+            return ()
+        try:
+            # All but ELF files are done with the first four bytes.
+            if os.pread(fd, 4, 0) != b"\x7fELF":
+                return ()
+            from crtools.kinds.files.build_id import read_build_id
+
+            return read_build_id(fd)
+        except OSError:
+            return ()
+        finally:
+            os.close(fd)
+
+    def locate(self, file: OpenFile, id: int) -> str:
+        link = file.link
+        root = self._root_for(file)
+        if self._is_at(root, link, file):
+            return link.decode("utf-8", "surrogateescape")
+        name, deleted = split_deleted(link)
+        # Its name was removed and given back.
+        if deleted and self._is_at(root, name, file):
+            return name.decode("utf-8", "surrogateescape")
+        if self._substitutes is None:
+            from crtools.kinds.files.ghost import Substitutes
+
+            self._substitutes = Substitutes(self)
+        if not deleted:
+            name = link
+        return self._substitutes.add(file, id, name, root)
+
+    def _is_at(self, root: int, path: bytes, file: OpenFile) -> bool:
+        try:
+            stat = os.stat(below(path), dir_fd=root, follow_symlinks=False)
+        except OSError:
+            return False
+        return stat.st_ino == file.stat.st_ino and stat.st_dev == file.stat.st_dev
+
+    def _root_for(self, file: OpenFile) -> int:
+        """The directory that the kernel's paths of the process begin at: what they are relative to
+        is the reader's root or, from another mount namespace, that namespace's."""
+        root = self._root_of.get(file.pid)
+        if root is None:
+            try:
+                ours = os.stat("self/ns/mnt", dir_fd=self.proc).st_ino
+                theirs = os.stat(f"{file.pid}/task/{file.tid}/ns/mnt", dir_fd=self.proc).st_ino
+                root = self._roots.get(theirs, -1)
+                if root < 0:
+                    path = "/" if ours == theirs else f"{file.pid}/task/{file.tid}/root"
+                    root = os.open(path, _DIRECTORY | os.O_PATH, dir_fd=self.proc)
+                    self._roots[theirs] = root
+            except OSError as error:
+                raise explain(error, self.proc, file.pid, file.tid, "root") from error
+            self._root_of[file.pid] = root
+        return root
+
+    def watch(self, file: OpenFile, what: str) -> None:
+        self._watched.setdefault(file.link, (file, what))
+
+    def find_holder(self, file: OpenFile) -> str:
+        for pid, via, link in self._other_files():
+            if link == file.link and self._is_same(via, file):
+                return self._name(pid)
+        return ""
+
+    # --- What is outside the tree ---
+
+    def _other_files(self) -> Iterator[tuple[int, str, bytes]]:
+        """All descriptors of processes outside the tree that we may see: pid, path below /proc,
+        and what the link says."""
+        skip = self.pids | {os.getpid()}
+        proc = self.proc
+        for name in os.listdir(proc):
+            if not name.isdigit() or int(name) in skip:
+                continue
+            try:
+                # Kernel threads and zombies have no descriptors, and answer this the fastest.
+                os.readlink(name + "/exe", dir_fd=proc)
+                directory = os.open(name + "/fd", _DIRECTORY, dir_fd=proc)
+            except OSError:
+                continue
+            try:
+                for fd in os.listdir(directory):
+                    try:
+                        link = os.readlink(fd.encode(), dir_fd=directory)
+                    except OSError:
+                        continue
+                    yield int(name), f"{name}/fd/{fd}", link
+            except OSError:
+                continue
+            finally:
+                os.close(directory)
+
+    def _is_same(self, via: str, file: OpenFile) -> bool:
+        """Whether two links that read the same lead to the same: two paths may not."""
+        try:
+            stat = os.stat(via, dir_fd=self.proc)
+        except OSError:
+            return False
+        return stat.st_ino == file.stat.st_ino and stat.st_dev == file.stat.st_dev
+
+    def _check_owners(self) -> None:
+        """Who is to be signalled about a file must be in the tree, or the signals would go to
+        nobody, or worse, to somebody else."""
+        for file, owner in self._owned:
+            pid = owner.pid
+            if owner.pid_type == F_OWNER_PID:
+                inside = pid in self.pids
+            elif owner.pid_type == F_OWNER_PGRP:
+                inside = any(_group_of(member) == pid for member in self.pids)
+            else:
+                inside = any(
+                    os.access(f"{member}/task/{pid}", os.F_OK, dir_fd=self.proc)
+                    for member in self.pids
+                )
+            if not inside:
+                raise self.refuse(
+                    file,
+                    f"its signals go to {self._name(pid)}, which is outside the tree",
+                    "fcntl(2) F_SETOWN was used on it",
+                    f"dump task {pid} too",
+                )
+
+
+_READ = os.O_RDONLY | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_REGULAR = next(kind for kind in FILE_KINDS if kind.type == FdTypes.REG)
+
+
+def _group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return -1
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")

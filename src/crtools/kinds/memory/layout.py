@@ -1,0 +1,521 @@
+"""Bringing an address space back: from what a new process has to what the image says. Pure.
+
+A restored process begins with the memory of whoever begot it, which is its parent's: what relatives
+shared copy-on-write stays shared, if only what differs is written. So the work is a comparison of
+two layouts, "before" (the begetter's as restored) and "after" (the image's), and a comparison page
+by page of what both hold (the agent does that; merge in agent/vm.c).
+
+Protections and advice that would hinder this come in a later step of their own, when all children
+have been begotten: a read-only area cannot be filled, and MADV_DONTFORK would keep it from them.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from crtools.abi.kernel import PAGE
+from crtools.abi.mman import (
+    MAP_ANONYMOUS,
+    MAP_FIXED_NOREPLACE,
+    MAP_HUGE_MASK,
+    MAP_HUGE_SHIFT,
+    MAP_HUGETLB,
+    MAP_LOCKED,
+    MAP_NORESERVE,
+    MAP_PRIVATE,
+    PROT_READ,
+    PROT_WRITE,
+)
+from crtools.errors import ImageError, UnsupportedObject
+from crtools.kinds.memory import areas as kinds
+from crtools.kinds.memory.pages import IN_PARENT, PRESENT
+from crtools.model.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from crtools.agent.program import Arg, Program, Ref
+    from crtools.images.messages.mm import MmEntry
+    from crtools.images.messages.pagemap import PagemapEntry
+    from crtools.images.messages.vma import VmaEntry
+
+SYS_close, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_madvise, SYS_mlock = 3, 9, 10, 11, 28, 149
+SYS_mremap, SYS_openat, SYS_preadv, SYS_arch_prctl, SYS_mlock2 = 25, 257, 295, 158, 325
+SYS_prctl = 157
+ARCH_MAP_VDSO_64 = 0x2003  # asm/prctl.h
+MADV_DONTNEED = 4
+PR_SET_VMA, PR_SET_VMA_ANON_NAME = 0x53564D41, 0
+TASK_SIZE = 0x7FFFFFFFF000  # x86-64, 4-level page tables: asm/page_64_types.h
+# The lowest address that is mapped in any process: vm.mmap_min_addr is 64 KiB on most systems.
+LOWEST = 0x10000
+_IOV = struct.Struct("<QQ")
+_PIECE = 8 << 20
+# Areas this large are made writable only where they are filled: a writable reservation larger
+# than memory is ENOMEM (vm.overcommit_memory 0).
+_LARGE = 256 << 20
+
+
+class Content(Value):
+    """A run of pages in a pages file: address, length and offset in bytes."""
+
+    start: int
+    end: int
+    offset: int
+
+
+class Space(Value):
+    """One process's address space as its images have it."""
+
+    pid: int
+    name: str
+    vmas: tuple[VmaEntry, ...]
+    contents: tuple[Content, ...]
+    pages_id: int
+
+    @property
+    def vdso(self) -> tuple[int, int, int] | None:
+        """(first address of vvar and vdso, the vdso's, its end)."""
+        vvar = [vma.start for vma in self.vmas if vma.status & kinds.VVAR]
+        vdso = [vma for vma in self.vmas if vma.status & kinds.VDSO]
+        if not vdso:
+            return None
+        return (min([vdso[0].start, *vvar]), vdso[0].start, vdso[0].end)
+
+
+def read_space(
+    pid: int, name: str, mm: MmEntry, pages_id: int, pagemap: Sequence[PagemapEntry]
+) -> Space:
+    """Checks all that the images say: nothing in them is trusted. Raises ImageError."""
+    last = LOWEST - PAGE
+    for vma in mm.vmas:
+        if vma.status & kinds.VSYSCALL:
+            continue
+        if (
+            vma.start % PAGE
+            or vma.end % PAGE
+            or not max(last, 0) <= vma.start < vma.end <= TASK_SIZE
+        ):
+            raise ImageError(
+                f"mm-{pid}.img has an impossible area {vma.start:x}-{vma.end:x}",
+                because="areas are page aligned, ascending and inside user space",
+            )
+        last = vma.end
+        if vma.status & (kinds.SYSV_SHM | kinds.AIO_RING | kinds.SOCKET | kinds.SHADOW_STACK):
+            raise UnsupportedObject(
+                f"Cannot restore the area {vma.start:x}-{vma.end:x} of {name}",
+                because="crtools does not carry its kind yet",
+            )
+    vmas = tuple(vma for vma in mm.vmas if not vma.status & kinds.VSYSCALL)
+    contents: list[Content] = []
+    offset = 0
+    last = 0
+    at = 0
+    for entry in pagemap:
+        # Older sets have the count in the field that new ones keep for compatibility.
+        count = entry.nr_pages if entry.nr_pages is not None else entry.compat_nr_pages
+        start, end = entry.vaddr, entry.vaddr + count * PAGE
+        while at < len(vmas) and vmas[at].end <= start:
+            at += 1
+        inside = at
+        covered = start
+        while inside < len(vmas) and covered < end and vmas[inside].start <= covered:
+            covered = vmas[inside].end
+            inside += 1
+        if start % PAGE or start < last or covered < end:
+            raise ImageError(
+                f"pagemap-{pid}.img has pages at {start:x}-{end:x} where no area is",
+                because="or they are not ascending",
+            )
+        last = end
+        flags = PRESENT if entry.flags is None else entry.flags
+        if entry.in_parent or flags & IN_PARENT:
+            raise UnsupportedObject(
+                f"Cannot restore {name}: its pages are in a parent directory",
+                because="incremental images are not carried yet",
+            )
+        if not flags & PRESENT:
+            continue
+        contents.append(Content(start=start, end=end, offset=offset))
+        offset += end - start
+    return Space(pid=pid, name=name, vmas=vmas, contents=tuple(contents), pages_id=pages_id)
+
+
+def _same(a: VmaEntry, b: VmaEntry) -> bool:
+    """Whether an inherited area can serve: the same place, kind and file."""
+    return (
+        a.start == b.start
+        and a.end == b.end
+        and a.status == b.status
+        and a.shmid == b.shmid
+        and a.pgoff == b.pgoff
+        and (a.flags ^ b.flags) & ~(MAP_LOCKED) == 0
+    )
+
+
+def is_private(vma: VmaEntry) -> bool:
+    return bool(vma.flags & MAP_PRIVATE) and not vma.status & (kinds.VDSO | kinds.VVAR)
+
+
+class Changes(Value):
+    """What to do to the memory before to have the memory after; protections come later.
+
+    `unmap` are ranges, `keep` the areas (after) that stay, `map` those to be made, `drop` ranges
+    whose inherited pages must go, `fill` what to read straight, `merge` what to compare first,
+    `open_up` ranges that must be made writable for that.
+    """
+
+    unmap: tuple[tuple[int, int], ...]
+    keep: tuple[VmaEntry, ...]
+    map: tuple[VmaEntry, ...]
+    drop: tuple[tuple[int, int], ...]
+    fill: tuple[Content, ...]
+    merge: tuple[Content, ...]
+    open_up: tuple[tuple[int, int], ...]
+    vdso: tuple[int, int, int] | None
+    inherited_vdso: bool
+
+
+def working_protection(vma: VmaEntry, filled: bool) -> int:
+    """What an area is mapped with until protections are set."""
+    if filled and vma.end - vma.start <= _LARGE:
+        return vma.prot | PROT_READ | PROT_WRITE
+    return vma.prot
+
+
+def plan_changes(before: Space | None, after: Space) -> Changes:
+    """`before` is None for the root, which begins with nothing."""
+    keep: list[VmaEntry] = []
+    new: list[VmaEntry] = []
+    unmap: list[tuple[int, int]] = []
+    special = kinds.VDSO | kinds.VVAR
+    old = {} if before is None else {v.start: v for v in before.vmas}
+    same_vdso = before is not None and before.vdso == after.vdso
+    kept_starts: set[int] = set()
+    for vma in after.vmas:
+        if vma.status & special:
+            continue
+        candidate = old.get(vma.start)
+        if candidate is not None and _same(candidate, vma):
+            keep.append(vma)
+            kept_starts.add(vma.start)
+        else:
+            new.append(vma)
+    if before is not None:
+        for vma in before.vmas:
+            if vma.status & special:
+                if not same_vdso:
+                    unmap.append((vma.start, vma.end))
+            elif vma.start not in kept_starts:
+                unmap.append((vma.start, vma.end))
+    fill: list[Content] = []
+    merge: list[Content] = []
+    drop: list[tuple[int, int]] = []
+    open_up: list[tuple[int, int]] = []
+    filled = _by_area(after)
+    inherited = {} if before is None else _by_area(before)
+    for vma in after.vmas:
+        if vma.status & special:
+            continue
+        pages = filled.get(vma.start, [])
+        if vma.start in kept_starts:
+            theirs = inherited.get(vma.start, [])
+            if is_private(vma):
+                drop += _minus(theirs, pages)
+                both, alone = _split(pages, theirs)
+                merge += both
+                fill += alone
+            if pages and is_private(vma):
+                # What the begetter has it protected with is not followed through generations.
+                open_up += _opened(vma, pages)
+        else:
+            fill += pages
+            if pages and not working_protection(vma, True) & PROT_WRITE:
+                open_up += _opened(vma, pages)
+    fill.sort(key=lambda c: c.start)
+    return Changes(
+        unmap=_joined(unmap),
+        keep=tuple(keep),
+        map=tuple(new),
+        drop=tuple(drop),
+        fill=tuple(fill),
+        merge=tuple(merge),
+        open_up=_joined(open_up),
+        vdso=None if same_vdso else after.vdso,
+        inherited_vdso=same_vdso,
+    )
+
+
+def _opened(vma: VmaEntry, pages: Sequence[Content]) -> list[tuple[int, int]]:
+    if vma.end - vma.start <= _LARGE:
+        return [(vma.start, vma.end)]
+    return [(content.start, content.end) for content in pages]
+
+
+def _by_area(space: Space) -> dict[int, list[Content]]:
+    """The contents of each area, by the area's start."""
+    found: dict[int, list[Content]] = {}
+    at = 0
+    vmas = space.vmas
+    for content in space.contents:
+        start = content.start
+        while start < content.end:
+            while at < len(vmas) and vmas[at].end <= start:
+                at += 1
+            vma = vmas[at]
+            end = min(content.end, vma.end)
+            found.setdefault(vma.start, []).append(
+                content
+                if start == content.start and end == content.end
+                else Content(start=start, end=end, offset=content.offset + start - content.start)
+            )
+            start = end
+    return found
+
+
+def _joined(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return tuple(joined)
+
+
+def _minus(a: Sequence[Content], b: Sequence[Content]) -> list[tuple[int, int]]:
+    """The ranges of `a` that `b` has not; both ascending."""
+    left: list[tuple[int, int]] = []
+    at = 0
+    for content in a:
+        start = content.start
+        while start < content.end:
+            while at < len(b) and b[at].end <= start:
+                at += 1
+            if at == len(b) or b[at].start >= content.end:
+                left.append((start, content.end))
+                break
+            if b[at].start > start:
+                left.append((start, b[at].start))
+            start = b[at].end
+    return left
+
+
+def _split(a: Sequence[Content], b: Sequence[Content]) -> tuple[list[Content], list[Content]]:
+    """The parts of `a` that `b` has too, and those that it has not."""
+    alone_ranges = _minus(a, b)
+    alone: list[Content] = []
+    both: list[Content] = []
+    at = 0
+    for content in a:
+        start = content.start
+        while start < content.end:
+            while at < len(alone_ranges) and alone_ranges[at][1] <= start:
+                at += 1
+            if at < len(alone_ranges) and alone_ranges[at][0] <= start:
+                end = min(content.end, alone_ranges[at][1])
+                target = alone
+            else:
+                end = content.end
+                if at < len(alone_ranges):
+                    end = min(end, alone_ranges[at][0])
+                target = both
+            target.append(
+                Content(start=start, end=end, offset=content.offset + start - content.start)
+            )
+            start = end
+    return both, alone
+
+
+def find_hole(spaces: Sequence[Space], length: int) -> int:
+    """An address where `length` bytes are free in every process, high ones first.
+
+    Raises UnsupportedObject where there is none.
+    """
+    taken: list[tuple[int, int]] = []
+    for space in spaces:
+        taken += [(vma.start, vma.end) for vma in space.vmas]
+    taken.sort(reverse=True)
+    margin = 1 << 20  # stacks that grow keep a gap below them (stack_guard_gap)
+    top = TASK_SIZE - margin
+    for start, end in taken:
+        if end + margin + length <= top:
+            return (top - length) & ~(PAGE - 1)
+        top = min(top, start - margin)
+    if top - length >= 1 << 20:
+        return (top - length) & ~(PAGE - 1)
+    raise UnsupportedObject(
+        "Cannot restore the tree",
+        because=f"its processes leave no {length >> 20} MiB of addresses free in all of them",
+    )
+
+
+class FileOpener:
+    """Opens what is mapped, once a program for each file, and closes it at the program's end."""
+
+    def __init__(
+        self, program: Program, open_file: Callable[[Program, int, int], Ref]
+    ) -> None:
+        self._program = program
+        self._open = open_file
+        self._opened: dict[tuple[int, int], Ref] = {}
+
+    def fd(self, vma: VmaEntry) -> Arg:
+        flags = (vma.fdflags or 0) & 3
+        key = (vma.shmid, flags)
+        if key not in self._opened:
+            self._opened[key] = self._open(self._program, vma.shmid, flags)
+        return self._opened[key]
+
+    def close(self) -> None:
+        for fd in self._opened.values():
+            self._program.call(SYS_close, fd)
+        self._opened.clear()
+
+
+def build_map(program: Program, vma: VmaEntry, filled: bool, opener: FileOpener, name: str) -> None:
+    flags = vma.flags & ~(MAP_LOCKED | MAP_NORESERVE) | MAP_FIXED_NOREPLACE
+    if vma.flags & MAP_NORESERVE:
+        flags |= MAP_NORESERVE
+    fd: Arg = -1
+    if not vma.flags & MAP_ANONYMOUS:
+        fd = opener.fd(vma)
+    elif vma.status & kinds.ANON_SHARED or not vma.flags & MAP_PRIVATE:
+        raise UnsupportedObject(
+            f"Cannot restore the area {vma.start:x}-{vma.end:x} of {name}",
+            because="shared memory of older images (without memfd.img) is not carried yet",
+        )
+    if flags & MAP_HUGETLB and not flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK:
+        flags |= 21 << MAP_HUGE_SHIFT
+    start, end = vma.start, vma.end
+    program.call(
+        SYS_mmap,
+        start,
+        end - start,
+        working_protection(vma, filled),
+        flags,
+        fd,
+        vma.pgoff,
+        expect=2,
+        expected=start,
+        label=lambda: f"map {start:x}-{end:x}",
+    )
+
+
+def build_fill(program: Program, image: Arg, contents: Sequence[Content]) -> int:
+    """Reads runs that follow each other in the file with as few calls as there can be; returns the
+    bytes read."""
+    total = at = 0
+    while at < len(contents):
+        first = contents[at]
+        offset = first.offset
+        vector: list[bytes] = []
+        length = 0
+        while at < len(contents) and contents[at].offset == offset + length and len(vector) < 2048:
+            start, end = contents[at].start, contents[at].end
+            for piece in range(start, end, _PIECE):
+                vector.append(_IOV.pack(piece, min(_PIECE, end - piece)))
+            length += end - start
+            at += 1
+        program.transfer(
+            SYS_preadv,
+            image,
+            program.put(b"".join(vector)),
+            len(vector),
+            offset,
+            length,
+            f"read its memory from {first.start:x} on",
+        )
+        total += length
+    return total
+
+
+def build_merge(
+    program: Program, image: Arg, contents: Sequence[Content], scratch: int, room: int
+) -> list[Ref]:
+    """Compares pages with what was inherited, by way of the scratch memory; the results count the
+    pages that differed."""
+    copied: list[Ref] = []
+    batch: list[Content] = []
+    size = 0
+
+    def flush() -> None:
+        nonlocal size
+        if not batch:
+            return
+        vector: list[bytes] = []
+        at = scratch
+        offset = batch[0].offset
+        for content in batch:
+            vector.append(_IOV.pack(at, content.end - content.start))
+            at += content.end - content.start
+        program.transfer(
+            SYS_preadv,
+            image,
+            program.put(b"".join(vector)),
+            len(vector),
+            offset,
+            at - scratch,
+            f"read its memory from {batch[0].start:x} on",
+        )
+        at = scratch
+        for content in batch:
+            copied.append(program.merge(content.start, at, content.end - content.start))
+            at += content.end - content.start
+        batch.clear()
+        size = 0
+
+    for content in contents:
+        start = content.start
+        while start < content.end:
+            offset = content.offset + start - content.start
+            if batch and (
+                size == room
+                or batch[-1].offset + batch[-1].end - batch[-1].start != offset
+            ):
+                flush()
+            end = min(content.end, start + room - size)
+            batch.append(Content(start=start, end=end, offset=offset))
+            size += end - start
+            start = end
+    flush()
+    return copied
+
+
+def build_vdso(program: Program, vdso: tuple[int, int, int]) -> None:
+    start = vdso[0]
+    program.call(
+        SYS_arch_prctl, ARCH_MAP_VDSO_64, start, label=lambda: f"map the vDSO at {start:x}"
+    )
+
+
+def build_protections(program: Program, space: Space, filled: set[int], kept: set[int]) -> None:
+    """Final protections, advice and locks: after the children are there."""
+    for vma in space.vmas:
+        if vma.status & (kinds.VDSO | kinds.VVAR):
+            continue
+        start, end = vma.start, vma.end
+        if start in kept or working_protection(vma, start in filled) != vma.prot:
+            program.call(
+                SYS_mprotect,
+                start,
+                end - start,
+                vma.prot,
+                label=lambda start=start, end=end: f"protect {start:x}-{end:x}",  # type: ignore[misc]
+            )
+        for number in range(64) if vma.madv else ():
+            if vma.madv and vma.madv & 1 << number:
+                program.call(
+                    SYS_madvise,
+                    start,
+                    end - start,
+                    number,
+                    label=lambda start=start, number=number: f"advise {number} at {start:x}",  # type: ignore[misc]
+                )
+        if vma.flags & MAP_LOCKED:
+            program.call(
+                SYS_mlock,
+                start,
+                end - start,
+                label=lambda start=start, end=end: f"lock {start:x}-{end:x}",  # type: ignore[misc]
+            )

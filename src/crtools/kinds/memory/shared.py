@@ -1,0 +1,195 @@
+"""Shared anonymous memory: mmap(MAP_SHARED | MAP_ANONYMOUS), shared between relatives by fork.
+
+Behind it is an unnamed file, "/dev/zero (deleted)", one an object. The image form is CRIU's since
+4.0: a MEMFD entry of files.img, an entry of memfd.img, and the contents by the inode's number.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from crtools.abi import kernel
+from crtools.abi.kernel import PAGE
+from crtools.errors import ImageError
+from crtools.images.messages.fdinfo import FdTypes, FileEntry
+from crtools.images.messages.fown import FownEntry
+from crtools.images.messages.memfd import MemfdFileEntry, MemfdInodeEntry
+from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
+from crtools.kinds.memory.pages import PRESENT
+from crtools.procfs.map_files import open_map_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from crtools.images.store import ImageStore
+    from crtools.procfs.maps import Vma
+
+F_SEAL_SEAL = 1
+NAME = "/dev/zero"
+_SYS_sendfile = 40
+
+
+class SharedDump:
+    """The objects met so far, by device and inode; contents are written once for all processes."""
+
+    def __init__(
+        self,
+        proc: int,
+        store: ImageStore,
+        new_file_id: Callable[[], int],
+        new_pages_id: Callable[[], int],
+    ) -> None:
+        self._proc = proc
+        self._store = store
+        self._new_file_id = new_file_id
+        self._new_pages_id = new_pages_id
+        self._ids: dict[tuple[tuple[int, int], int], int] = {}
+        self.files: list[FileEntry] = []
+        self.inodes: list[MemfdInodeEntry] = []
+        self.pages_written = 0
+
+    def file_id(self, pid: int, vma: Vma) -> int:
+        key = (vma.dev, vma.inode)
+        if key not in self._ids:
+            self._ids[key] = self._add(pid, vma)
+        return self._ids[key]
+
+    def _add(self, pid: int, vma: Vma) -> int:
+        file_id = self._new_file_id()
+        inode_id = len(self.inodes) + 1
+        fd = open_map_files(self._proc, pid, vma.start, vma.end, os.O_RDONLY)
+        try:
+            facts = os.fstat(fd)
+            # CRIU names the contents by 32 bits of the inode's number.
+            shmid = vma.inode & 0xFFFFFFFF
+            self.inodes.append(
+                MemfdInodeEntry(
+                    name=NAME,
+                    uid=facts.st_uid,
+                    gid=facts.st_gid,
+                    size=facts.st_size,
+                    shmid=shmid,
+                    seals=F_SEAL_SEAL,
+                    inode_id=inode_id,
+                    mode=facts.st_mode,
+                )
+            )
+            self._write(fd, facts.st_size, shmid)
+        finally:
+            os.close(fd)
+        self.files.append(
+            FileEntry(
+                type=FdTypes.MEMFD,
+                id=file_id,
+                memfd=MemfdFileEntry(
+                    id=file_id,
+                    flags=0,
+                    pos=0,
+                    fown=FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0),
+                    inode_id=inode_id,
+                ),
+            )
+        )
+        return file_id
+
+    def _write(self, fd: int, size: int, shmid: int) -> None:
+        pages_id = self._new_pages_id()
+        entries: list[PagemapEntry] = []
+        image = self._store.create_raw("pages", pages_id)
+        try:
+            offset = 0
+            for start, end in _contents(fd, size):
+                end = -(-end // PAGE) * PAGE
+                entries.append(
+                    PagemapEntry(
+                        vaddr=start,
+                        compat_nr_pages=0,
+                        flags=PRESENT,
+                        nr_pages=(end - start) // PAGE,
+                    )
+                )
+                offset += copy_range(fd, image, start, end - start, offset)
+            os.ftruncate(image, offset)
+        finally:
+            os.close(image)
+        self.pages_written += offset // PAGE
+        self._store.write("pagemap-shmem", [PagemapHead(pages_id=pages_id), *entries], id=shmid)
+
+    def write(self) -> None:
+        if self.inodes:
+            self._store.write("memfd", self.inodes)
+
+
+def _contents(fd: int, size: int) -> list[tuple[int, int]]:
+    """The allocated parts of a file."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    while at < size:
+        try:
+            start = os.lseek(fd, at, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                break
+            raise
+        at = os.lseek(fd, start, os.SEEK_HOLE)
+        found.append((start, at))
+    return found
+
+
+def copy_range(source: int, target: int, start: int, length: int, offset: int) -> int:
+    """Copies bytes between files inside the kernel; returns how far `length` reaches in `target`,
+    the last page of a file counted whole."""
+    os.lseek(source, start, os.SEEK_SET)
+    os.lseek(target, offset, os.SEEK_SET)
+    left = length
+    while left:
+        done = kernel.checked(_SYS_sendfile, target, source, 0, min(left, 1 << 30))
+        if not done:
+            break
+        left -= done
+    return length
+
+
+class SharedObject:
+    """One object being restored: held by the tool, reopened by whoever maps it."""
+
+    __slots__ = ("fd", "inode")
+
+    def __init__(self, inode: MemfdInodeEntry) -> None:
+        self.inode = inode
+        self.fd = -1
+
+    def create(
+        self, proc: int, store: ImageStore, pages: Sequence[PagemapEntry], pages_id: int
+    ) -> int:
+        """Makes it, by mapping it once; returns the pages read."""
+        if self.inode.name != NAME:
+            raise ImageError(f"memfd {self.inode.name} is not carried yet")
+        size = -(-self.inode.size // PAGE) * PAGE
+        # PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE
+        address = kernel.checked(9, 0, size, 3, 0x4021, (1 << 64) - 1, 0)
+        try:
+            self.fd = open_map_files(proc, os.getpid(), address, address + size, os.O_RDWR)
+        finally:
+            kernel.checked(11, address, size)
+        image = store.open_raw("pages", pages_id)
+        read = offset = 0
+        try:
+            for entry in pages:
+                length = (entry.nr_pages or entry.compat_nr_pages) * PAGE
+                if entry.vaddr + length > size:
+                    raise ImageError(f"pagemap-shmem-{self.inode.shmid}.img goes beyond its object")
+                if entry.flags is None or entry.flags & PRESENT:
+                    copy_range(image, self.fd, offset, length, entry.vaddr)
+                    offset += length
+                    read += length // PAGE
+        finally:
+            os.close(image)
+        return read
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1

@@ -1,0 +1,113 @@
+"""Images to values: everything a restore needs, read and checked before anything is created."""
+
+from __future__ import annotations
+
+from crtools.errors import ImageError, UnsupportedObject
+from crtools.kinds.memory.layout import Space, read_space
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.images.messages.core import CoreEntry, TaskCoreEntry, TaskKobjIdsEntry
+    from crtools.images.messages.crtools import CrtoolsTaskEntry
+    from crtools.images.messages.fdinfo import FdinfoEntry
+    from crtools.images.messages.fs import FsEntry
+    from crtools.images.messages.mm import MmEntry
+    from crtools.images.messages.pstree import PstreeEntry
+    from crtools.images.store import ImageStore
+
+ALIVE, DEAD, STOPPED = 1, 2, 3
+X86_64 = 1
+
+
+class TaskImages:
+    """A process's images. A zombie has `entry` and `task` alone."""
+
+    __slots__ = ("cores", "entry", "fdinfo", "fs", "ids", "mm", "name", "own", "space", "task")
+
+    entry: PstreeEntry
+    cores: dict[int, CoreEntry]  # by tid, the first thread first
+    own: dict[int, CrtoolsTaskEntry]
+    task: TaskCoreEntry
+    ids: TaskKobjIdsEntry
+    mm: MmEntry
+    space: Space
+    fs: FsEntry
+    fdinfo: list[FdinfoEntry]
+    name: str
+
+    @property
+    def pid(self) -> int:
+        return self.entry.pid
+
+    @property
+    def zombie(self) -> bool:
+        return self.task.task_state == DEAD
+
+    @property
+    def tids(self) -> list[int]:
+        return list(self.cores)
+
+
+def read_tasks(store: ImageStore) -> list[TaskImages]:
+    """All processes, parents first. Raises ImageError, or UnsupportedObject for what is not
+    carried yet."""
+    tasks: list[TaskImages] = []
+    seen: set[int] = set()
+    for entry in store.read("pstree"):
+        task = _read_task(store, entry)
+        for tid in task.tids or [entry.pid]:
+            if tid in seen or not 0 < tid < 1 << 22:
+                raise ImageError(f"pstree.img has the task {tid} twice, or its number is impossible")
+            seen.add(tid)
+        tasks.append(task)
+    if not tasks:
+        raise ImageError("pstree.img is empty")
+    return tasks
+
+
+def _read_task(store: ImageStore, entry: PstreeEntry) -> TaskImages:
+    images = TaskImages()
+    images.entry = entry
+    pid = entry.pid
+    core: CoreEntry = store.read_one("core", pid)
+    if core.tc is None:
+        raise ImageError(f"core-{pid}.img has no process in it")
+    images.task = core.tc
+    images.name = f"task {pid} ({core.tc.comm})"
+    images.cores, images.own = {}, {}
+    if images.zombie:
+        return images
+    if core.tc.task_state not in (ALIVE, STOPPED):
+        raise ImageError(f"core-{pid}.img has the unknown task state {core.tc.task_state}")
+    if not entry.threads or pid not in entry.threads:
+        raise ImageError(f"pstree.img does not name the first thread of process {pid}")
+    for tid in [pid, *[tid for tid in entry.threads if tid != pid]]:
+        images.cores[tid] = core if tid == pid else store.read_one("core", tid)
+        _check_core(images, tid)
+        if store.has("crtools-task", tid):
+            images.own[tid] = store.read_one("crtools-task", tid)
+    # Older sets have the ids in the core image.
+    images.ids = core.ids if core.ids is not None else store.read_one("ids", pid)
+    images.mm = store.read_one("mm", pid)
+    head, *pagemap = store.read("pagemap", pid)
+    images.space = read_space(pid, images.name, images.mm, head.pages_id, pagemap)
+    images.fs = store.read_one("fs", pid)
+    images.fdinfo = store.read("fdinfo", images.ids.files_id)
+    return images
+
+
+def _check_core(images: TaskImages, tid: int) -> None:
+    core = images.cores[tid]
+    if core.mtype != X86_64 or core.thread_info is None:
+        raise UnsupportedObject(
+            f"Cannot restore {images.name}",
+            because=f"core-{tid}.img is of another architecture than x86-64",
+        )
+    thread = core.thread_core
+    if thread is None:
+        raise ImageError(f"core-{tid}.img has no thread in it")
+    if thread.seccomp_mode or images.task.old_seccomp_mode:
+        raise UnsupportedObject(
+            f"Cannot restore {images.name}: it is under seccomp",
+            because="crtools does not carry seccomp yet",
+        )

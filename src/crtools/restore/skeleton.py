@@ -1,0 +1,299 @@
+"""Skeletons: processes that hold nothing but the agent, on their way to be restored ones.
+
+All share one piece of memory with the tool, mapped at the same address in each: the agent's code,
+and a slot, a stack and room for programs for every task. They are traced from birth with
+PTRACE_O_EXITKILL, so that none outlives a tool that fails or is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+from crtools.abi import kernel
+from crtools.abi.clone import CLONE_PARENT, CLONE_PTRACE, CLONE_VFORK, CLONE_VM
+from crtools.agent.blob import read_blob, read_skeleton
+from crtools.agent.program import Program
+from crtools.agent.slot import SLOT_BYTES, Slot
+from crtools.errors import InternalError, TaskVanished
+from crtools.restore.conflict import explain_pid
+from crtools.tracee import ptrace
+from crtools.tracee import x86_64 as arch
+from crtools.tracee.seize import Tracee, watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from crtools.agent.program import Ref
+    from crtools.agent.slot import Executed
+
+SYS_close, SYS_mmap, SYS_munmap, SYS_close_range, SYS_memfd_create = 3, 9, 11, 436, 319
+CLONE_ARGS = struct.Struct("<11Q")  # struct clone_args, linux/sched.h
+CODE_BYTES = 4096
+STACK_BYTES = 8192  # slot at the bottom, stack above it
+PROCESS_ROOM = 512 << 10
+THREAD_ROOM = 24 << 10
+SCRATCH_BYTES = 1 << 20
+OPTIONS = ptrace.PTRACE_O_TRACESYSGOOD | ptrace.PTRACE_O_EXITKILL
+SIGKILL, SIGSTOP = 9, 19
+
+
+class Skeleton:
+    """One task being restored: its slot, and how the tool holds it."""
+
+    __slots__ = ("at", "pid", "slot", "tid", "tracee")
+
+    def __init__(self, pid: int, tid: int, at: int, slot: Slot) -> None:
+        self.pid = pid
+        self.tid = tid
+        self.at = at
+        self.slot = slot
+        self.tracee = Tracee(pid, tid)
+
+
+class Workshop:
+    """All skeletons of one restore. As a context manager it ends those that are left."""
+
+    def __init__(self, proc: int, hole: int, tasks: Sequence[tuple[int, int]]) -> None:
+        """`tasks` are (pid, tid), a process's first thread with pid == tid."""
+        self._proc = proc
+        self.hole = hole
+        self._blob = read_blob()
+        self.at: dict[int, int] = {}
+        at = CODE_BYTES
+        for pid, tid in tasks:
+            self.at[tid] = at
+            at += STACK_BYTES + (PROCESS_ROOM if pid == tid else THREAD_ROOM)
+        self.shared_bytes = at
+        self.scratch = hole + at
+        self.length = at + SCRATCH_BYTES
+        self.skeletons: dict[int, Skeleton] = {}
+        self._memory = -1
+        self._shared: kernel.Shared | None = None
+        self.directory = -1  # the images' descriptor in every skeleton
+
+    @staticmethod
+    def room(tasks: Sequence[tuple[int, int]]) -> int:
+        """How many bytes of addresses they need."""
+        processes = sum([pid == tid for pid, tid in tasks])
+        return (
+            CODE_BYTES
+            + processes * (STACK_BYTES + PROCESS_ROOM)
+            + (len(tasks) - processes) * (STACK_BYTES + THREAD_ROOM)
+            + SCRATCH_BYTES
+        )
+
+    def __enter__(self) -> Workshop:
+        self._memory = kernel.checked(
+            SYS_memfd_create, kernel.address_of(b"crtools\0"), 0
+        )  # inherited by the root
+        os.ftruncate(self._memory, self.shared_bytes)
+        self._shared = kernel.Shared(self._memory, self.shared_bytes)
+        self._shared.memory[: len(self._blob.code)] = self._blob.code
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end_all()
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+        if self._memory >= 0:
+            os.close(self._memory)
+            self._memory = -1
+
+    def end_all(self) -> None:
+        """Kills what is left; it is our descendant and traced by us, so its pid is its own."""
+        left = list(self.skeletons.values())
+        self.skeletons.clear()
+        for skeleton in left:
+            try:
+                os.kill(skeleton.pid, SIGKILL)
+            except ProcessLookupError:
+                continue
+        # Threads first: a leader's end is reported when its threads' ends have been.
+        for skeleton in sorted(left, key=lambda s: s.pid == s.tid):
+            try:
+                while True:
+                    status = ptrace.wait(skeleton.tid)
+                    if status is not None and not os.WIFSTOPPED(status):
+                        break
+            except ChildProcessError:
+                continue
+        for skeleton in left:
+            # The root is our child as well as our tracee: its second report is for the parent.
+            try:
+                os.waitpid(skeleton.pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+
+    def create_root(self, pid: int, directory: int, *, sibling: bool) -> Skeleton:
+        """Starts the root with its pid, as our child or, with `sibling`, as our parent's child."""
+        program = os.memfd_create("crtools-skeleton", os.MFD_CLOEXEC)
+        try:
+            os.write(program, read_skeleton())
+            os.set_inheritable(directory, True)
+            os.set_inheritable(self._memory, True)
+            tid = struct.pack("<i", pid)
+            flags = CLONE_VM | CLONE_VFORK | (CLONE_PARENT if sibling else 0)
+            args = CLONE_ARGS.pack(
+                *(flags, 0, 0, 0, 0 if sibling else 17, 0, 0, 0, kernel.address_of(tid), 1, 0)
+            )
+            result = kernel.spawn(
+                kernel.address_of(args), len(args), program, 0 if sibling else SIGKILL
+            )
+        finally:
+            os.close(program)
+            os.set_inheritable(directory, False)
+            os.set_inheritable(self._memory, False)
+        if result < 0:
+            raise explain_pid(self._proc, pid, -result)
+        skeleton = self._enter(pid, pid)
+        try:
+            ptrace.seize(pid, OPTIONS)
+        except OSError as error:
+            raise TaskVanished(f"The new task {pid} ended at once", because=str(error)) from error
+        tracee = skeleton.tracee
+        tracee.stop()
+        tracee.home = arch.unpack(ptrace.registers(pid))
+        tracee.set_mask(ptrace.ALL_SIGNALS)
+        call = tracee.home[arch.RIP] - 2  # it pauses behind its system call instruction
+        result = tracee.run_syscall(
+            arch.at_call(
+                tracee.home, call, SYS_mmap, self.hole, self.shared_bytes, 7, 0x100001, self._memory, 0
+            )
+        )
+        if result != self.hole:
+            raise InternalError(
+                f"Cannot map the agent at {self.hole:x}", because=f"mmap answered {result}"
+            )
+        self.directory = directory
+        self._start(skeleton)
+        # The death signal was for the time before we traced it. Whatever else was inherited from
+        # us goes; signals that we ignore are set to their default in the first program.
+        first = Program()
+        first.call(157, 1, 0)  # prctl(PR_SET_PDEATHSIG, 0)
+        first.call(SYS_close_range, directory + 1, 0xFFFFFFFF, 0)
+        if directory:
+            first.call(SYS_close_range, 0, directory - 1, 0)
+        default = first.put(bytes(32))
+        for number in range(1, 65):
+            if number not in (SIGKILL, SIGSTOP):
+                first.call(13, number, default, 0, 8)
+        first.call(
+            SYS_mmap, self.scratch, SCRATCH_BYTES, 3, 0x100022, -1, 0, expect=2, expected=self.scratch
+        )
+        skeleton.slot.run(first)
+        return skeleton
+
+    def _enter(self, pid: int, tid: int) -> Skeleton:
+        shared = self._shared
+        assert shared is not None
+        at = self.at[tid]
+        room = PROCESS_ROOM if pid == tid else THREAD_ROOM
+        skeleton = Skeleton.__new__(Skeleton)
+        tracee = Tracee(pid, tid)
+        slot = Slot(tid, shared, self.hole, at, at + STACK_BYTES, room, watch([tracee]))
+        skeleton.pid, skeleton.tid, skeleton.at, skeleton.slot = pid, tid, at, slot
+        skeleton.tracee = tracee
+        slot.init(self.hole, robust=False)
+        self.skeletons[tid] = skeleton
+        return skeleton
+
+    def _start(self, skeleton: Skeleton) -> None:
+        tracee = skeleton.tracee
+        registers = arch.at_call(tracee.home, self.hole + self._blob.entry, 0)
+        registers[arch.RDI] = skeleton.slot.there
+        registers[arch.RSP] = self.hole + skeleton.at + STACK_BYTES
+        tracee.set_registers(registers)
+        tracee.to_event_stop()
+        tracee.set_registers(registers)
+        tracee.go()
+
+    def build_clone(
+        self, program: Program, pid: int, tid: int, *, flags: int = 0, exit_signal: int = 0
+    ) -> Ref:
+        """Adds the birth of a task to a program; `adopt` it when the program has run."""
+        skeleton = self._enter(pid, tid)
+        set_tid = program.put(struct.pack("<ixxxx", tid))
+        # With CLONE_PTRACE the child is traced by us from its first instruction, as its begetter
+        # is, without an event to be answered for each birth.
+        args = program.put(
+            CLONE_ARGS.pack(
+                flags | CLONE_PTRACE,
+                *(0, 0, 0, exit_signal),
+                self.hole + skeleton.at + SLOT_BYTES,
+                STACK_BYTES - SLOT_BYTES,
+                *(0, 0, 1, 0),
+            )
+        )
+        program.address(set_tid, (args[0], args[1] + 64))
+        return program.clone(
+            args,
+            CLONE_ARGS.size,
+            skeleton.slot.there,
+            lambda: f"beget task {tid}",
+        )
+
+    def adopt(self, tids: Iterable[int]) -> None:
+        """Catches newborn tasks at their first stop and lets them go to their slots."""
+        for tid in tids:
+            tracee = self.skeletons[tid].tracee
+            tracee.wait_until_stopped()
+            tracee.home = arch.unpack(ptrace.registers(tid))
+            tracee.go()
+
+    def forget(self, tid: int) -> None:
+        """A helper or a zombie has ended: its end was reported to us as its tracer."""
+        skeleton = self.skeletons.pop(tid)
+        while True:
+            try:
+                status = ptrace.wait(skeleton.tid)
+            except ChildProcessError:
+                return
+            if status is not None and not os.WIFSTOPPED(status):
+                return
+            ptrace.cont(skeleton.tid)
+
+    def run(self, programs: dict[int, list[Program]]) -> dict[int, list[Executed]]:
+        """Runs a list of programs in each task, all tasks at once; the results are of the last.
+
+        RemoteSyscallError for the first that failed, after all have come to an end.
+        """
+        results: dict[int, list[Executed]] = {}
+        failed: BaseException | None = None
+        left = {tid: list(queue) for tid, queue in programs.items() if queue}
+        while left and failed is None:
+            for tid, queue in left.items():
+                self.skeletons[tid].slot.post(queue[0])
+            for tid, queue in list(left.items()):
+                try:
+                    results.setdefault(tid, []).append(self.skeletons[tid].slot.wait())
+                except Exception as error:
+                    failed = failed or error
+                    left.pop(tid)
+                    continue
+                queue.pop(0)
+                if not queue:
+                    left.pop(tid)
+        if failed is not None:
+            raise failed
+        return results
+
+    def take_out(self, skeleton: Skeleton) -> None:
+        """Unmaps everything of ours from a process whose threads are all stopped, by its first
+        thread, which ends at a stop where the kernel takes registers as of an interrupted call."""
+        tracee = skeleton.tracee
+        result = tracee.run_syscall(
+            arch.at_call(
+                tracee.home, self.hole + self._blob.syscall, SYS_munmap, self.hole, self.length
+            )
+        )
+        if result:
+            raise InternalError(
+                f"Cannot unmap the agent from task {skeleton.pid}",
+                because=os.strerror(-result),
+            )
+        tracee.to_event_stop()
+
+
