@@ -139,7 +139,7 @@ class TaskDump:
         )
         collected.exe_id = self._files.add_path(pid, "exe")
         collected.fdinfo = self._files.add_table(pid, pid)
-        collected.fs = fs.dump_fs(pid, self._files, process.status.umask)
+        collected.fs = fs.dump_fs(self._files, pid, process.status.umask or 0)
 
     def dump(self, process: Process, ids: TaskKobjIdsEntry) -> None:
         """What only the process itself can tell, its memory, and all of its images."""

@@ -125,12 +125,14 @@ class SmapsFacts(Record):
 class _SmapsParser:
     """What is learnt of one smaps file while it is read."""
 
-    __slots__ = ("facts", "flag_sets", "layout")
+    __slots__ = ("facts", "flag_sets", "layout", "width")
 
     def __init__(self) -> None:
         self.facts: dict[tuple[bytes, bytes], SmapsFacts] = {}
         self.flag_sets: dict[bytes, tuple[int, tuple[bytes, ...]]] = {}
+        # Where the values stand among a body's words, for bodies of as many words.
         self.layout: dict[bytes, int] = {}
+        self.width = 0
 
     def parse(self, data: bytes) -> list[tuple[int, int, SmapsFacts]]:
         """Whole areas only: `data` ends after a VmFlags line."""
@@ -160,12 +162,15 @@ class _SmapsParser:
     def _parse_facts(self, body: bytes, flags: bytes) -> SmapsFacts:
         words = body.split()
         layout = self.layout
+        if len(words) != self.width:
+            layout.clear()
         for field, position in layout.items():
-            if words[position - 1 : position] != [field]:
+            if words[position - 1] != field:
                 layout.clear()
                 break
         if not layout:
             # All areas of a file have the same lines, so the words' places are looked up once.
+            self.width = len(words)
             for field in _FIELDS:
                 layout[field] = words.index(field) + 1
             for field in _OPTIONAL:

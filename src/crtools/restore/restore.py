@@ -635,7 +635,7 @@ class Restore:
             attributes.build_proc_value(
                 program, "/proc/self/coredump_filter", own.coredump_filter, must=True
             )
-        fs.plan_fs(program, task.fs, self.plan.files)
+        fs.plan_fs(program, task.fs, self.plan.files, task.pid)
         program.call(SYS_personality, core.personality, label="set its personality")
         program.call(
             SYS_prctl, PR_SET_CHILD_SUBREAPER, int(bool(core.child_subreaper)), 0, 0, 0
