@@ -1,0 +1,1 @@
+"""Tests of crtools.images; a package, so that its modules may be called as others elsewhere."""
