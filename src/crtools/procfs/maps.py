@@ -87,9 +87,9 @@ def parse_maps(data: bytes) -> list[Vma]:
     areas: list[Vma] = []
     append = areas.append
     permissions = _PERMISSIONS
-    # Few files are mapped many times: their columns are worked out once.
+    # Few files are mapped many times: their columns are worked out, and kept, once.
     devices = {b"00:00": (0, 0)}
-    paths: dict[bytes, tuple[bytes, bool]] = {}
+    paths: dict[bytes, bytes] = {}
     lines = data.split(b"\n")
     if lines.pop():
         raise misread("/proc/PID/maps", data[-100:], "its last line is cut off")
@@ -106,9 +106,9 @@ def parse_maps(data: bytes) -> list[Vma]:
             path, deleted = b"", False
             if len(columns) == 6:
                 path = columns[5]
-                if path not in paths:
-                    paths[path] = _plain_path(path)
-                path, deleted = paths[path]
+                if path.endswith(b")") or b"\\" in path:
+                    path, deleted = _plain_path(path)
+                path = paths.setdefault(path, path)
             append(
                 Vma(
                     int(start, 16),

@@ -225,7 +225,7 @@ def read_smaps(proc: int, pid: int) -> Iterator[tuple[int, int, SmapsFacts]]:
         more = True
         while more:
             chunks = [rest]
-            size = len(rest)
+            size = 0
             while size < _PIECE:
                 chunk = os.read(fd, _CHUNK)
                 if not chunk:

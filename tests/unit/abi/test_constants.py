@@ -1,7 +1,7 @@
 """Every constant has the value that the kernel's headers give it, as gcc reads them.
 
-A name that the installed headers do not have must be listed here, as newer than Linux 6.1 or as in no
-header at all; on newer headers the former are compared too.
+A name that the installed headers do not have must be listed here, as newer than Linux 6.1 or as in
+no header at all; on newer headers the former are compared too.
 """
 
 from __future__ import annotations
