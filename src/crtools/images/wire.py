@@ -39,7 +39,7 @@ RANGES = {
     "enum": (-0x80000000, 0x7FFFFFFF),
     "fixed64": (0, U64_MAX),
 }
-_REMEMBERED = 4096  # values a table keeps: bounds its memory to some 400 KiB
+_REMEMBERED = 1024  # values a table keeps: some 200 KiB at most
 _ASCII = bytes(range(128))
 _WINDOW = 512
 
