@@ -207,11 +207,13 @@ class FilesPlan(PlanContext):
     @property
     def numbers_needed(self) -> int:
         """One more than the largest number that any skeleton uses, temporary ones included."""
-        most = 16
+        most = 8
         for table in self.tables.values():
             taken = {*table.wanted, *table.parked, *table.temporary, *self._reserved}
-            # Beside what is made, a pidfd, what is just being opened, and a spare pair of ends.
-            most = max(most, max(taken, default=0) + 1, len(taken) + 6)
+            if not table.temporary:
+                taken.add(next(number for number in range(3, MAX_NUMBER) if number not in taken))
+            # New descriptors get the lowest free number: two at most beside all those.
+            most = max(most, max(taken) + 1, len(taken) + 2)
         return most
 
     def check_numbers(self) -> None:

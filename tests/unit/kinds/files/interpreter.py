@@ -85,6 +85,7 @@ class Process:
     """A child of the test, with nothing open but what it opens itself."""
 
     def __init__(self, body: Callable[[], None], keep: int = -1) -> None:
+        closed, until = os.pipe2(os.O_CLOEXEC)
         self.pid = os.fork()
         if self.pid == 0:
             try:
@@ -98,6 +99,10 @@ class Process:
                     traceback.print_exc(file=file)
             finally:
                 os._exit(1)
+        # The child closes its copy with all else that it has inherited.
+        os.close(until)
+        os.read(closed, 1)
+        os.close(closed)
 
     def end(self) -> None:
         if self.pid:
@@ -159,9 +164,9 @@ class Tree(Process):
         while piece := os.read(ready, 65536):
             told += piece
         os.close(ready)
+        assert told, open(FAILURE).read()
         pids = [pid for (pid,) in struct.iter_unpack("<i", told)]
         self.pids = [self.pid, *sorted(set(pids) - {self.pid})]
-        assert len(self.pids) == len(bodies), open(FAILURE).read()
 
     def end(self) -> None:
         if self.pid:

@@ -3,108 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from unit.kinds.files.interpreter import Tree, Worker, fdinfo_of, take
 
-from crtools.agent.program import Program
-from crtools.images.store import ImageStore
-from crtools.kinds.files.plan import FilesPlan
 from crtools.kinds.files.table import FilesDump
-from crtools.model.options import Options
-from crtools.procfs.files import open_proc
+from unit.kinds.files.interpreter import Tree, fdinfo_of, take
+from unit.kinds.files.roundtrip import Roundtrip, get_size, open_at, set_size
 
 pytestmark = pytest.mark.root
-
-
-class Roundtrip:
-    """`dump` the processes of bodies, end them, `restore` into workers: `workers` by old pid."""
-
-    def __init__(self, path: Path) -> None:
-        self.store = ImageStore.create(str(path / "images"))
-        self.options = Options()
-        self.tables: list[tuple[int, list[Any]]] = []
-        self.workers: list[Worker] = []
-        self.proc = open_proc()
-        self.plan: FilesPlan
-
-    def dump(self, *bodies: Callable[[], None]) -> FilesDump:
-        with Tree(*bodies) as tree:
-            dump = FilesDump(self.proc, self.store, self.options)
-            try:
-                self.tables = [(pid, dump.add_table(pid, pid)) for pid in tree.pids]
-                dump.finish()
-            except BaseException:
-                dump.undo()
-                raise
-        return dump
-
-    def restore(self, *, pieces: bool = False) -> list[Worker]:
-        # The workers have pids of their own, so the images speak of these.
-        self.workers = [Worker() for _ in self.tables]
-        tables = [
-            (worker.pid, entries)
-            for worker, (_, entries) in zip(self.workers, self.tables, strict=True)
-        ]
-        self.plan = plan = FilesPlan(self.store, tables, self.options)
-        root = os.open("/", os.O_PATH)
-        try:
-            plan.check_files(root)
-            plan.create_held(os.getpid(), root)
-        finally:
-            os.close(root)
-        try:
-            for phase in (plan.plan_create, plan.plan_fetch, plan.plan_close, plan.plan_late):
-                for worker in self.workers:
-                    programs = [Program()]
-
-                    def fresh(programs: list[Program] = programs) -> Program:
-                        programs.append(Program())
-                        return programs[-1]
-
-                    last = phase(worker.pid, programs[0], fresh)
-                    assert last is programs[-1]
-                    for program in programs:
-                        worker.run(program)
-        finally:
-            plan.close_held(restored=True)
-        for worker, (_, entries) in zip(self.workers, self.tables, strict=True):
-            assert sorted(worker.fds()) == [entry.fd for entry in entries]
-        return self.workers
-
-    def __call__(self, *bodies: Callable[[], None]) -> list[Worker]:
-        self.dump(*bodies)
-        return self.restore()
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.end()
-        os.close(self.proc)
-        self.store.close()
-
-
-@pytest.fixture
-def roundtrip(tmp_path: Path) -> Iterator[Roundtrip]:
-    one = Roundtrip(tmp_path)
-    yield one
-    one.close()
-
-
-def nothing() -> None:
-    pass
-
-
-def open_at(fd: int, path: str | Path, flags: int, pos: int = 0, mode: int = 0o644) -> None:
-    got = os.open(path, flags | os.O_CLOEXEC, mode)
-    if got != fd:
-        os.dup2(got, fd)
-        os.close(got)
-    os.set_inheritable(fd, not flags & os.O_CLOEXEC)
-    if pos:
-        os.lseek(fd, pos, os.SEEK_SET)
 
 
 # --- Regular files ---
@@ -340,15 +247,3 @@ def test_pipe_whose_other_end_was_closed(roundtrip: Roundtrip) -> None:
     with pytest.raises(BrokenPipeError):
         os.write(end, b"x")
     os.close(end)
-
-
-def set_size(fd: int, size: int) -> None:
-    import fcntl
-
-    fcntl.fcntl(fd, 1031, size)
-
-
-def get_size(fd: int) -> int:
-    import fcntl
-
-    return fcntl.fcntl(fd, 1032)

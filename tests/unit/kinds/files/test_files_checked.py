@@ -1,0 +1,158 @@
+"""Before anything is made: files are compared with what the images say of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crtools.errors import CrtoolsError, ImageError, RestoreConflict, UnsupportedObject
+from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
+from crtools.images.messages.fown import FownEntry
+from crtools.images.messages.pipe import PipeEntry
+from crtools.images.messages.regfile import RegFileEntry
+from crtools.kinds.files.plan import FilesPlan
+from crtools.model.options import Options
+from unit.kinds.files.roundtrip import Roundtrip, open_at
+
+NOBODY = FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0)
+
+
+@pytest.fixture
+def dumped(roundtrip: Roundtrip, tmp_path: Path) -> Roundtrip:
+    (tmp_path / "data").write_bytes(b"12345")
+    (tmp_path / "data").chmod(0o640)
+    shutil.copy(shutil.which("sleep") or sys.executable, tmp_path / "program")
+
+    def body() -> None:
+        open_at(0, tmp_path / "data", os.O_RDWR)
+        open_at(1, tmp_path / "program", os.O_RDONLY)
+
+    roundtrip.dump(body)
+    return roundtrip
+
+
+def problem(dumped: Roundtrip) -> RestoreConflict:
+    with pytest.raises(RestoreConflict) as caught:
+        dumped.restore()
+    return caught.value
+
+
+@pytest.mark.root
+def test_a_file_that_is_gone(dumped: Roundtrip, tmp_path: Path) -> None:
+    (tmp_path / "data").unlink()
+    assert f"The file {tmp_path}/data is not there" in problem(dumped).what
+
+
+@pytest.mark.root
+def test_a_file_of_another_size(dumped: Roundtrip, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"123456")
+    error = problem(dumped)
+    assert f"The file {tmp_path}/data has another size" in error.what
+    assert "it had 5 bytes at the dump and has 6 now" in error.because
+    assert "truncate -s 5" in error.hint
+
+
+@pytest.mark.root
+def test_something_else_at_the_path(dumped: Roundtrip, tmp_path: Path) -> None:
+    (tmp_path / "data").unlink()
+    (tmp_path / "data").mkdir()
+    error = problem(dumped)
+    assert "it was a regular file at the dump and is a directory now" in error.because
+
+
+@pytest.mark.root
+def test_other_permissions_and_how_to_ignore_them(dumped: Roundtrip, tmp_path: Path) -> None:
+    (tmp_path / "data").chmod(0o600)
+    error = problem(dumped)
+    assert "they were 0640 at the dump and are 0600 now" in error.because
+    assert "--skip-file-rwx-check" in error.hint
+    dumped.options = dumped.options.but(skip_file_rwx_check=True)
+    dumped.restore()
+
+
+@pytest.mark.root
+def test_another_build_and_how_to_ignore_it(dumped: Roundtrip, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    (entry,) = [e.reg for e in dumped.store.read("files") if e.reg.name == str(program)]
+    assert entry.build_id
+    content = bytearray(program.read_bytes())
+    at = content.index(entry.build_id[0].to_bytes(4, "little"))
+    content[at] ^= 1
+    program.write_bytes(content)
+    error = problem(dumped)
+    assert f"The file {program} is another build" in error.what
+    assert content[at : at + 20].hex() in error.because
+    assert "--file-validation filesize" in error.hint
+    dumped.options = dumped.options.but(file_validation="filesize")
+    dumped.restore()
+
+
+# --- Images that make no sense ---
+
+
+class Images:
+    """A store with a files image of our own making."""
+
+    def __init__(self, *files: FileEntry, **others: list[Any]) -> None:
+        self.images = {"files": list(files), **others}
+
+    def has(self, key: str, id: int | None = None) -> bool:
+        return key.replace("-", "_") in self.images
+
+    def read(self, key: str, id: int | None = None) -> list[Any]:
+        return self.images[key.replace("-", "_")]
+
+    read_with_extra = read
+
+
+def regular(file: int, **changes: Any) -> FileEntry:
+    fields = {"id": file, "flags": 0, "pos": 0, "fown": NOBODY, "name": "/etc/passwd", **changes}
+    return FileEntry(type=FdTypes.REG, id=file, reg=RegFileEntry(**fields))
+
+
+def pipe(id: int, pipe_id: int, flags: int) -> FileEntry:
+    entry = PipeEntry(id=id, pipe_id=pipe_id, flags=flags, fown=NOBODY)
+    return FileEntry(type=FdTypes.PIPE, id=id, pipe=entry)
+
+
+def fd(number: int, id: int, type: int = FdTypes.REG) -> FdinfoEntry:
+    return FdinfoEntry(id=id, flags=0, type=type, fd=number)
+
+
+@pytest.mark.parametrize(
+    ("images", "table", "error", "what"),
+    [
+        (Images(), [fd(0, 1)], ImageError, "fd 0 of task 5 is file 1"),
+        (Images(regular(1), regular(1)), [], ImageError, "File 1 is twice"),
+        (Images(regular(1)), [fd(0, 1), fd(0, 1)], ImageError, "impossible fd 0 for task 5"),
+        (Images(regular(1)), [fd(1 << 31, 1)], ImageError, "impossible fd 2147483648"),
+        (Images(regular(1)), [fd(0, 1, FdTypes.PIPE)], ImageError, "fd 0 of task 5 is file 1"),
+        (Images(regular(1, id=2)), [fd(0, 1)], ImageError, "fd 0 of task 5 is file 1"),
+        (Images(regular(1, name="etc/passwd")), [fd(0, 1)], ImageError, "no possible name"),
+        (Images(regular(1, name="/a\0b")), [fd(0, 1)], ImageError, "no possible name"),
+        (Images(regular(1, pos=1 << 63)), [fd(0, 1)], ImageError, "impossible position"),
+        (Images(pipe(1, 9, 3)), [fd(0, 1, FdTypes.PIPE)], ImageError, "impossible access mode"),
+        (
+            Images(FileEntry(type=FdTypes.REG, id=1)),
+            [fd(0, 1)],
+            ImageError,
+            "fd 0 of task 5 is file 1",
+        ),
+        (
+            Images(FileEntry(type=FdTypes.INETSK, id=1)),
+            [fd(3, 1, FdTypes.INETSK)],
+            UnsupportedObject,
+            "Cannot restore fd 3 of task 5: it is of type INETSK",
+        ),
+    ],
+)
+def test_images_that_make_no_sense(
+    images: Images, table: list[FdinfoEntry], error: type[CrtoolsError], what: str
+) -> None:
+    with pytest.raises(error, match=what):
+        FilesPlan(images, [(5, table)], Options())

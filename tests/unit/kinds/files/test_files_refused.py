@@ -1,0 +1,212 @@
+"""What is not carried over is refused by name, saying why and what to do."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crtools.abi import kernel
+from crtools.errors import UnsupportedObject
+from crtools.kinds.files.base import OpenFile
+from crtools.kinds.files.registry import FILE_KINDS
+from crtools.kinds.files.table import FilesDump
+from unit.kinds.files.interpreter import Process, Tree
+from unit.kinds.files.roundtrip import Roundtrip, open_at
+
+pytestmark = pytest.mark.root
+
+
+def make_socket() -> None:
+    socket.socketpair()[0].detach()
+
+
+def make_epoll() -> None:
+    kernel.checked(291, 0)
+
+
+def make_timerfd() -> None:
+    kernel.checked(283, 1, 0)
+
+
+def make_signalfd() -> None:
+    mask = bytearray(8)
+    kernel.checked(289, 0xFFFFFFFFFFFFFFFF, kernel.address_of(mask), 8, 0)
+
+
+def make_inotify() -> None:
+    kernel.checked(294, 0)
+
+
+def make_pidfd() -> None:
+    os.pidfd_open(os.getpid())
+
+
+def make_terminal() -> None:
+    os.openpty()
+
+
+def make_namespace() -> None:
+    open_at(0, "/proc/self/ns/uts", os.O_RDONLY)
+
+
+def make_pathless_pipe() -> None:
+    os.pipe2(0)
+    open_at(0, "/proc/self/fd/0", os.O_PATH)
+    os.close(1)
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (make_socket, r"it is a socket, inode \d+"),
+        (lambda: os.eventfd(0), "it is an eventfd"),
+        (make_epoll, "it is an epoll set"),
+        (make_timerfd, "it is a timerfd"),
+        (make_signalfd, "it is a signalfd"),
+        (make_inotify, "it is an inotify queue"),
+        (make_pidfd, "it is a pidfd"),
+        (lambda: os.memfd_create("some"), "it is memory of its own, memfd:some"),
+        (make_terminal, "it is the terminal /dev/p(ts|tmx)"),
+        (make_namespace, r"it is a namespace, uts:\[\d+\]"),
+        (make_pathless_pipe, "it is an O_PATH descriptor of something without a path"),
+        (lambda: open_at(0, "/dev/kmsg", os.O_RDONLY), "it is the device /dev/kmsg, 1:11"),
+    ],
+)
+def test_other_kinds_are_refused_by_name(
+    roundtrip: Roundtrip, body: Callable[[], None], what: str
+) -> None:
+    with pytest.raises(UnsupportedObject, match=what) as caught:
+        roundtrip.dump(body)
+    error = caught.value
+    assert error.what.startswith("Cannot dump fd 0 of task ")
+    assert error.because
+    assert error.hint
+    assert error.subject[0] == "task"
+    assert error.subject[2:] == ("fd", 0)
+
+
+def test_every_file_is_of_one_kind_at_most(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    fds = [
+        *os.pipe(),
+        os.open(tmp_path / "fifo", os.O_RDWR),
+        os.open(tmp_path / "fifo", os.O_PATH),
+        os.open(tmp_path, os.O_RDONLY),
+        os.open("/dev/null", os.O_RDWR),
+        os.open("/proc/self/maps", os.O_RDONLY),
+        os.open(tmp_path / "regular", os.O_RDWR | os.O_CREAT),
+    ]
+    kinds = []
+    for fd in fds:
+        link = os.readlink(f"/proc/self/fd/{fd}".encode())
+        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+        file = OpenFile(os.getpid(), os.getpid(), fd, "", link, os.fstat(fd), flags)
+        kinds.append([kind.field for kind in FILE_KINDS if kind.matches(file)])
+        os.close(fd)
+    assert kinds == [["pipe"], ["pipe"], ["fifo"], ["reg"], ["reg"], ["reg"], ["reg"], ["reg"]]
+
+
+@pytest.mark.parametrize("held", ["flock", "posix", "ofd", "lease"])
+def test_locks_are_refused(roundtrip: Roundtrip, tmp_path: Path, held: str) -> None:
+    def body() -> None:
+        open_at(0, tmp_path / "locked", os.O_RDWR | os.O_CREAT)
+        if held == "flock":
+            fcntl.flock(0, fcntl.LOCK_EX)
+        elif held == "posix":
+            fcntl.lockf(0, fcntl.LOCK_EX)
+        elif held == "ofd":
+            lock = bytearray(32)
+            lock[0:2] = fcntl.F_WRLCK.to_bytes(2, "little")
+            kernel.checked(72, 0, 37, kernel.address_of(lock))  # F_OFD_SETLK
+        else:
+            kernel.checked(72, 0, 1024, fcntl.F_WRLCK)  # F_SETLEASE
+
+    name = {"flock": "a flock", "posix": "a POSIX lock", "ofd": "an open file lock"}
+    with pytest.raises(UnsupportedObject, match=f"it holds {name.get(held, 'a lease')}"):
+        roundtrip.dump(body)
+
+
+def test_a_file_of_a_task_that_has_ended(roundtrip: Roundtrip) -> None:
+    def body() -> None:
+        pid = os.fork()
+        if pid == 0:
+            signal.pause()
+        open_at(0, f"/proc/{pid}/status", os.O_RDONLY)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+    with pytest.raises(
+        UnsupportedObject, match=r"it is /proc/\d+/status, of a task that has ended"
+    ):
+        roundtrip.dump(body)
+
+
+@pytest.mark.parametrize("side", ["read", "write"])
+def test_a_pipe_that_leads_out_of_the_tree(roundtrip: Roundtrip, side: str) -> None:
+    reader, writer = os.pipe()
+    ours, theirs = (reader, writer) if side == "read" else (writer, reader)
+
+    def outside() -> None:
+        signal.pause()
+
+    # Both have nothing but their end, and this process has none.
+    with Process(outside, keep=ours) as other, Process(outside, keep=theirs) as target:
+        os.close(reader)
+        os.close(writer)
+        dump = FilesDump(roundtrip.proc, roundtrip.store, roundtrip.options)
+        dump.add_table(target.pid, target.pid)
+        with pytest.raises(UnsupportedObject) as caught:
+            dump.check()
+        dump.close()
+        assert f"the {side} end of pipe " in caught.value.what
+        assert caught.value.because.startswith(f"task {other.pid} (")
+
+
+def test_a_pipe_that_somebody_else_has_too(roundtrip: Roundtrip) -> None:
+    def parent() -> None:
+        os.pipe2(0)
+
+    with Tree(parent, lambda: None) as tree:
+        dump = FilesDump(roundtrip.proc, roundtrip.store, roundtrip.options)
+        dump.add_table(tree.pids[0], tree.pids[0])
+        with pytest.raises(UnsupportedObject, match=r"pipe \d+ is also open outside") as caught:
+            dump.check()
+        assert caught.value.because.startswith(f"task {tree.pids[1]} (")
+        dump.close()
+
+
+def test_a_fifo_with_a_reader_outside(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    with (
+        Tree(lambda: open_at(0, path, os.O_RDWR)),
+        pytest.raises(UnsupportedObject, match="is also open outside the tree"),
+    ):
+        roundtrip.dump(lambda: open_at(0, path, os.O_RDWR))
+
+
+def test_packets_that_nobody_has_read(roundtrip: Roundtrip) -> None:
+    def body() -> None:
+        os.pipe2(os.O_DIRECT)
+        os.write(1, b"one")
+        os.write(1, b"two")
+
+    with pytest.raises(UnsupportedObject, match="holds packets that nobody has read"):
+        roundtrip.dump(body)
+
+
+def test_signals_to_somebody_outside(roundtrip: Roundtrip) -> None:
+    with Process(signal.pause) as other:
+
+        def body() -> None:
+            os.pipe2(0)
+            fcntl.fcntl(0, fcntl.F_SETOWN, other.pid)
+
+        with pytest.raises(UnsupportedObject, match=f"its signals go to task {other.pid} "):
+            roundtrip.dump(body)

@@ -1,0 +1,324 @@
+"""Deleted files, files that have moved, and what is left behind in the file system: nothing."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from pathlib import Path
+
+import pytest
+
+from crtools.errors import RestoreConflict, UnsupportedObject
+from crtools.kinds.files.table import FilesDump
+from unit.kinds.files.interpreter import Tree, fdinfo_of, take
+from unit.kinds.files.roundtrip import Roundtrip, open_at, set_size
+
+pytestmark = pytest.mark.root
+
+
+def content_of(pid: int, fd: int) -> bytes:
+    with open(f"/proc/{pid}/fd/{fd}", "rb") as file:
+        return file.read()
+
+
+def test_deleted_file_comes_back_with_its_name_content_owner_mode_and_times(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    path = tmp_path / "gone"
+
+    def body() -> None:
+        open_at(0, path, os.O_RDWR | os.O_CREAT)
+        os.write(0, b"unlinked but open")
+        os.fchown(0, 12, 34)
+        os.fchmod(0, 0o4751)
+        os.utime(0, ns=(1_000_000_001_000, 2_000_000_002_000))
+        open_at(1, path, os.O_RDONLY)  # another open file of the same inode
+        os.unlink(path)
+
+    (worker,) = roundtrip(body)
+    assert worker.fds() == {0: f"{path} (deleted)", 1: f"{path} (deleted)"}
+    assert fdinfo_of(worker.pid, 0)["pos"] == "17"
+    found = os.stat(f"/proc/{worker.pid}/fd/0")
+    assert (found.st_uid, found.st_gid, found.st_mode) == (12, 34, stat.S_IFREG | 0o4751)
+    assert (found.st_atime_ns, found.st_mtime_ns) == (1_000_000_001_000, 2_000_000_002_000)
+    assert found.st_ino == os.stat(f"/proc/{worker.pid}/fd/1").st_ino
+    assert content_of(worker.pid, 1) == b"unlinked but open"
+    assert os.listdir(tmp_path) == ["images"]
+
+
+def test_holes_of_a_deleted_file_stay_holes(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    def body() -> None:
+        open_at(0, tmp_path / "sparse", os.O_RDWR | os.O_CREAT)
+        os.pwrite(0, b"a" * 4096, 1 << 20)
+        os.pwrite(0, b"b" * 10, 3 << 30)
+        os.ftruncate(0, 5 << 30)
+        os.unlink(tmp_path / "sparse")
+
+    (worker,) = roundtrip(body)
+    found = os.stat(f"/proc/{worker.pid}/fd/0")
+    assert found.st_size == 5 << 30
+    assert found.st_blocks * 512 < 100_000
+    fd = take(worker.pid, 0)
+    assert os.pread(fd, 4097, 1 << 20) == b"a" * 4096 + b"\0"
+    assert os.pread(fd, 11, 3 << 30) == b"b" * 10 + b"\0"
+    os.close(fd)
+
+
+def test_a_file_that_is_only_a_hole(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    def body() -> None:
+        open_at(0, tmp_path / "hole", os.O_RDWR | os.O_CREAT)
+        os.ftruncate(0, 1 << 40)
+        open_at(1, tmp_path / "empty", os.O_RDWR | os.O_CREAT)
+        os.unlink(tmp_path / "hole")
+        os.unlink(tmp_path / "empty")
+
+    (worker,) = roundtrip(body)
+    assert [os.stat(f"/proc/{worker.pid}/fd/{fd}").st_size for fd in (0, 1)] == [1 << 40, 0]
+
+
+def test_the_limit_for_deleted_files_counts_data_and_not_holes(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    roundtrip.options = roundtrip.options.but(ghost_limit=1000)
+
+    def body() -> None:
+        open_at(0, tmp_path / "large", os.O_RDWR | os.O_CREAT)
+        os.write(0, bytes(range(256)) * 20)
+        os.unlink(tmp_path / "large")
+
+    with pytest.raises(UnsupportedObject) as caught:
+        roundtrip.dump(body)
+    assert f"the deleted file {tmp_path}/large has 5120 bytes" in caught.value.what
+    assert "--ghost-limit 5120" in caught.value.hint
+
+
+def test_a_name_that_somebody_else_has_by_now_is_left_alone(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    path = tmp_path / "name"
+
+    def body() -> None:
+        open_at(0, path, os.O_RDWR | os.O_CREAT)
+        os.write(0, b"old")
+        os.unlink(path)
+        path.write_text("new")
+
+    (worker,) = roundtrip(body)
+    assert path.read_text() == "new"
+    assert content_of(worker.pid, 0) == b"old"
+    assert sorted(os.listdir(tmp_path)) == ["images", "name"]
+
+
+def test_a_deleted_file_in_a_deleted_directory(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+
+    def body() -> None:
+        inner.mkdir(parents=True)
+        open_at(0, inner / "file", os.O_RDWR | os.O_CREAT)
+        os.write(0, b"deep")
+        open_at(1, inner, os.O_RDONLY | os.O_DIRECTORY)
+        (inner / "file").unlink()
+        inner.rmdir()
+        (tmp_path / "a").rmdir()
+
+    (worker,) = roundtrip(body)
+    assert content_of(worker.pid, 0) == b"deep"
+    found = os.stat(f"/proc/{worker.pid}/fd/1")
+    assert stat.S_ISDIR(found.st_mode)
+    assert found.st_nlink == 0
+    assert os.listdir(tmp_path) == ["images"]
+
+
+def test_deleted_fifos_and_symbolic_links(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    def body() -> None:
+        os.mkfifo(tmp_path / "fifo", 0o640)
+        open_at(0, tmp_path / "fifo", os.O_RDWR)
+        os.write(0, b"queued")
+        os.unlink(tmp_path / "fifo")
+        os.symlink("some/target", tmp_path / "link")
+        open_at(1, tmp_path / "link", os.O_PATH | os.O_NOFOLLOW)
+        os.unlink(tmp_path / "link")
+
+    (worker,) = roundtrip(body)
+    assert worker.fds()[0] == f"{tmp_path}/fifo (deleted)"
+    assert stat.S_IMODE(os.stat(f"/proc/{worker.pid}/fd/0").st_mode) == 0o640
+    fd = take(worker.pid, 0)
+    assert os.read(fd, 100) == b"queued"
+    os.close(fd)
+    fd = take(worker.pid, 1)
+    assert os.readlink(b"", dir_fd=fd) == b"some/target"
+    os.close(fd)
+
+
+def test_a_file_born_without_a_name_can_still_be_given_one(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    def body() -> None:
+        open_at(0, tmp_path, os.O_TMPFILE | os.O_RDWR)
+        os.write(0, b"unborn")
+
+    (worker,) = roundtrip(body)
+    # Without a directory's descriptor Python calls link(2), which follows nothing.
+    os.link(f"{worker.pid}/fd/0", tmp_path / "born", src_dir_fd=roundtrip.proc)
+    assert (tmp_path / "born").read_bytes() == b"unborn"
+
+
+def test_extended_attributes_of_a_deleted_file_are_not_lost_silently(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    path = tmp_path / "labelled"
+
+    def body() -> None:
+        open_at(0, path, os.O_RDWR | os.O_CREAT)
+        os.setxattr(path, "trusted.mark", b"1")
+        os.unlink(path)
+
+    with pytest.raises(UnsupportedObject, match=r"labelled has extended attributes"):
+        roundtrip.dump(body)
+
+
+# --- Hard links elsewhere ---
+
+
+def unlinked_elsewhere(tmp_path: Path) -> None:
+    open_at(0, tmp_path / "one", os.O_RDWR | os.O_CREAT)
+    os.write(0, b"two names")
+    os.link(tmp_path / "one", tmp_path / "two")
+    open_at(1, tmp_path / "one", os.O_RDONLY)
+    os.unlink(tmp_path / "one")
+
+
+def test_a_file_with_another_name_is_refused_without_link_remap(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    with pytest.raises(UnsupportedObject) as caught:
+        roundtrip.dump(lambda: unlinked_elsewhere(tmp_path))
+    assert f"its name {tmp_path}/one was removed or leads elsewhere" in caught.value.what
+    assert "--link-remap" in caught.value.hint
+    assert sorted(os.listdir(tmp_path)) == ["images", "two"]
+
+
+def test_link_remap_keeps_the_other_name_and_goes_away(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    roundtrip.options = roundtrip.options.but(link_remap=True)
+    roundtrip.dump(lambda: unlinked_elsewhere(tmp_path))
+    (remapped,) = [name for name in os.listdir(tmp_path) if name.startswith("link_remap.")]
+    assert (tmp_path / remapped).stat().st_nlink == 2
+    (worker,) = roundtrip.restore()
+    assert worker.fds() == dict.fromkeys((0, 1), f"{tmp_path}/one (deleted)")
+    assert os.stat(f"/proc/{worker.pid}/fd/0").st_ino == (tmp_path / "two").stat().st_ino
+    assert sorted(os.listdir(tmp_path)) == ["images", "two"]
+
+
+def test_link_remap_of_a_failed_dump_leaves_no_name(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    roundtrip.options = roundtrip.options.but(link_remap=True)
+    with Tree(lambda: unlinked_elsewhere(tmp_path)) as tree:
+        dump = FilesDump(roundtrip.proc, roundtrip.store, roundtrip.options)
+        dump.add_table(tree.pid, tree.pid)
+        assert len(os.listdir(tmp_path)) == 3
+        dump.undo()
+    assert sorted(os.listdir(tmp_path)) == ["images", "two"]
+
+
+def test_a_missing_link_remap_is_noticed_before_anything_is_made(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    roundtrip.options = roundtrip.options.but(link_remap=True)
+    roundtrip.dump(lambda: unlinked_elsewhere(tmp_path))
+    for name in os.listdir(tmp_path):
+        if name.startswith("link_remap."):
+            os.unlink(tmp_path / name)
+    with pytest.raises(RestoreConflict, match=r"link_remap\.\d+ is not there"):
+        roundtrip.restore()
+
+
+def test_a_name_that_was_removed_and_given_back_is_the_file_itself(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    def body() -> None:
+        open_at(0, tmp_path / "one", os.O_RDWR | os.O_CREAT)
+        os.link(tmp_path / "one", tmp_path / "two")
+        os.unlink(tmp_path / "one")
+        os.link(tmp_path / "two", tmp_path / "one")
+
+    (worker,) = roundtrip(body)
+    assert worker.fds() == {0: str(tmp_path / "one")}
+
+
+def test_a_name_that_really_ends_so(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    path = tmp_path / "file (deleted)"
+
+    def body() -> None:
+        open_at(0, path, os.O_RDWR | os.O_CREAT)
+
+    (worker,) = roundtrip(body)
+    assert worker.fds() == {0: str(path)}
+
+
+def test_a_name_that_is_no_text(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff\xfe\n"
+
+    def body() -> None:
+        open_at(0, os.fsdecode(path), os.O_RDWR | os.O_CREAT)
+
+    (worker,) = roundtrip(body)
+    assert os.readlink(f"/proc/{worker.pid}/fd/0".encode()) == path
+
+
+# --- Fifos ---
+
+
+def test_fifo_with_data_and_size(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+
+    def body() -> None:
+        open_at(0, path, os.O_RDWR)
+        open_at(1, path, os.O_RDONLY | os.O_NONBLOCK)
+        open_at(2, path, os.O_WRONLY | os.O_CLOEXEC)
+        os.write(2, b"through a name")
+        set_size(0, 16384)
+
+    (worker,) = roundtrip(body)
+    assert set(worker.fds().values()) == {str(path)}
+    flags = [int(fdinfo_of(worker.pid, fd)["flags"], 8) & ~0o100000 for fd in range(3)]
+    assert flags == [os.O_RDWR, os.O_NONBLOCK, os.O_WRONLY | os.O_CLOEXEC]
+    fd = take(worker.pid, 1)
+    assert os.read(fd, 100) == b"through a name"
+    os.close(fd)
+
+
+def test_fifo_between_two_processes(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+
+    def parent() -> None:
+        open_at(5, path, os.O_RDWR)
+        os.write(5, b"first")
+
+    def child() -> None:
+        open_at(0, path, os.O_RDONLY)
+        open_at(1, path, os.O_WRONLY)
+        os.write(1, b", second")
+        os.close(5)
+
+    first, second = roundtrip(parent, child)
+    assert sorted(first.fds()) == [5]
+    fd = take(second.pid, 0)
+    assert os.read(fd, 100) == b"first, second"
+    os.close(fd)
+
+
+def test_fifo_reader_that_waits_for_its_first_writer_sees_no_hangup(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    (worker,) = roundtrip(lambda: open_at(0, path, os.O_RDONLY | os.O_NONBLOCK))
+    fd = take(worker.pid, 0)
+    poll = select.poll()
+    poll.register(fd)
+    assert poll.poll(0) == []
+    os.close(fd)
