@@ -99,7 +99,8 @@ class Tree:
                 os.kill(process.pid, 9)
             except ProcessLookupError:
                 continue
-        for tracee in self._tracees:
+        # A leader's end is reported when the ends of its threads have been.
+        for tracee in sorted(self._tracees, key=lambda t: t.tid == t.pid):
             try:
                 while True:
                     status = ptrace.wait(tracee.tid)

@@ -74,6 +74,8 @@ class FilesDump(DumpContext):
         self._dumpers: dict[FileKind, FileDumper] = {kind: kind.dumper(self) for kind in FILE_KINDS}
         # Open files that agree in inode, flags and position, in kcmp's order.
         self._known: dict[tuple[int, int, int, int], list[tuple[int, int, int, int]]] = {}
+        # The table that was added last: the task it was seen through, its entries.
+        self._last: tuple[int, list[FdinfoEntry]] = (0, [])
         self._paths: dict[tuple[int, int, bytes, int], int] = {}
         self._watched: dict[bytes, tuple[OpenFile, str]] = {}
         self._owned: list[tuple[OpenFile, FownEntry]] = []
@@ -96,18 +98,26 @@ class FilesDump(DumpContext):
         """
         self.pids.add(pid)
         base = f"{pid}/task/{first_tid}/"
+        entries: list[FdinfoEntry] = []
         try:
-            directory = os.open(base + "fd", _DIRECTORY, dir_fd=self.proc)
+            infos = os.open(base + "fdinfo", _DIRECTORY, dir_fd=self.proc)
             try:
-                infos = os.open(base + "fdinfo", _DIRECTORY, dir_fd=self.proc)
-                try:
-                    return self._add_descriptors(pid, first_tid, base + "fd/", directory, infos)
-                finally:
-                    os.close(infos)
+                self._add_inherited(pid, first_tid, infos, entries)
+                # The directory's size is the number of descriptors (Linux 6.2, fs/proc/fd.c); 0 on
+                # older kernels.
+                count = os.stat(base + "fd", dir_fd=self.proc).st_size
+                if not entries or len(entries) != count:
+                    directory = os.open(base + "fd", _DIRECTORY, dir_fd=self.proc)
+                    try:
+                        self._add_others(pid, first_tid, directory, infos, entries)
+                    finally:
+                        os.close(directory)
             finally:
-                os.close(directory)
+                os.close(infos)
         except OSError as error:
             raise explain(error, self.proc, pid, first_tid, "fd") from error
+        self._last = (first_tid, entries)
+        return entries
 
     def add_path(
         self,
@@ -185,18 +195,38 @@ class FilesDump(DumpContext):
 
     # --- One table ---
 
-    def _add_descriptors(
-        self, pid: int, tid: int, base: str, directory: int, infos: int
-    ) -> list[FdinfoEntry]:
-        entries: list[FdinfoEntry] = []
-        stat, open_, read, close = os.stat, os.open, os.read, os.close
-        known = self._known
+    def _add_inherited(self, pid: int, tid: int, infos: int, entries: list[FdinfoEntry]) -> None:
+        """Those that are the same as in the table before: most, between relatives. Only the
+        close-on-exec flag is a descriptor's own, so nothing else is looked at."""
+        raw, missed = kernel.raw, 0
+        before, table = self._last
+        for entry in table:
+            fd = entry.fd
+            if raw(SYS_kcmp, tid, before, KCMP_FILE, fd, fd) == 0:
+                data = _read_info(infos, fd)
+                cloexec = int(data.split(b"\n", 2)[1][7:], 8) & O_CLOEXEC
+                if b"\nlock:" in data:
+                    # POSIX locks are the process's, whoever else has the open file.
+                    raise self._locked(self._look(pid, tid, fd, data))
+                entries.append(
+                    FdinfoEntry(id=entry.id, flags=1 if cloexec else 0, type=entry.type, fd=fd)
+                )
+            else:
+                missed += 1
+                if missed > len(entries) + 16:
+                    return
+
+    def _add_others(
+        self, pid: int, tid: int, directory: int, infos: int, entries: list[FdinfoEntry]
+    ) -> None:
+        """All descriptors that have no entry yet."""
+        done = {entry.fd for entry in entries}
+        stat, known = os.stat, self._known
         for fd in sorted(map(int, os.listdir(directory))):
-            name = str(fd)
-            inode = stat(name, dir_fd=directory)
-            info = open_(name, _READ, dir_fd=infos)
-            data = read(info, 65536)
-            close(info)
+            if fd in done:
+                continue
+            inode = stat(str(fd), dir_fd=directory)
+            data = _read_info(infos, fd)
             # "pos:\t0\nflags:\t0100002\n...": always the first two lines (fs/proc/fd.c).
             first, second, _ = data.split(b"\n", 2)
             pos, flags = int(first[5:]), int(second[7:], 8)
@@ -207,26 +237,38 @@ class FilesDump(DumpContext):
             if same is None:
                 same = known[key] = []
             at = self._find(same, tid, fd)
-            if at >= 0:
-                _, _, id, kind = same[at]
-            else:
-                rest = parse_fdinfo(data)
-                file = OpenFile(
-                    pid,
-                    tid,
-                    fd,
-                    base + name,
-                    os.readlink(name.encode(), dir_fd=directory),
-                    inode,
-                    flags,
-                    pos,
-                    rest.mnt_id,
-                    rest.extra,
-                )
+            if at < 0:
+                file = self._look(pid, tid, fd, data, inode)
+                if b"\nlock:" in data:
+                    raise self._locked(file)
                 id, kind = self._add_file(file)
                 same.insert(~at, (tid, fd, id, kind))
+            else:
+                _, _, id, kind = same[at]
+                if b"\nlock:" in data:
+                    raise self._locked(self._look(pid, tid, fd, data, inode))
             entries.append(FdinfoEntry(id=id, flags=1 if cloexec else 0, type=kind, fd=fd))
-        return entries
+        if done:
+            entries.sort(key=lambda entry: entry.fd)
+
+    def _look(
+        self, pid: int, tid: int, fd: int, data: bytes, inode: os.stat_result | None = None
+    ) -> OpenFile:
+        """All that is to be known of a descriptor; `data` is its fdinfo."""
+        via = f"{pid}/task/{tid}/fd/{fd}"
+        info = parse_fdinfo(data)
+        return OpenFile(
+            pid,
+            tid,
+            fd,
+            via,
+            os.readlink(via.encode(), dir_fd=self.proc),
+            inode or os.stat(via, dir_fd=self.proc),
+            info.flags & ~O_CLOEXEC,
+            info.pos,
+            info.mnt_id,
+            info.extra,
+        )
 
     def _find(self, same: list[tuple[int, int, int, int]], tid: int, fd: int) -> int:
         """Where an open file is in a list in kcmp's order; ~index of where it belongs if it is
@@ -267,9 +309,6 @@ class FilesDump(DumpContext):
 
     def _add_file(self, file: OpenFile) -> tuple[int, int]:
         """A new open file: its id and type."""
-        locks = file.extra.get(b"lock")
-        if locks:
-            raise self._locked(file, locks)
         for kind in FILE_KINDS:
             if kind.matches(file):
                 id = self.new_id()
@@ -282,9 +321,9 @@ class FilesDump(DumpContext):
 
         return self.refuse(file, *explain_kind(file))
 
-    def _locked(self, file: OpenFile, locks: list[bytes]) -> UnsupportedObject:
+    def _locked(self, file: OpenFile) -> UnsupportedObject:
         # "1: POSIX  ADVISORY  WRITE 812 fe:00:1234 0 EOF"
-        words = locks[0].decode("ascii", "replace").split()
+        words = file.extra[b"lock"][0].decode("ascii", "replace").split()
         name = {"FLOCK": "a flock", "POSIX": "a POSIX lock", "OFDLCK": "an open file lock"}.get(
             words[1] if len(words) > 1 else "", "a lease or lock"
         )
@@ -528,6 +567,14 @@ class FilesDump(DumpContext):
 _READ = os.O_RDONLY | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _REGULAR = next(kind for kind in FILE_KINDS if kind.type == FdTypes.REG)
+
+
+def _read_info(infos: int, fd: int) -> bytes:
+    """A descriptor's fdinfo: one read gives all of it, up to 64 KiB (seq_file)."""
+    info = os.open(str(fd), _READ, dir_fd=infos)
+    data = os.read(info, 65536)
+    os.close(info)
+    return data
 
 
 def _group_of(pid: int) -> int:
