@@ -83,6 +83,9 @@ class FilesDump(DumpContext):
         self._root_of: dict[int, int] = {}  # pid -> the same
         self._pidfd: tuple[int, int] = (0, -1)  # tid, its pidfd
         self._substitutes: Substitutes | None = None
+        # What was looked at last: many descriptors in a row may be of one file.
+        self._built: tuple[tuple[int, int], tuple[int, ...]] = ((-1, -1), ())
+        self._place: tuple[tuple[int, bytes], tuple[int, int]] = ((-1, b""), (-1, -1))
         self._checked = False
 
     # --- What the dump calls ---
@@ -432,6 +435,12 @@ class FilesDump(DumpContext):
         return entry
 
     def read_build_id(self, file: OpenFile) -> tuple[int, ...]:
+        inode = (file.stat.st_dev, file.stat.st_ino)
+        if self._built[0] != inode:
+            self._built = (inode, self._read_build_id(file))
+        return self._built[1]
+
+    def _read_build_id(self, file: OpenFile) -> tuple[int, ...]:
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             fd = os.open(file.via, flags | os.O_NOATIME, dir_fd=self.proc)
@@ -472,11 +481,13 @@ class FilesDump(DumpContext):
         return self._substitutes.add(file, id, name, root)
 
     def _is_at(self, root: int, path: bytes, file: OpenFile) -> bool:
-        try:
-            stat = os.stat(below(path), dir_fd=root, follow_symlinks=False)
-        except OSError:
-            return False
-        return stat.st_ino == file.stat.st_ino and stat.st_dev == file.stat.st_dev
+        if (root, path) != self._place[0]:
+            try:
+                stat = os.stat(below(path), dir_fd=root, follow_symlinks=False)
+            except OSError:
+                return False
+            self._place = ((root, path), (stat.st_dev, stat.st_ino))
+        return (file.stat.st_dev, file.stat.st_ino) == self._place[1]
 
     def _root_for(self, file: OpenFile) -> int:
         """The directory that the kernel's paths of the process begin at: what they are relative to
