@@ -8,7 +8,6 @@ a read ends with it.
 from __future__ import annotations
 
 import os
-import select
 
 from crtools.abi import kernel
 from crtools.abi.fcntl import (
@@ -22,7 +21,6 @@ from crtools.abi.fcntl import (
     O_RDONLY,
     O_WRONLY,
 )
-from crtools.abi.ioctl import FIONREAD
 from crtools.abi.x86_64 import SYS_fcntl, SYS_ioctl, SYS_tee, SYS_write
 from crtools.agent.program import EXACTLY
 from crtools.errors import ImageError, MissingFeature
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
 
     from crtools.kinds.files.base import DumpContext, OpenFile, Programs
 
+FIONREAD = 0x541B  # asm-generic/ioctls.h; crtools.abi.ioctl is not worth its import here
 SPLICE_F_NONBLOCK = 2  # linux/splice.h
 POLLERR, POLLHUP = 0x8, 0x10  # asm-generic/poll.h
 # Nobody can have a larger pipe: its pages are counted in an unsigned int (fs/pipe.c), and the size
@@ -83,6 +82,8 @@ def check_ends(context: DumpContext, buffer: Buffer) -> None:
     known = reader or writer
     if known is None or (reader is not None and writer is not None):
         return
+    import select
+
     fd = context.borrow(known)
     try:
         poll = select.poll()

@@ -23,8 +23,12 @@ from crtools.abi.fcntl import (
     F_SETOWN_EX,
     F_SETSIG,
     FASYNC,
+    O_APPEND,
     O_CLOEXEC,
+    O_DIRECT,
+    O_NOATIME,
     O_NOFOLLOW,
+    O_NONBLOCK,
 )
 from crtools.abi.x86_64 import (
     SYS_close,
@@ -40,8 +44,7 @@ from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
 from crtools.images.messages.fdinfo import FdTypes
 from crtools.kinds.files.base import PlanContext, PlannedFile, Programs, Table
 from crtools.kinds.files.path import below, check_entry, check_path
-from crtools.kinds.files.pipe_buffer import SETTABLE
-from crtools.kinds.files.registry import FILE_KINDS
+from crtools.kinds.files.registry import kind_of_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,10 +62,11 @@ if TYPE_CHECKING:
 # sysctl fs.nr_open cannot be set higher (fs/file.c, sysctl_nr_open_max).
 MAX_NUMBER = 0x7FFFFFC0
 RLIMIT_NOFILE = 7  # asm-generic/resource.h
+# The flags that F_SETFL changes.
+_SETTABLE = FASYNC | O_APPEND | O_DIRECT | O_NOATIME | O_NONBLOCK
 _NO_CHANGE = 0xFFFFFFFF  # setresuid(2): -1
 _2I = struct.Struct("<2i")
 _2U64 = struct.Struct("<2Q")
-_FIELDS = {kind.type: kind.field for kind in FILE_KINDS}
 
 
 class FilesPlan(PlanContext):
@@ -103,9 +107,7 @@ class FilesPlan(PlanContext):
 
             self._held = Held(store, self._regular)
         self._jobs: dict[int, list[Callable[[Programs], None]]] = {}
-        self._planners: dict[int, FilePlanner] = {
-            kind.type: kind.planner(self) for kind in FILE_KINDS
-        }
+        self._planners: dict[int, FilePlanner] = {}
         for pid, entries in processes:
             self._add_table(pid, entries)
         for planner in self._planners.values():
@@ -147,19 +149,22 @@ class FilesPlan(PlanContext):
         shared = self._entries.get(entry.id)
         if shared is None:
             raise self._mismatch(entry, pid, "the files image has no such file")
-        field = _FIELDS.get(shared.type)
-        if field is None:
+        kind = kind_of_type(shared.type)
+        if kind is None:
             name = FdTypes.NAMES.get(shared.type, str(shared.type))
             raise UnsupportedObject(
                 f"Cannot restore fd {entry.fd} of task {pid}: it is of type {name}",
                 because="crtools does not carry such files yet",
                 subject=("task", pid, "fd", entry.fd),
             )
-        message = getattr(shared, field)
+        message = getattr(shared, kind.field)
         if message is None or message.id != entry.id:
             raise self._mismatch(entry, pid, "the entry of the file is not complete")
         file = PlannedFile(entry.id, shared.type, shared, message)
-        self._planners[shared.type].add(file)
+        planner = self._planners.get(kind.type)
+        if planner is None:
+            planner = self._planners[kind.type] = kind.planner(self)
+        planner.add(file)
         return file
 
     def _mismatch(self, entry: FdinfoEntry, pid: int, because: str) -> ImageError:
@@ -436,7 +441,7 @@ class FilesPlan(PlanContext):
             if foreign:
                 program.call(SYS_setresuid, real, effective, saved, label=label)
         if flags & FASYNC:
-            program.call(SYS_fcntl, fd, F_SETFL, flags & (SETTABLE | FASYNC), label=label)
+            program.call(SYS_fcntl, fd, F_SETFL, flags & _SETTABLE, label=label)
 
 
 class Label:

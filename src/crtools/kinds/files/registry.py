@@ -1,13 +1,59 @@
 """The kinds of open files that are carried over.
 
 A file is of the one kind that says `matches`; of none, and it is refused by name
-(crtools.kinds.files.refused).
+(crtools.kinds.files.refused). Modules are imported when a file that may be of their kind is met: a
+small dump must not pay for all of them.
 """
 
 from __future__ import annotations
 
-from crtools.kinds.files.fifo import Fifo
-from crtools.kinds.files.pipe import Pipe
-from crtools.kinds.files.regular import Regular
+from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG
 
-FILE_KINDS = (Regular(), Pipe(), Fifo())
+from crtools.abi.fcntl import O_PATH
+from crtools.images.messages.fdinfo import FdTypes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from crtools.kinds.files.base import FileKind, OpenFile
+
+# Of each kind: module and class, its type in the images, and the types of inodes that it can be
+# (S_IFMT, inode(7); 0: the kernel's anonymous inode).
+FILE_KINDS = (
+    ("regular:Regular", FdTypes.REG, (S_IFREG, S_IFDIR, S_IFCHR, S_IFBLK, S_IFLNK)),
+    ("pipe:Pipe", FdTypes.PIPE, (S_IFIFO,)),
+    ("fifo:Fifo", FdTypes.FIFO, (S_IFIFO,)),
+)
+
+_loaded: dict[str, FileKind] = {}
+
+
+def load_kind(name: str) -> FileKind:
+    """The kind "module:Class" of this package."""
+    kind = _loaded.get(name)
+    if kind is None:
+        module, _, cls = name.partition(":")
+        found: Any = __import__(f"crtools.kinds.files.{module}", fromlist=(cls,))
+        kind = _loaded[name] = getattr(found, cls)()
+    return kind
+
+
+def kinds_for(file: OpenFile) -> Iterator[FileKind]:
+    """The kinds that a file may be of."""
+    format = S_IFMT(file.stat.st_mode)
+    # What is opened with O_PATH is a path, whatever it leads to.
+    if file.flags & O_PATH:
+        format = S_IFREG
+    for name, _, formats in FILE_KINDS:
+        if format in formats:
+            yield load_kind(name)
+
+
+def kind_of_type(type: int) -> FileKind | None:
+    """The kind that has this type in images (FdTypes)."""
+    for name, number, _ in FILE_KINDS:
+        if number == type:
+            return load_kind(name)
+    return None

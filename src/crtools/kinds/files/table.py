@@ -32,7 +32,7 @@ from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.kinds.files.base import DumpContext, OpenFile
 from crtools.kinds.files.path import below, dump_path
-from crtools.kinds.files.registry import FILE_KINDS
+from crtools.kinds.files.registry import kinds_for
 from crtools.procfs.fdinfo import parse_fdinfo
 from crtools.procfs.files import explain, split_deleted
 
@@ -71,7 +71,7 @@ class FilesDump(DumpContext):
         self.entries: list[FileEntry] = []
         self.pids: set[int] = set()
         self._last_id = 0
-        self._dumpers: dict[FileKind, FileDumper] = {kind: kind.dumper(self) for kind in FILE_KINDS}
+        self._dumpers: dict[FileKind, FileDumper] = {}
         # Open files that agree in inode, flags and position, in kcmp's order.
         self._known: dict[tuple[int, int, int, int], list[tuple[int, int, int, int]]] = {}
         # The table that was added last: the task it was seen through, its entries.
@@ -145,7 +145,7 @@ class FilesDump(DumpContext):
         id = self._paths.get(key)
         if id is None:
             file = OpenFile(pid, tid or pid, -1, via, link, stat, flags)
-            if not link.startswith(b"/") or not _REGULAR.matches(file):
+            if not any(kind.type == FdTypes.REG and kind.matches(file) for kind in kinds_for(file)):
                 raise self._refusal(file)
             id = self._paths[key] = self.new_id()
             self.entries.append(
@@ -312,10 +312,13 @@ class FilesDump(DumpContext):
 
     def _add_file(self, file: OpenFile) -> tuple[int, int]:
         """A new open file: its id and type."""
-        for kind in FILE_KINDS:
+        for kind in kinds_for(file):
             if kind.matches(file):
+                dumper = self._dumpers.get(kind)
+                if dumper is None:
+                    dumper = self._dumpers[kind] = kind.dumper(self)
                 id = self.new_id()
-                self.entries.append(self._dumpers[kind].dump(file, id))
+                self.entries.append(dumper.dump(file, id))
                 return id, kind.type
         raise self._refusal(file)
 
@@ -577,7 +580,6 @@ class FilesDump(DumpContext):
 
 _READ = os.O_RDONLY | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_REGULAR = next(kind for kind in FILE_KINDS if kind.type == FdTypes.REG)
 
 
 def _read_info(infos: int, fd: int) -> bytes:

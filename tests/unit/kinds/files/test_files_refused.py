@@ -13,8 +13,10 @@ import pytest
 
 from crtools.abi import kernel
 from crtools.errors import UnsupportedObject
+from crtools.images.messages.fdinfo import FileEntry
+from crtools.kinds.files import registry
 from crtools.kinds.files.base import OpenFile
-from crtools.kinds.files.registry import FILE_KINDS
+from crtools.kinds.files.registry import FILE_KINDS, kinds_for, load_kind
 from crtools.kinds.files.table import FilesDump
 from unit.kinds.files.interpreter import Process, Tree
 from unit.kinds.files.roundtrip import Roundtrip, open_at
@@ -107,9 +109,21 @@ def test_every_file_is_of_one_kind_at_most(tmp_path: Path) -> None:
         link = os.readlink(f"/proc/self/fd/{fd}".encode())
         flags = fcntl.fcntl(fd, fcntl.F_GETFL)
         file = OpenFile(os.getpid(), os.getpid(), fd, "", link, os.fstat(fd), flags)
-        kinds.append([kind.field for kind in FILE_KINDS if kind.matches(file)])
+        everything = [load_kind(name) for name, _, _ in FILE_KINDS]
+        kinds.append([kind.field for kind in everything if kind.matches(file)])
+        assert kinds[-1] == [kind.field for kind in kinds_for(file) if kind.matches(file)]
         os.close(fd)
     assert kinds == [["pipe"], ["pipe"], ["fifo"], ["reg"], ["reg"], ["reg"], ["reg"], ["reg"]]
+
+
+def test_the_registry_is_the_folder() -> None:
+    folder = Path(registry.__file__).parent
+    assert {name.partition(":")[0] for name, _, _ in FILE_KINDS} == {
+        path.stem for path in folder.glob("*.py") if "(FileKind):" in path.read_text()
+    }
+    for name, type, _ in FILE_KINDS:
+        assert load_kind(name).type == type
+        assert load_kind(name).field in FileEntry.__slots__
 
 
 @pytest.mark.parametrize("held", ["flock", "posix", "ofd", "lease"])
