@@ -68,7 +68,7 @@ class Step(Value):
     setsid     setsid()
     setpgid    setpgid(pid, pgid), `pid` being `by` or a child of it
     subreaper  prctl(PR_SET_CHILD_SUBREAPER, on)
-    exit       `by`, a helper, exits with status 0
+    exit       `by`, a helper, exits with status 0; this is done when it has been reaped
     reap       wait for `pid`, a helper that was made by `by`: wait4(pid, __WALL)
     """
 
@@ -558,8 +558,8 @@ class _Emission:
         for helper in self.begetting.movers:
             on = self._emit(helper.reaper, SUBREAPER, on=True, after=free)
             gone = self._emit(helper.pid, EXIT, after=on + 1)
-            free = self._emit(helper.reaper, SUBREAPER, after=gone + 1) + 1
-            self._emit(helper.begetter, REAP, pid=helper.pid, after=gone + 1)
+            reaped = self._emit(helper.begetter, REAP, pid=helper.pid, after=gone + 1)
+            free = self._emit(helper.reaper, SUBREAPER, after=reaped + 1) + 1
         return free
 
     def _dismiss_leaders(self, free: int) -> None:
@@ -569,9 +569,8 @@ class _Emission:
         gone: dict[int, int] = {}
         for helper in self.begetting.leaders:
             after = max(on[helper.reaper] + 1, self._after_joining(helper.pid, helper.pid))
-            at = self._emit(helper.pid, EXIT, after=after)
-            gone[helper.reaper] = max(gone.get(helper.reaper, 0), at)
-        for pid, at in gone.items():
-            self._emit(pid, SUBREAPER, after=at + 1)
+            gone[helper.pid] = self._emit(helper.pid, EXIT, after=after)
         for helper in self.begetting.leaders:
-            self._emit(helper.reaper, REAP, pid=helper.pid, after=gone[helper.reaper] + 1)
+            self._emit(helper.reaper, REAP, pid=helper.pid, after=gone[helper.pid] + 1)
+        for pid in reapers:
+            self._emit(pid, SUBREAPER)

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from crtools.errors import ImageError, UnsupportedObject
 from crtools.kinds.process.relations import (
     CLONE,
+    EXIT,
+    REAP,
     SETPGID,
     SETSID,
     SIGCHLD,
@@ -132,11 +134,18 @@ def run(plan: RelationsPlan, chance: random.Random) -> Kernel:
     kernel = Kernel()
     kernel.clone(INIT, SHELL)
     kernel.setsid(SHELL)
+    ending = set()  # an exit may take until the parent has waited for it
     for now in plan.rounds():
         queues = [list(steps) for steps in now.values()]
         while queues:
             queue = chance.choice(queues)
-            play(kernel, queue.pop(0))
+            step = queue.pop(0)
+            if step.kind == EXIT and chance.random() < 0.5:
+                ending.add(step.by)
+            else:
+                if step.kind == REAP and step.pid in ending:
+                    kernel.exit(step.pid)
+                play(kernel, step)
             queues = [queue for queue in queues if queue]
     assert not set(plan.helpers) & set(kernel.processes)
     left = [p for p in kernel.processes.values() if p.pid not in (INIT, SHELL)]
