@@ -1,0 +1,84 @@
+"""`make bench`: measures, prints a table; ARGS="--quick --only tiny" for a part of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.cases import CASES, Bench, Figure, cores
+from benchmarks.target import Failed, build_programs, check_built, prepare_process
+
+HEAD = ("what", "best", "median", "limit", "ratio", "target", "")
+
+
+def row(figure: Figure) -> tuple[str, ...]:
+    unit = figure.unit
+    limit = f"{figure.limit:.1f} {unit}"
+    fixed = len(figure.limits) == 1 and figure.ratio == 1
+    return (
+        figure.what,
+        f"{figure.best:.1f} {unit}",
+        f"{figure.median:.1f} {unit}",
+        figure.limit_is if fixed else f"{figure.limit_is}: {limit}",
+        f"{figure.measured:.2f}",
+        f"{figure.ratio:g}",
+        "" if figure.what.startswith("(") else "ok" if figure.well else "NOT MET",
+    )
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Aligned Markdown: docs/benchmarks.md holds the last one."""
+    widths = [max(len(cells[at]) for cells in (HEAD, *rows)) for at in range(len(HEAD))]
+    lines = [HEAD, tuple("-" * width for width in widths), *rows]
+    return "\n".join(
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer samples")
+    parser.add_argument(
+        "--only", choices=CASES, action="append", metavar="NAME", help=f"of {', '.join(CASES)}"
+    )
+    parser.add_argument(
+        "--directory",
+        default="/var/tmp",
+        help="where images and the limits' files go, all on one file system (%(default)s)",
+    )
+    options = parser.parse_args()
+    if os.geteuid():
+        return _fail("the benchmarks need root, as dump and restore do")
+    check_built()
+    prepare_process()
+    directory = Path(tempfile.mkdtemp(prefix="crtools-bench-", dir=options.directory))
+    try:
+        programs = directory / "programs"
+        build_programs(programs)
+        bench = Bench(programs, directory, options.quick)
+        rows = []
+        for name in options.only or CASES:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            rows += [row(figure) for figure in CASES[name](bench)]
+        release = os.uname().release
+        print(f"Linux {release}, CPython {sys.version.split()[0]}, {cores()} cores\n")
+        print(table(rows))
+    except Failed as error:
+        return _fail(str(error))
+    finally:
+        shutil.rmtree(directory)
+    return 0
+
+
+def _fail(what: str) -> int:
+    print(f"benchmarks: {what}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

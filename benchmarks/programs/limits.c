@@ -1,0 +1,82 @@
+/* What the machine can do at best. Prints nanoseconds.
+ *   limits write FILE MIB   a process's own memory to a new file
+ *   limits read FILE MIB    that file into a new mapping
+ *   limits read2 FILE MIB   the same by two processes that share their memory, half each
+ */
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "bench.h"
+
+#define PIECE (8u << 20)
+
+struct part {
+	int fd;
+	char *memory;
+	uint64_t from, to;
+};
+
+static int read_part(void *given)
+{
+	struct part *part = given;
+
+	while (part->from < part->to) {
+		uint64_t left = part->to - part->from;
+		struct iovec vector = {part->memory + part->from, left < PIECE ? left : PIECE};
+		ssize_t got = preadv(part->fd, &vector, 1, (off_t)part->from);
+
+		NEED(got > 0);
+		part->from += (uint64_t)got;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t bytes, half, started, at;
+	struct part whole, other;
+	char *memory;
+	pid_t pid;
+	int fd;
+
+	NEED(argc == 4);
+	bytes = strtoull(argv[3], NULL, 10) << 20;
+	if (strcmp(argv[1], "write") == 0) {
+		memory = map(bytes);
+		fill((uint64_t *)memory, bytes);
+		started = now_ns();
+		fd = open(argv[2], O_WRONLY | O_CREAT | O_EXCL, 0600);
+		NEED(fd >= 0);
+		for (at = 0; at < bytes;) {
+			uint64_t left = bytes - at;
+			ssize_t put = write(fd, memory + at, left < PIECE ? left : PIECE);
+
+			NEED(put > 0);
+			at += (uint64_t)put;
+		}
+		close(fd);
+		printf("%llu\n", (unsigned long long)(now_ns() - started));
+		return 0;
+	}
+	started = now_ns();
+	fd = open(argv[2], O_RDONLY);
+	NEED(fd >= 0);
+	memory = map(bytes);
+	whole = (struct part){fd, memory, 0, bytes};
+	if (strcmp(argv[1], "read2") == 0) {
+		half = (bytes / 2) & ~(uint64_t)(PIECE - 1);
+		other = (struct part){fd, memory, half, bytes};
+		whole.to = half;
+		pid = clone(read_part, (char *)map(65536) + 65536, CLONE_VM | SIGCHLD, &other);
+		NEED(pid > 0);
+		read_part(&whole);
+		NEED(waitpid(pid, NULL, 0) == pid);
+	} else {
+		read_part(&whole);
+	}
+	printf("%llu\n", (unsigned long long)(now_ns() - started));
+	return 0;
+}
