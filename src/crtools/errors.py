@@ -10,7 +10,7 @@ from __future__ import annotations
 class CrtoolsError(Exception):
     """Base of all. `what` is a sentence without its full stop; `because` and `hint` may be empty.
 
-    `subject` names the object in question in a form that programs can read: ("task", 812, "fd", 17).
+    `subject` names the object in a form that programs can read: ("task", 812, "fd", 17).
     """
 
     exit_code = 1

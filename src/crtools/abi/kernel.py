@@ -8,7 +8,9 @@ from crtools._kernel import ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Buffer
+    from typing import TypeAlias
+
+    Buffer: TypeAlias = bytes | bytearray | memoryview
 
 PAGE = 4096  # x86-64: PAGE_SIZE, asm/page_types.h
 FUTEX_WAITERS = 0x80000000  # linux/futex.h

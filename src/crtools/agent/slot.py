@@ -134,7 +134,7 @@ class Slot:
             done = _U32.unpack_from(self.memory, self.at + DONE_AT)[0]
             if done == self.command:
                 break
-            # A signal that cannot be blocked may have stopped or killed the task: look now and then.
+            # A signal that cannot be blocked may have stopped or ended the task: look at times.
             if kernel.futex_wait(self.here + DONE_AT, done, 20) == -110:  # ETIMEDOUT
                 self.wait_hook()
         self._running = None
@@ -170,13 +170,13 @@ class Executed:
         return bytes(self._data[ref[1] : ref[1] + length])
 
     def failure(self, index: int) -> RemoteSyscallError:
-        from crtools.abi.syscall_numbers import name_of
+        from crtools.abi.syscall_numbers import syscall_name
 
         nr, op, _, _, _, _, *args, _, result = INSN.unpack_from(self._code, index * INSN_BYTES)
         label = self.program.labels.get(index, "")
         if callable(label):
             label = label()
-        call = name_of(nr) if op < 3 else ("merge", "copy", "skip", "value")[op - 3]
+        call = syscall_name(nr) if op < 3 else ("merge", "copy", "skip", "value")[op - 3]
         number = -result if -4096 < result < 0 else 0
         because = f"{call} failed: {os.strerror(number)}" if number else f"{call} answered {result}"
         return RemoteSyscallError(

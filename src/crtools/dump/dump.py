@@ -100,9 +100,7 @@ def _dump(
     figures = Figures()
 
     def script(name: str) -> None:
-        actions.run_action(
-            name, options.action_scripts, options.images_dir, init_pid=None if not root else root
-        )
+        actions.run_action(name, options.action_scripts, options.images_dir, init_pid=root)
 
     if options.action_scripts:
         script("pre-dump")
@@ -172,7 +170,14 @@ def _ids(number: int) -> TaskKobjIdsEntry:
         files_id=number,
         fs_id=number,
         sighand_id=number,
-        **{f"{name}_ns_id": value for name, value in OWN_NAMESPACES.items()},
+        pid_ns_id=OWN_NAMESPACES["pid"],
+        net_ns_id=OWN_NAMESPACES["net"],
+        ipc_ns_id=OWN_NAMESPACES["ipc"],
+        uts_ns_id=OWN_NAMESPACES["uts"],
+        time_ns_id=OWN_NAMESPACES["time"],
+        mnt_ns_id=OWN_NAMESPACES["mnt"],
+        user_ns_id=OWN_NAMESPACES["user"],
+        cgroup_ns_id=OWN_NAMESPACES["cgroup"],
     )
 
 

@@ -10,6 +10,7 @@ from crtools import log
 from crtools.abi import kernel
 from crtools.agent.inject import CAVE_MARK, Agent
 from crtools.agent.program import Program
+from crtools.dump.questions import ProcessQuestions, ThreadQuestions
 from crtools.errors import UnsupportedObject
 from crtools.images.messages.core import (
     CoreEntry,
@@ -32,7 +33,6 @@ from crtools.kinds.process import (
     signals,
     timers,
 )
-from crtools.kinds.process.attributes import ProcessQuestions, ThreadQuestions
 from crtools.procfs.auxv import read_auxv
 from crtools.procfs.files import explain
 from crtools.procfs.maps import read_maps
@@ -50,6 +50,7 @@ from crtools.tracee import x86_64 as arch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crtools.dump.questions import ThreadAnswers
     from crtools.images.messages.core_x86 import ThreadInfoX86
     from crtools.images.messages.crtools import RestartEntry
     from crtools.images.messages.fdinfo import FdinfoEntry
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
     from crtools.kinds.files.table import FilesDump
     from crtools.kinds.memory.areas import Area
     from crtools.kinds.memory.shared import SharedDump
-    from crtools.kinds.process.attributes import ThreadAnswers
     from crtools.model.tree import Process
     from crtools.procfs.maps import Vma
     from crtools.procfs.status import Status

@@ -66,7 +66,7 @@ class Value(metaclass=_ValueType):
         return tuple([getattr(self, field) for field in self._fields])
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._key() == other._key()  # type: ignore[attr-defined]
+        return type(other) is type(self) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())

@@ -57,7 +57,9 @@ def read_tasks(store: ImageStore) -> list[TaskImages]:
         task = _read_task(store, entry)
         for tid in task.tids or [entry.pid]:
             if tid in seen or not 0 < tid < 1 << 22:
-                raise ImageError(f"pstree.img has the task {tid} twice, or its number is impossible")
+                raise ImageError(
+                    f"pstree.img has the task {tid} twice, or its number is impossible"
+                )
             seen.add(tid)
         tasks.append(task)
     if not tasks:

@@ -41,7 +41,6 @@ from crtools.restore.conflict import check_pids, explain_pid
 from crtools.restore.read import STOPPED, TaskImages, read_tasks
 from crtools.restore.skeleton import SCRATCH_BYTES, Skeleton, Workshop
 from crtools.tracee import ptrace
-from crtools.tracee import x86_64 as arch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
 
     from crtools.agent.program import Ref
     from crtools.agent.slot import Executed
+    from crtools.images.messages.crtools import RestartEntry
     from crtools.kinds.process.relations import RelationsPlan, Step
     from crtools.model.options import Options
 
@@ -109,7 +109,6 @@ class Script:
         if not self.programs or self.programs[-1].size + need > self._limit:
             self.programs.append(Program())
         return self.programs[-1]
-
 
     def fresh(self) -> Program:
         self.programs.append(Program())
@@ -593,7 +592,8 @@ class Restore:
                 script = Script(_PROGRAM_BYTES if first else _THREAD_PROGRAM_BYTES)
                 program = script.program()
                 thread, info = core.thread_core, core.thread_info
-                assert thread is not None and info is not None
+                assert thread is not None
+                assert info is not None
                 attributes.build_name(program, thread.comm or task.task.comm)
                 signals.build_stack(program, thread.sas)
                 program.call(SYS_set_tid_address, info.clear_tid_addr)
@@ -637,9 +637,7 @@ class Restore:
             )
         fs.plan_fs(program, task.fs, self.plan.files, task.pid)
         program.call(SYS_personality, core.personality, label="set its personality")
-        program.call(
-            SYS_prctl, PR_SET_CHILD_SUBREAPER, int(bool(core.child_subreaper)), 0, 0, 0
-        )
+        program.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, int(bool(core.child_subreaper)), 0, 0, 0)
         signals.build_actions(program, core.sigactions)
 
     def _restore_credentials(self) -> None:
@@ -719,7 +717,7 @@ class Restore:
             for tid in task.tids:
                 self._set_registers(task, tid)
 
-    def _sleep(self, task: TaskImages, tid: int) -> restart.RestartEntry | None:
+    def _sleep(self, task: TaskImages, tid: int) -> RestartEntry | None:
         own = task.own.get(tid)
         return next((entry for entry in own.restart if entry.tid == tid), None) if own else None
 
@@ -737,12 +735,11 @@ class Restore:
     def _set_registers(self, task: TaskImages, tid: int) -> None:
         core = task.cores[tid]
         info, thread = core.thread_info, core.thread_core
-        assert info is not None and thread is not None
+        assert info is not None
+        assert thread is not None
         own = task.own.get(tid)
         template = ptrace.register_set(tid, ptrace.NT_X86_XSTATE, 16384)
-        xstate = registers.build_xstate(
-            info, template, own.xstate if own is not None else None
-        )
+        xstate = registers.build_xstate(info, template, own.xstate if own is not None else None)
         ptrace.set_register_set(tid, ptrace.NT_X86_XSTATE, xstate)
         home = restart.resumed_registers(registers.restore_registers(info), self._sleep(task, tid))
         tracee = self.shop.skeletons[tid].tracee
@@ -792,5 +789,3 @@ def _has_content(space: layout.Space, start: int, end: int) -> bool:
         else:
             high = middle
     return low < len(contents) and contents[low].start < end
-
-

@@ -160,7 +160,15 @@ class Workshop:
         call = tracee.home[arch.RIP] - 2  # it pauses behind its system call instruction
         result = tracee.run_syscall(
             arch.at_call(
-                tracee.home, call, SYS_mmap, self.hole, self.shared_bytes, 7, 0x100001, self._memory, 0
+                tracee.home,
+                call,
+                SYS_mmap,
+                self.hole,
+                self.shared_bytes,
+                7,
+                0x100001,
+                self._memory,
+                0,
             )
         )
         if result != self.hole:
@@ -181,7 +189,15 @@ class Workshop:
             if number not in (SIGKILL, SIGSTOP):
                 first.call(13, number, default, 0, 8)
         first.call(
-            SYS_mmap, self.scratch, SCRATCH_BYTES, 3, 0x100022, -1, 0, expect=2, expected=self.scratch
+            SYS_mmap,
+            self.scratch,
+            SCRATCH_BYTES,
+            3,
+            0x100022,
+            -1,
+            0,
+            expect=2,
+            expected=self.scratch,
         )
         skeleton.slot.run(first)
         return skeleton
@@ -295,5 +311,3 @@ class Workshop:
                 because=os.strerror(-result),
             )
         tracee.to_event_stop()
-
-

@@ -1,4 +1,4 @@
-"""ptrace(2), one function a request. All raise OSError; ESRCH means that the task is gone or runs."""
+"""ptrace(2), one function a request. All raise OSError; ESRCH: the task is gone, or it runs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def set_signal_mask(tid: int, mask: bytes) -> None:
 
 
 def pending_signals(tid: int, *, shared: bool) -> list[bytes]:
-    """The queued siginfo structures (128 bytes each), oldest first: the process's or the thread's."""
+    """Queued siginfo structures (128 bytes each), oldest first: the process's or the thread's."""
     found: list[bytes] = []
     buffer = bytearray(32 * 128)
     while True:

@@ -204,7 +204,7 @@ def seize(pid: int, tid: int, *, suspend_seccomp: bool = True) -> Tracee | None:
             return None
         raise MissingFeature(
             f"Cannot seize task {tid}",
-            because=f"ptrace: {os.strerror(error.errno)}",
+            because=f"ptrace: {os.strerror(error.errno or 0)}",
             hint="crtools check",
             subject=("task", tid),
         ) from error

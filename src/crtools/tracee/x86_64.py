@@ -55,7 +55,7 @@ def result(registers: list[int]) -> int:
 
 
 def interrupted_with(registers: list[int]) -> int:
-    """The kernel-internal errno that an interrupted system call waits to be restarted with, or 0."""
+    """The kernel-internal errno that an interrupted call waits to be restarted with, or 0."""
     if registers[ORIG_RAX] >> 63:
         return 0
     error = -result(registers)

@@ -91,7 +91,8 @@ def collect_areas(
     task: str,
 ) -> list[Area]:
     """The areas with their entries. `file_id` and `shared_id` enter what is behind a mapping into
-    the files images; `file_id` also tells how it was opened (O_RDONLY, O_RDWR). Raises UnsupportedObject, naming the area."""
+    the files images; `file_id` also tells how it was opened (O_RDONLY,
+    O_RDWR). Raises UnsupportedObject, naming the area."""
     if len(vmas) != len(facts):
         raise UnsupportedObject(
             f"Cannot dump the memory of {task}", because="its areas change while it is stopped"
@@ -135,7 +136,7 @@ def _area(
     elif path in (b"[vdso]", b"[vvar]", b"[vvar_vclock]"):
         status |= ANON_PRIVATE | (VDSO if path == b"[vdso]" else VVAR)
         map_flags |= MAP_ANONYMOUS
-    elif path in _PLAIN or path.startswith(b"[anon:") or path.startswith(b"[stack"):
+    elif path in _PLAIN or path.startswith((b"[anon:", b"[stack")):
         status |= ANON_PRIVATE | (HEAP if path == b"[heap]" else 0)
         map_flags |= MAP_ANONYMOUS
     elif path.startswith(b"["):

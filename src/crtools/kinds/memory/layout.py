@@ -353,9 +353,7 @@ def find_hole(spaces: Sequence[Space], length: int) -> int:
 class FileOpener:
     """Opens what is mapped, once a program for each file, and closes it at the program's end."""
 
-    def __init__(
-        self, program: Program, open_file: Callable[[Program, int, int], Ref]
-    ) -> None:
+    def __init__(self, program: Program, open_file: Callable[[Program, int, int], Ref]) -> None:
         self._program = program
         self._open = open_file
         self._opened: dict[tuple[int, int], Ref] = {}
@@ -470,8 +468,7 @@ def build_merge(
         while start < content.end:
             offset = content.offset + start - content.start
             if batch and (
-                size == room
-                or batch[-1].offset + batch[-1].end - batch[-1].start != offset
+                size == room or batch[-1].offset + batch[-1].end - batch[-1].start != offset
             ):
                 flush()
             end = min(content.end, start + room - size)
