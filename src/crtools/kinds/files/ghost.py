@@ -21,7 +21,7 @@ from crtools.images.messages.ghost_file import GhostChunkEntry, GhostFileEntry
 from crtools.images.messages.regfile import RegFileEntry
 from crtools.images.messages.remap_file_path import RemapFilePathEntry, RemapType
 from crtools.images.messages.time import Timeval
-from crtools.kinds.files.path import below, check_path
+from crtools.kinds.files.path import TYPE_NAMES, below, check_entry, check_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Substitutes:
         self.ghosts: dict[tuple[int, int], Ghost] = {}
         self.links: dict[tuple[int, int], int] = {}  # inode -> id of the entry with its new name
         self.remaps: list[RemapFilePathEntry] = []
-        self._made: list[tuple[int, bytes]] = []  # names that we gave: root, path below it
+        self.made: list[tuple[int, bytes]] = []  # names that were given: root, path below it
 
     def add(self, file: OpenFile, id: int, name: bytes, root: int) -> str:
         """Finds a substitute for entry `id`, whose file was at `name` below `root`; the name to
@@ -88,8 +88,8 @@ class Substitutes:
 
     def undo(self) -> None:
         """Takes away the names that were given."""
-        while self._made:
-            root, path = self._made.pop()
+        while self.made:
+            root, path = self.made.pop()
             os.unlink(path, dir_fd=root)
 
     # --- Ghosts ---
@@ -240,7 +240,7 @@ class Substitutes:
                     f"linking it to {os.fsdecode(made)} failed: {os.strerror(error.errno or 0)}",
                     "let the program close it before the dump",
                 ) from error
-        self._made.append((root, below(made)))
+        self.made.append((root, below(made)))
         context.add_entry(
             FileEntry(
                 type=FdTypes.REG,
@@ -279,6 +279,8 @@ class Held:
 
     def _add(self, remap: RemapFilePathEntry) -> None:
         id, kind, target = remap.orig_id, remap.remap_type, remap.remap_id
+        if id in self.entries:
+            check_entry(self.entries[id])
         if kind is None:
             kind = RemapType.GHOST if target & _OLD_GHOST else RemapType.LINKED
             target &= ~_OLD_GHOST
@@ -368,7 +370,13 @@ class Held:
     def _make_ghost(self, id: int, entry: RegFileEntry) -> int:
         ghost, image = self.store.open_after_head("ghost-file", id)
         try:
-            if S_IFMT(ghost.mode) == S_IFREG:
+            kind = S_IFMT(ghost.mode)
+            if kind not in TYPE_NAMES or (entry.mode is not None and kind != S_IFMT(entry.mode)):
+                raise ImageError(
+                    f"The image of the deleted file {entry.name} has an impossible mode,"
+                    f" {ghost.mode:o}"
+                )
+            if kind == S_IFREG:
                 fd = self._make_regular(entry)
                 try:
                     _fill(fd, ghost, image, entry)
@@ -381,6 +389,11 @@ class Held:
             _dress(held, ghost)
         except OSError as error:
             raise _not_made(entry.name, error) from error
+        except OverflowError as error:
+            raise ImageError(
+                f"The image of the deleted file {entry.name} has an impossible owner or time",
+                because=str(error),
+            ) from error
         finally:
             os.close(image)
         return held
@@ -494,6 +507,8 @@ def _fill(fd: int, ghost: GhostFileEntry, image: int, entry: RegFileEntry) -> No
 def _dress(fd: int, ghost: GhostFileEntry) -> None:
     """Owner, permissions and times, through an O_PATH descriptor."""
     path = f"/proc/self/fd/{fd}"
+    if 0xFFFFFFFF in (ghost.uid, ghost.gid):  # to chown(2): leave it as it is
+        raise OverflowError("no user or group has the number 4294967295")
     os.chown(path, ghost.uid, ghost.gid)
     if S_IFMT(ghost.mode) != S_IFLNK:
         # After chown(2), which takes the set-uid bit away.

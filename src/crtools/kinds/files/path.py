@@ -9,7 +9,17 @@ import errno
 import os
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
 
-from crtools.abi.fcntl import FASYNC, O_ACCMODE, O_DIRECTORY, O_NOCTTY, O_PATH, O_TMPFILE
+from crtools.abi.fcntl import (
+    FASYNC,
+    O_ACCMODE,
+    O_CREAT,
+    O_DIRECTORY,
+    O_EXCL,
+    O_NOCTTY,
+    O_PATH,
+    O_TMPFILE,
+    O_TRUNC,
+)
 from crtools.errors import ImageError, RestoreConflict
 from crtools.images.messages.regfile import RegFileEntry
 
@@ -54,8 +64,9 @@ def dump_path(context: DumpContext, file: OpenFile, id: int, pos: int) -> RegFil
 
 def reopening(flags: int) -> int:
     """The flags to open a file with again, from what F_GETFL said of it."""
-    # open(2) keeps O_ASYNC without acting on it, so it is set later, with F_SETFL.
-    flags &= ~FASYNC
+    # open(2) keeps O_ASYNC without acting on it, so it is set later, with F_SETFL. The others are
+    # never in what F_GETFL says, and no image shall make or empty a file.
+    flags &= ~(FASYNC | O_CREAT | O_EXCL | O_TRUNC)
     if flags & O_TMPFILE == O_TMPFILE:
         flags &= ~O_TMPFILE
     return flags if flags & O_PATH else flags | O_NOCTTY

@@ -408,7 +408,8 @@ class FilesPlan(PlanContext):
         for file in self._owned.get(pid, ()):
             fd = file.users[0][1]
             owner, flags = self._owner_and_flags(file)
-            if (owner.pid_type == F_OWNER_TID and owner.pid not in self.tables) != late:
+            is_thread = owner.pid_type == F_OWNER_TID and owner.pid not in self.tables
+            if (is_thread and owner.pid != 0) != late:
                 continue
             self._plan_owner(programs, file, fd, owner, flags)
 
@@ -421,7 +422,11 @@ class FilesPlan(PlanContext):
     def _plan_owner(
         self, programs: Programs, file: PlannedFile, fd: int, owner: FownEntry, flags: int
     ) -> None:
-        if owner.pid_type not in (F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP) or owner.signum > 64:
+        if (
+            owner.pid_type not in (F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP)
+            or owner.signum > 64
+            or owner.pid > 0x7FFFFFFF
+        ):
             raise ImageError(f"File {file.id} in the files image has an impossible owner")
         program = programs.need(1024)
 

@@ -180,10 +180,12 @@ class FilesDump(DumpContext):
         if self._substitutes is not None:
             self._substitutes.finish()
         self.store.write("files", self.entries)
-        self.close()
+        # The roots are still needed to undo what --link-remap did.
+        if self._substitutes is None or not self._substitutes.made:
+            self.close()
 
     def undo(self) -> None:
-        """After a failed dump: the file system as it was."""
+        """After a failed dump, finished or not: the file system as it was."""
         if self._substitutes is not None:
             self._substitutes.undo()
         self.close()

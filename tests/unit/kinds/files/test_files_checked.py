@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from crtools.agent.program import Program
 from crtools.errors import CrtoolsError, ImageError, RestoreConflict, UnsupportedObject
 from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.images.messages.pipe import PipeEntry
 from crtools.images.messages.regfile import RegFileEntry
+from crtools.kinds.files.path import reopening
 from crtools.kinds.files.plan import FilesPlan
 from crtools.model.options import Options
 from unit.kinds.files.roundtrip import Roundtrip, open_at
@@ -156,3 +158,15 @@ def test_images_that_make_no_sense(
 ) -> None:
     with pytest.raises(error, match=what):
         FilesPlan(images, [(5, table)], Options())
+
+
+def test_no_image_makes_or_empties_a_file() -> None:
+    dangerous = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_TMPFILE | os.O_ASYNC
+    assert reopening(os.O_RDWR | os.O_APPEND | dangerous) == (os.O_RDWR | os.O_APPEND | os.O_NOCTTY)
+
+
+def test_an_impossible_owner() -> None:
+    owner = FownEntry(uid=0, euid=0, signum=65, pid_type=0, pid=0)
+    plan = FilesPlan(Images(regular(1, fown=owner)), [(5, [fd(0, 1)])], Options())
+    with pytest.raises(ImageError, match="File 1 in the files image has an impossible owner"):
+        plan.plan_close(5, Program())

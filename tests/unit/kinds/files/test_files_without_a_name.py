@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crtools.errors import RestoreConflict, UnsupportedObject
+from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
 from crtools.kinds.files.table import FilesDump
 from unit.kinds.files.interpreter import Tree, fdinfo_of, take
 from unit.kinds.files.roundtrip import Roundtrip, open_at, set_size
@@ -220,6 +220,39 @@ def test_link_remap_of_a_failed_dump_leaves_no_name(roundtrip: Roundtrip, tmp_pa
         assert len(os.listdir(tmp_path)) == 3
         dump.undo()
     assert sorted(os.listdir(tmp_path)) == ["images", "two"]
+
+
+def test_link_remap_is_undone_after_the_images_were_written_too(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    roundtrip.options = roundtrip.options.but(link_remap=True)
+    roundtrip.dump(lambda: unlinked_elsewhere(tmp_path)).undo()
+    assert sorted(os.listdir(tmp_path)) == ["images", "two"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("mode", 0o40755), ("mode", 0o600), ("size", 5), ("uid", 0xFFFFFFFF), ("atim", None)],
+)
+def test_ghost_images_that_make_no_sense(
+    roundtrip: Roundtrip, tmp_path: Path, field: str, value: int | None
+) -> None:
+    def body() -> None:
+        open_at(0, tmp_path / "sparse", os.O_RDWR | os.O_CREAT)
+        os.pwrite(0, b"a" * 4096, 1 << 20)
+        os.unlink(tmp_path / "sparse")
+
+    roundtrip.dump(body)
+    entries = roundtrip.store.read_with_extra("ghost-file", 1)
+    head = entries[0][0]
+    if field == "atim":
+        head.atim.tv_sec = head.mtim.tv_sec = (1 << 64) - 1
+    else:
+        setattr(head, field, value)
+    roundtrip.store.write("ghost-file", entries, 1)
+    with pytest.raises(ImageError, match=r"The image of the deleted file .*sparse"):
+        roundtrip.restore()
+    assert os.listdir(tmp_path) == ["images"]
 
 
 def test_a_missing_link_remap_is_noticed_before_anything_is_made(
