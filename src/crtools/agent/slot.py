@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SLOT = struct.Struct("<6I9Q")
 SLOT_BYTES = 128
 WORD_AT, COMMAND_AT, DONE_AT, LEFT_AT, COUNT_AT, STOPPED_AT = range(0, 24, 4)
-ROBUST_AT = 24 + 7 * 8
+ROBUST_AT = 24 + 6 * 8
 # What set_robust_list(2) calls futex_offset: from the list entry to the futex word.
 ROBUST_OFFSET = WORD_AT - ROBUST_AT
 _U32 = struct.Struct("<I")
