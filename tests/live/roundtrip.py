@@ -60,6 +60,8 @@ class Run:
         self.pid = 0
         self.status: int | None = None  # as waitpid gives it, of the root
         self._images = 0
+        self._dumped: list[int] = []
+        self._sessions: set[int] = set()
         self._logs: list[Path] = []
         self._before = set(collect_tree(os.getpid()))
         directory.chmod(0o755)
@@ -121,11 +123,23 @@ class Run:
     def dump(self, *options: str, kills: bool = True) -> Path:
         """`crtools dump`; returns the directory of the images. The tree is gone and reaped."""
         images = self.new_images()
-        tree = collect_tree(self.pid)
-        self.run_tool("dump", "-t", str(self.pid), "-D", str(images), "-o", "dump.log", *options)
+        done = self.try_dump(images, *options)
+        self._expect_success(done)
         if kills:
-            self.reap(tree)
+            self.reap_dumped()
         return images
+
+    def try_dump(self, images: Path, *options: str) -> subprocess.CompletedProcess[str]:
+        """A dump that may be refused."""
+        self._dumped = collect_tree(self.pid)
+        self._sessions = {_session(pid) for pid in self._dumped}
+        where = ("-t", str(self.pid), "-D", str(images), "-o", "dump.log")
+        return self.run_tool("dump", *where, *options, check=False)
+
+    def reap_dumped(self) -> None:
+        """Waits until the tree that was dumped is gone, with what it created meanwhile."""
+        new = set(collect_tree(os.getpid())) - self._before - set(self._dumped)
+        self.reap([*self._dumped, *(pid for pid in new if _session(pid) in self._sessions)])
 
     def restore(self, images: Path, *options: str) -> None:
         pidfile = images / f"pid-{len(self._logs)}"
@@ -156,10 +170,14 @@ class Run:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             self.fail(f"not done after {SECONDS:.0f} s: {' '.join(command)}")
-        if check and done.returncode:
-            said = (done.stdout + done.stderr).strip()
-            self.fail(f"status {done.returncode} of {' '.join(command)}\n{said}")
+        if check:
+            self._expect_success(done)
         return done
+
+    def _expect_success(self, done: subprocess.CompletedProcess[str]) -> None:
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip()
+            self.fail(f"status {done.returncode} of {' '.join(done.args)}\n{said}")
 
     def reap(self, pids: Sequence[int]) -> None:
         """Waits until these processes, which were killed, are gone; takes their statuses."""
@@ -259,6 +277,13 @@ class Run:
                 except ChildProcessError:
                     continue
             time.sleep(0.001)
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def alone(run: Run) -> None:

@@ -26,17 +26,65 @@ class Case(NamedTuple):
         return self.words.split()[1:]
 
 
+# The naked interruption cannot end a vfork, and shows what the kernel restarts by itself.
+NOT_INTERRUPTED = ("interrupted",)
+
 CASES = (
-    Case("anonymous"),
+    # Threads and registers.
     Case("counter", changes=True),
-    Case("groups"),
-    Case("pipes"),
-    Case("positions"),
-    Case("signals"),
     Case("threads"),
+    Case("threads200"),
+    Case("thread_churn", changes=True),
+    Case("registers"),
+    Case("amx"),
+    Case("rseq"),
+    Case("robust"),
+    Case("thread_exit"),
+    # The tree.
     Case("tree300"),
+    Case("fork_churn", changes=True),
+    Case("groups"),
+    Case("orphans"),
+    Case("sigchld_ignored"),
     Case("zombies"),
     Case("zombies leader"),
+    Case("stopped"),
+    Case("vfork short", changes=True, not_in=NOT_INTERRUPTED),
+    # What a process is and where.
+    Case("titles"),
+    Case("titles areas", root=True),
+    Case("places"),
+    Case("places chroot", root=True),
+    Case("personality"),
+    Case("brk"),
+    Case("auxv"),
+    Case("credentials user", root=True),
+    Case("credentials caps", root=True),
+    Case("credentials keepcaps", root=True),
+    Case("credentials child", root=True),
+    Case("credentials threads", root=True),
+    Case("attributes no_new_privs"),
+    Case("attributes dumpable"),
+    Case("attributes subreaper"),
+    Case("attributes pdeathsig"),
+    Case("attributes thp_disable"),
+    # Signals, timers, interrupted system calls.
+    Case("signals"),
+    Case("altstack"),
+    Case("altstack autodisarm"),
+    Case("itimers"),
+    Case("itimers fires"),
+    Case("blocked_sleep"),
+    Case("blocked_poll"),
+    Case("blocked_futex"),
+    Case("blocked_io"),
+    Case("blocked_signals"),
+    Case("blocked_signals wait", not_in=NOT_INTERRUPTED),
+    # Memory.
+    Case("anonymous"),
+    # Open files.
+    Case("positions"),
+    Case("pipes"),
 )
 
 pytestmark = pytest.mark.root

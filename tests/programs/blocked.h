@@ -85,6 +85,8 @@ static int run_all_blocked(struct blocked *cases, size_t count)
 			sleep_ms(1);
 		wait_until_blocked(getpid(), cases[i].tid, cases[i].number);
 	}
+	while (!__atomic_load_n(&lived_ns, __ATOMIC_SEQ_CST))
+		sleep_ms(1);
 	while (any_timed && now_ns(CLOCK_MONOTONIC) < start + SLEEP_NS / 2)
 		sleep_ms(1);
 

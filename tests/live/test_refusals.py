@@ -1,0 +1,149 @@
+"""What a tree may hold besides is carried over, or refused by name without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from live.roundtrip import Run, Skipped
+
+pytestmark = pytest.mark.root
+
+# program and variant -> words of which a refusal has to say one, in any case of letters.
+HELD = {
+    "holds socketpair": "socket",
+    "holds unix-listener": "socket",
+    "holds tcp-listener": "socket tcp",
+    "holds udp": "socket udp",
+    "holds netlink": "socket netlink",
+    "holds eventfd": "eventfd",
+    "holds epoll": "epoll eventpoll",
+    "blocked_epoll": "epoll eventpoll",
+    "holds timerfd": "timerfd",
+    "holds signalfd": "signalfd",
+    "holds inotify": "inotify",
+    "holds fanotify": "fanotify",
+    "holds memfd": "memfd",
+    "holds pty": "terminal tty pty pts ptmx",
+    "holds posix-timer": "timer",
+    "holds flock": "lock",
+    "holds posix-lock": "lock",
+    "holds lease": "lease lock",
+    "holds file-owner": "owner",
+    "holds seccomp": "seccomp",
+    "holds sysv-shm": "sysv",
+    "holds aio": "aio",
+    "holds io-uring": "io_uring io-uring",
+    "holds userfaultfd": "userfaultfd",
+    "holds pidfd": "pidfd",
+    "holds namespace": "namespace net:[",
+    "holds tun": "tun",
+    "holds foreign-fifo": "outside fifo",
+    "holds dead-proc-file": "/proc/",
+    "holds children-time-namespace": "time",
+    "holds shared-memory-clone": "memory",
+    "holds shared-files-clone": "files descriptor",
+    "attributes timerslack": "slack",
+    "attributes tsc": "tsc",
+    "attributes cpuid": "cpuid",
+    "attributes mce_kill": "mce",
+    "attributes io_flusher": "flusher",
+    "attributes mdwe": "mdwe",
+    "attributes memory_merge": "merge ksm",
+    "attributes oom_score_adj": "oom",
+    "attributes coredump_filter": "coredump",
+    "attributes nice": "nice sched",
+    "attributes ioprio": "ioprio priority",
+    "attributes sched_fifo": "sched",
+    "attributes sched_batch": "sched",
+    "attributes reset_on_fork": "sched",
+    "attributes affinity": "affinity cpus",
+    "attributes rlimit": "limit",
+}
+
+
+def start(new_run: Callable[..., Run], what: str) -> Run:
+    program, *args = what.split()
+    run = new_run(program, *args)
+    try:
+        run.start()
+    except Skipped as reason:
+        pytest.skip(str(reason))
+    return run
+
+
+@pytest.mark.parametrize("what", HELD, ids=lambda what: what.replace(" ", "-"))
+def test_held_object_is_carried_or_refused_by_name(what: str, new_run: Callable[..., Run]) -> None:
+    run = start(new_run, what)
+    before = run.snapshot()
+    images = run.new_images()
+    done = run.try_dump(images)
+    if done.returncode == 0:
+        run.reap_dumped()
+        run.restore(images)
+    else:
+        expect_refusal(run, done.stderr, HELD[what].split())
+    run.expect_same(before, "afterwards")
+    run.expect_pass()
+
+
+def expect_refusal(run: Run, said: str, words: list[str]) -> None:
+    if not any(word in said.lower() for word in words):
+        run.fail(f"the refusal names none of {words}:\n{said}")
+    if "Traceback" in said:
+        run.fail(f"the refusal is a crash:\n{said}")
+
+
+def test_refusal_leaves_no_complete_images(new_run: Callable[..., Run]) -> None:
+    run = start(new_run, "holds shared-memory-clone")
+    images = run.new_images()
+    done = run.try_dump(images)
+    if done.returncode == 0:
+        pytest.skip("processes that share memory are carried over")
+    assert not (images / "inventory.img").exists()
+    run.expect_pass()
+
+
+def test_dump_gives_up_on_a_parent_that_stays_in_vfork(new_run: Callable[..., Run]) -> None:
+    run = start(new_run, "vfork long")
+    done = run.try_dump(run.new_images(), "--timeout", "2")
+    assert done.returncode != 0
+    expect_refusal(run, done.stderr, ["vfork"])
+    run.expect_pass()
+
+
+def test_dump_of_a_process_that_is_not_there_says_so(new_run: Callable[..., Run]) -> None:
+    run = start(new_run, "anonymous")
+    run.kill()
+    done = run.try_dump(run.new_images())
+    assert done.returncode != 0
+    expect_refusal(run, done.stderr, [str(run.pid)])
+
+
+def test_restore_over_a_living_process_is_refused(new_run: Callable[..., Run]) -> None:
+    run = start(new_run, "anonymous")
+    images = run.dump("-R", kills=False)
+    done = run.run_tool("restore", "-D", str(images), "-d", "-o", "restore.log", check=False)
+    assert done.returncode != 0
+    expect_refusal(run, done.stderr, [str(run.pid)])
+    run.expect_pass()
+
+
+def test_restore_of_images_without_an_inventory_is_refused(new_run: Callable[..., Run]) -> None:
+    run = start(new_run, "anonymous")
+    images = run.dump()
+    (images / "inventory.img").unlink()
+    done = run.run_tool("restore", "-D", str(images), "-d", "-o", "restore.log", check=False)
+    assert done.returncode != 0
+    expect_refusal(run, done.stderr, ["incomplete", "inventory"])
+
+
+def test_restore_notices_that_an_open_file_has_another_size(new_run: Callable[..., Run]) -> None:
+    run = start(new_run, "positions")
+    images = run.dump()
+    with (run.work / "data").open("a") as data:
+        data.write("more")
+    done = run.run_tool("restore", "-D", str(images), "-d", "-o", "restore.log", check=False)
+    assert done.returncode != 0
+    expect_refusal(run, done.stderr, ["data"])

@@ -1,0 +1,34 @@
+/* epoll_wait, with a time limit and without: no system call is more easily interrupted by a stop. */
+#include "blocked.h"
+#include <sys/epoll.h>
+
+static long wait_for_pipe(struct blocked *b, int milliseconds)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 0x1122334455667788 }, got = { 0 };
+	int epoll = epoll_create1(0);
+	long result;
+
+	NEED(epoll >= 0 && pipe(b->fds) == 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, b->fds[0], &event) == 0);
+	result = syscall(SYS_epoll_wait, epoll, &got, 1, milliseconds);
+	CHECK("data of the event", result == 1 ? 0x1122334455667788 : 0, got.data.u64);
+	return result;
+}
+
+static long wait_timed(struct blocked *b) { return wait_for_pipe(b, SLEEP_NS / 1000000); }
+static long wait_forever(struct blocked *b) { return wait_for_pipe(b, -1); }
+
+static void write_byte(struct blocked *b)
+{
+	NEED(write(b->fds[1], "x", 1) == 1);
+}
+
+static struct blocked cases[] = {
+	{ "epoll_wait", SYS_epoll_wait, wait_timed, .timed = true },
+	{ "epoll_wait without a limit", SYS_epoll_wait, wait_forever, .result = 1, .release = write_byte },
+};
+
+int main(int argc, char **argv)
+{
+	begin(argc, argv);
+	return run_all_blocked(cases, COUNT(cases));
+}
