@@ -14,6 +14,7 @@ from crtools import log
 from crtools.errors import CrtoolsError, TaskVanished, UnsupportedObject, UsageError
 from crtools.model.tree import HostPid, Process
 from crtools.procfs.files import read_task_file
+from crtools.procfs.sched import read_exec_start
 from crtools.procfs.stat import PF_KTHREAD, read_stat
 from crtools.procfs.status import read_status
 from crtools.tracee import ptrace
@@ -154,9 +155,10 @@ class Tree:
             new = False
             tids = self._tids(pid)
             batch: list[Tracee] = []
-            for tid in tids:
-                if tid in tracees:
-                    continue
+            fresh = [tid for tid in tids if tid not in tracees]
+            # When they fell asleep: our stop makes the kernel forget it.
+            asleep = {tid: self._asleep_since(pid, tid) for tid in fresh}
+            for tid in fresh:
                 tracee = seize(pid, tid)
                 if tracee is None:
                     self._check_unseizable(pid, tid)
@@ -173,11 +175,28 @@ class Tree:
                     self._wait(tracee)
                     tracee.save()
                     self._mend(tracee)
+                    if arch.interrupted_with(tracee.home) == arch.ERESTART_RESTARTBLOCK:
+                        tracee.slept = max(self._clock() - (asleep[tracee.tid] or 0), 0)
+                        if not asleep[tracee.tid]:
+                            tracee.slept = 0
                 except TaskVanished:
                     del tracees[tracee.tid]
                     self._tracees.remove(tracee)
             self._check_time(f"task {pid} makes threads faster than they can be stopped")
         return [tracees[tid] for tid in sorted(tracees, key=lambda tid: (tid != pid, tid))]
+
+    def _asleep_since(self, pid: int, tid: int) -> int | None:
+        """When a sleeping task last ran, by the scheduler's clock in ns; None where the kernel does
+        not tell (CONFIG_SCHED_DEBUG)."""
+        try:
+            return read_exec_start(self._proc, pid, tid)
+        except CrtoolsError:
+            return None
+
+    def _clock(self) -> int:
+        """The scheduler's clock now: when this task last ran, having just been put aside."""
+        os.sched_yield()
+        return self._asleep_since(os.getpid(), os.getpid()) or 0
 
     def _tids(self, pid: int) -> list[int]:
         try:

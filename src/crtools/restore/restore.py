@@ -17,7 +17,7 @@ from crtools.images.messages.stats import RestoreStatsEntry, StatsEntry
 from crtools.images.stats import write_stats
 from crtools.images.store import ImageStore
 from crtools.kinds.files.plan import FilesPlan
-from crtools.kinds.memory import layout
+from crtools.kinds.memory import layout, vdso
 from crtools.kinds.memory.mm import build_mm
 from crtools.kinds.memory.shared import SharedObject
 from crtools.kinds.process import (
@@ -39,7 +39,7 @@ from crtools.procfs.status import read_status
 from crtools.procfs.values import read_loginuid, read_oom_score_adj
 from crtools.restore.conflict import check_pids, explain_pid
 from crtools.restore.read import STOPPED, TaskImages, read_tasks
-from crtools.restore.skeleton import SCRATCH_BYTES, Skeleton, Workshop
+from crtools.restore.skeleton import SCRATCH_BYTES, THREAD_ROOM, Skeleton, Workshop
 from crtools.tracee import ptrace
 
 TYPE_CHECKING = False
@@ -48,12 +48,14 @@ if TYPE_CHECKING:
 
     from crtools.agent.program import Ref
     from crtools.agent.slot import Executed
+    from crtools.images.messages.core import CoreEntry
     from crtools.images.messages.crtools import RestartEntry
     from crtools.kinds.process.relations import RelationsPlan, Step
     from crtools.model.options import Options
 
 SYS_close, SYS_openat, SYS_exit_group, SYS_wait4, SYS_prctl = 3, 257, 231, 61, 157
 SYS_setsid, SYS_setpgid, SYS_set_tid_address, SYS_set_robust_list = 112, 109, 218, 273
+SYS_set_thread_area, SYS_rt_sigprocmask, SYS_exit = 205, 14, 60
 SYS_kill, SYS_getpid, SYS_rseq, SYS_personality, SYS_munmap = 62, 39, 334, 135, 11
 WALL = 0x40000000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
@@ -62,6 +64,9 @@ PR_SET_THP_DISABLE, PR_SET_VMA = 41, 0x53564D41
 THREAD_FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000
 SIGKILL, SIGSTOP = 9, 19
 _PROGRAM_BYTES = 300_000
+VDSO_ROOM = 64 << 10
+# From so many bytes on, reading with two threads is faster than the second one's making.
+WORKER_FROM = 16 << 20
 _THREAD_PROGRAM_BYTES = 12_000
 
 
@@ -144,16 +149,81 @@ class Plan:
         for step in self.relations.steps:
             if step.kind == relations.CLONE:
                 self.begetter[step.pid] = step.memory
-        self.changes = {
-            task.pid: layout.plan_changes(self._before(task), task.space) for task in self.alive
-        }
         everybody = [
             *self.threads,
             *[(task.pid, task.pid) for task in self.tasks if task.zombie],
             *[(pid, pid) for pid in self.relations.helpers],
         ]
         self.everybody = everybody
-        self.hole = layout.find_hole([task.space for task in self.alive], Workshop.room(everybody))
+        self.workers = self._plan_workers()
+        room = Workshop.room([*everybody, *self.workers.values()])
+        spaces = [task.space for task in self.alive]
+        # The last pages of the hole are for a vDSO that does not fit in the image's place.
+        self.hole = layout.find_hole(spaces, room + VDSO_ROOM)
+        self.patches = self._plan_vdso(self.hole + room)
+        for task in self.alive:
+            for core in task.cores.values():
+                if core.thread_info is not None:
+                    registers.restore_registers(core.thread_info)
+                    registers.restore_tls(core.thread_info)
+        self.changes = {
+            task.pid: layout.plan_changes(self._before(task), task.space) for task in self.alive
+        }
+
+    def _plan_vdso(self, room: int) -> dict[int, tuple[tuple[int, bytes], ...]]:
+        """Where an image's vDSO is not this kernel's, it becomes ordinary memory whose functions
+        lead to this kernel's, mapped at `room`; the answer is what to write where, by process."""
+        patches: dict[int, tuple[tuple[int, bytes], ...]] = {}
+        proc = open_proc()
+        try:
+            host = vdso.read_host_vdso(proc)
+        finally:
+            os.close(proc)
+        for task in self.alive:
+            place = task.space.vdso_image()
+            if place is None:
+                continue
+            start, code, end, offset = place
+            content = self._page_bytes(task.space.pages_id, offset, end - code)
+            plan = vdso.plan_vdso(
+                vdso.VdsoImage(start=start, code=code, end=end, content=content),
+                host,
+                lambda length: room,
+                [_instruction(core) for core in task.cores.values()],
+            )
+            if plan.kind == vdso.PROXY:
+                where = None
+                if plan.map_at is not None:
+                    where = plan.map_at, plan.map_at + host.before + len(host.content)
+                task.space = task.space.with_other_vdso(where)
+                patches[task.pid] = plan.patches
+        return patches
+
+    def _page_bytes(self, pages_id: int, offset: int, length: int) -> bytes:
+        if offset < 0:
+            return b""
+        image = self.store.open_raw("pages", pages_id)
+        try:
+            return os.pread(image, length, offset)
+        finally:
+            os.close(image)
+
+    def _plan_workers(self) -> dict[int, tuple[int, int]]:
+        """Processes with so much memory that a second thread helps to read it: pid -> (pid, tid of
+        the helper, which is gone before the process's own threads come)."""
+        taken = {*self.pids(), *[entry.entry.pgid for entry in self.tasks]}
+        workers: dict[int, tuple[int, int]] = {}
+        number = relations.FIRST_SPARE
+        for task in self.alive:
+            contents = task.space.contents
+            if (os.cpu_count() or 1) > 1 and sum(
+                [c.end - c.start for c in contents]
+            ) >= WORKER_FROM:
+                while number in taken or not _is_free(number):
+                    number += 1
+                taken.add(number)
+                workers[task.pid] = (task.pid, number)
+        return workers
 
     def _before(self, task: TaskImages) -> layout.Space | None:
         begetter = self.begetter.get(task.pid, 0)
@@ -181,6 +251,10 @@ class Plan:
                 f" {len(task.tids)} threads"
             )
         yield f"the agent lies at {self.hole:x}"
+
+
+def _instruction(core: CoreEntry) -> int:
+    return core.thread_info.gpregs.ip if core.thread_info is not None else 0
 
 
 def _is_free(pid: int) -> bool:
@@ -246,6 +320,7 @@ class Restore:
         self.compared = 0
         self.copied = 0
         self.merges: dict[int, list[tuple[int, Ref]]] = {}
+        self.helped: dict[int, tuple[layout.Content, ...]] = {}
 
     def run(self) -> RestoreResult:
         plan, options = self.plan, self.options
@@ -254,7 +329,7 @@ class Restore:
         restored = False
         try:
             self._check()
-            self.shop = Workshop(self.proc, plan.hole, plan.everybody)
+            self.shop = Workshop(self.proc, plan.hole, [*plan.everybody, *plan.workers.values()])
             with self.shop:
                 plan.files.create_held(os.getpid(), self.root)
                 pages = self._create_shared()
@@ -346,13 +421,64 @@ class Restore:
                     programs[by] = [program]
             if root is not None:
                 shop.create_root(root, plan.store.fd, sibling=self.options.restore_sibling)
+                self._check_xstate()
             self._run_round(programs, born, reaped)
             memory: dict[int, list[Program]] = {}
             for pid in [*([root] if root is not None else []), *born]:
                 task = plan.by_pid.get(pid)
                 if task is not None and not task.zombie:
                     memory[pid] = self._build_memory(task)
-            self._count_merges(memory, shop.run(memory))
+            if self.helped:
+                results = self._fill_with_helpers(memory)
+            else:
+                results = shop.run(memory)
+            self._count_merges(results)
+
+    def _fill_with_helpers(self, memory: dict[int, list[Program]]) -> dict[int, list[Executed]]:
+        """Maps everything first, then lets a second thread of large processes read its half."""
+        shop, plan = self.shop, self.plan
+        fills = {pid: memory[pid].pop() for pid in self.helped}
+        results = shop.run(memory)
+        begetting: dict[int, list[Program]] = {}
+        for pid in self.helped:
+            program = Program()
+            shop.build_clone(program, pid, plan.workers[pid][1], flags=THREAD_FLAGS)
+            begetting[pid] = [program]
+        helpers = {pid: plan.workers[pid][1] for pid in self.helped}
+        shop.run(begetting)
+        shop.adopt(helpers.values())
+        both: dict[int, list[Program]] = {pid: [fill] for pid, fill in fills.items()}
+        for pid, tid in helpers.items():
+            name = f"pages-{plan.by_pid[pid].space.pages_id}.img".encode() + b"\0"
+            script = Script(THREAD_ROOM // 2)
+            half = self.helped[pid]
+            for first in range(0, len(half), 200):
+                program = script.program(THREAD_ROOM // 3)
+                image = self._open_image(program, name)
+                layout.build_fill(program, image, half[first : first + 200])
+                program.call(SYS_close, image)
+            both[tid] = script.programs
+        for pid, done in shop.run(both).items():
+            if pid in results:
+                results[pid] += done
+            else:
+                results[pid] = done
+        for tid in helpers.values():
+            program = Program()
+            program.call(SYS_exit, 0)
+            shop.skeletons[tid].slot.post(program)
+            shop.forget(tid)
+        self.helped.clear()
+        return results
+
+    def _check_xstate(self) -> None:
+        """Whether this CPU can hold all threads' registers: a skeleton tells their layout."""
+        template = self.shop.xstate
+        for task in self.plan.alive:
+            for tid, core in task.cores.items():
+                own = task.own.get(tid)
+                if core.thread_info is not None:
+                    registers.build_xstate(core.thread_info, template, own.xstate if own else None)
 
     def _run_round(
         self, programs: dict[int, list[Program]], born: list[int], gone: list[int]
@@ -436,16 +562,22 @@ class Restore:
                 label=f"drop {start:x}-{stop:x}",
             )
         self._build_contents(task, change, script)
+        for address, code in plan.patches.get(task.pid, ()):
+            program = script.program(200)
+            program.copy(address, program.put(code), len(code))
         return script.programs
 
     def _build_contents(self, task: TaskImages, change: layout.Changes, script: Script) -> None:
         name = f"pages-{task.space.pages_id}.img".encode() + b"\0"
         merges: list[tuple[int, Ref]] = self.merges.setdefault(task.pid, [])
         step = 2000
-        for first in range(0, len(change.fill), step):
+        fill = change.fill
+        if task.pid in self.plan.workers:
+            fill, self.helped[task.pid] = layout.halve(fill)
+        for first in range(0, len(fill), step):
             program = script.program(_PROGRAM_BYTES // 2)
             image = self._open_image(program, name)
-            layout.build_fill(program, image, change.fill[first : first + step])
+            layout.build_fill(program, image, fill[first : first + step])
             program.call(SYS_close, image)
         for first in range(0, len(change.merge), step):
             program = script.program(_PROGRAM_BYTES // 2)
@@ -475,11 +607,9 @@ class Restore:
             SYS_openat, -100, path, os.O_RDWR | os.O_CLOEXEC, 0, label="open shared memory"
         )
 
-    def _count_merges(
-        self, programs: dict[int, list[Program]], results: dict[int, list[Executed]]
-    ) -> None:
+    def _count_merges(self, results: dict[int, list[Executed]]) -> None:
         for pid, executed in results.items():
-            last = len(programs[pid]) - 1
+            last = len(executed) - 1
             for index, ref in self.merges.get(pid, ()):
                 # Results of earlier programs are overwritten; trees that large are counted whole.
                 self.copied += executed[index].result(ref) if index == last else 0
@@ -562,6 +692,9 @@ class Restore:
                     os.kill(task.pid, code & 0x7F)
                     self._end_by_signal(task.pid, code & 0x7F)
                 else:
+                    # A zombie's mask is still to be seen in /proc.
+                    mask = program.put(task.task.blk_sigset.to_bytes(8, "little"))
+                    program.call(SYS_rt_sigprocmask, 2, mask, 0, 8)
                     program.call(SYS_exit_group, code >> 8 & 0xFF)
                     shop.skeletons[task.pid].slot.post(program)
                 shop.forget(task.pid)
@@ -595,6 +728,8 @@ class Restore:
                 assert thread is not None
                 assert info is not None
                 attributes.build_name(program, thread.comm or task.task.comm)
+                for desc in registers.restore_tls(info):
+                    program.call(SYS_set_thread_area, program.put(desc), label="set a TLS segment")
                 signals.build_stack(program, thread.sas)
                 program.call(SYS_set_tid_address, info.clear_tid_addr)
                 if thread.futex_rla:
@@ -738,8 +873,7 @@ class Restore:
         assert info is not None
         assert thread is not None
         own = task.own.get(tid)
-        template = ptrace.register_set(tid, ptrace.NT_X86_XSTATE, 16384)
-        xstate = registers.build_xstate(info, template, own.xstate if own is not None else None)
+        xstate = registers.build_xstate(info, self.shop.xstate, own.xstate if own is not None else None)
         ptrace.set_register_set(tid, ptrace.NT_X86_XSTATE, xstate)
         home = restart.resumed_registers(registers.restore_registers(info), self._sleep(task, tid))
         tracee = self.shop.skeletons[tid].tracee

@@ -71,6 +71,7 @@ class Workshop:
         self.skeletons: dict[int, Skeleton] = {}
         self._memory = -1
         self._shared: kernel.Shared | None = None
+        self.xstate = b""  # a skeleton's, which has the size and layout that this host takes
         self.directory = -1  # the images' descriptor in every skeleton
 
     @staticmethod
@@ -156,6 +157,7 @@ class Workshop:
         tracee = skeleton.tracee
         tracee.stop()
         tracee.home = arch.unpack(ptrace.registers(pid))
+        self.xstate = ptrace.register_set(pid, ptrace.NT_X86_XSTATE, 16384)
         tracee.set_mask(ptrace.ALL_SIGNALS)
         call = tracee.home[arch.RIP] - 2  # it pauses behind its system call instruction
         result = tracee.run_syscall(

@@ -93,6 +93,7 @@ class FilesPlan(PlanContext):
         self.files: dict[int, PlannedFile] = {}
         self.tables: dict[int, Table] = {}
         self._reserved: set[int] = set()
+        self._raised: bytes | None = None
         self._entries: dict[int, Any] = {}
         self._regular: dict[int, RegFileEntry] = {}
         for entry in store.read("files"):
@@ -223,9 +224,7 @@ class FilesPlan(PlanContext):
 
     def check_numbers(self) -> None:
         """Whether so many descriptors can be had. Raises RestoreConflict."""
-        limits = bytearray(16)
-        kernel.checked(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, kernel.address_of(limits))
-        hard = _2U64.unpack(limits)[1]
+        hard = _number_limits()[1]
         needed = self.numbers_needed
         if needed > hard:
             raise RestoreConflict(
@@ -233,6 +232,15 @@ class FilesPlan(PlanContext):
                 because=f"the hard limit here is {hard} (RLIMIT_NOFILE)",
                 hint=f"ulimit -Hn {needed}",
             )
+
+    @property
+    def raises_limit(self) -> bool:
+        """Whether the skeletons raise their soft RLIMIT_NOFILE, because ours is too small: then
+        every task's own has to be set later, equal to ours or not."""
+        if self._raised is None:
+            soft, hard = _number_limits()
+            self._raised = _2U64.pack(hard, hard) if self.numbers_needed > soft else b""
+        return bool(self._raised)
 
     # --- Before anything is made ---
 
@@ -279,6 +287,11 @@ class FilesPlan(PlanContext):
         """Instructions by which a process makes what it is the maker of. With `fresh`, those that
         do not fit into one program go into more. Returns the last program."""
         programs = Programs(program, fresh)
+        if self.raises_limit:
+            limits = program.put(self._raised or b"")
+            program.call(
+                SYS_prlimit64, 0, RLIMIT_NOFILE, limits, 0, label="raise its number of descriptors"
+            )
         for job in self._jobs.get(pid, ()):
             job(programs)
         for file in self._duplicates.get(pid, ()):
@@ -447,6 +460,14 @@ class FilesPlan(PlanContext):
                 program.call(SYS_setresuid, real, effective, saved, label=label)
         if flags & FASYNC:
             program.call(SYS_fcntl, fd, F_SETFL, flags & _SETTABLE, label=label)
+
+
+def _number_limits() -> tuple[int, int]:
+    """Our RLIMIT_NOFILE, soft and hard."""
+    limits = bytearray(16)
+    kernel.checked(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, kernel.address_of(limits))
+    soft, hard = _2U64.unpack(limits)
+    return soft, hard
 
 
 class Label:

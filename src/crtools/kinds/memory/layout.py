@@ -27,6 +27,7 @@ from crtools.abi.mman import (
     PROT_WRITE,
 )
 from crtools.errors import ImageError, UnsupportedObject
+from crtools.images.messages.vma import VmaEntry
 from crtools.kinds.memory import areas as kinds
 from crtools.kinds.memory.pages import IN_PARENT, PRESENT
 from crtools.model.value import Value
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from crtools.agent.program import Arg, Program, Ref
     from crtools.images.messages.mm import MmEntry
     from crtools.images.messages.pagemap import PagemapEntry
-    from crtools.images.messages.vma import VmaEntry
 
 SYS_close, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_madvise, SYS_mlock = 3, 9, 10, 11, 28, 149
 SYS_mremap, SYS_openat, SYS_preadv, SYS_arch_prctl, SYS_mlock2 = 25, 257, 295, 158, 325
@@ -51,6 +51,7 @@ TASK_SIZE = 0x7FFFFFFFF000  # x86-64, 4-level page tables: asm/page_64_types.h
 LOWEST = 0x10000
 _IOV = struct.Struct("<QQ")
 _PIECE = 8 << 20
+_HUGE = 2 << 20  # a huge page, x86-64
 # Areas this large are made writable only where they are filled: a writable reservation larger
 # than memory is ENOMEM (vm.overcommit_memory 0).
 _LARGE = 256 << 20
@@ -72,15 +73,33 @@ class Space(Value):
     vmas: tuple[VmaEntry, ...]
     contents: tuple[Content, ...]
     pages_id: int
+    # Where this kernel's vDSO goes, from vvar to the vDSO's end: in the image's place if that is
+    # the same, elsewhere if the image's has become ordinary memory (with_other_vdso).
+    kernel_vdso: tuple[int, int] | None
 
-    @property
-    def vdso(self) -> tuple[int, int, int] | None:
-        """(first address of vvar and vdso, the vdso's, its end)."""
+    def vdso_image(self) -> tuple[int, int, int, int] | None:
+        """The image's: where vvar begins, where the vDSO begins and ends, and its offset in the
+        pages file (-1: not there)."""
         vvar = [vma.start for vma in self.vmas if vma.status & kinds.VVAR]
-        vdso = [vma for vma in self.vmas if vma.status & kinds.VDSO]
-        if not vdso:
-            return None
-        return (min([vdso[0].start, *vvar]), vdso[0].start, vdso[0].end)
+        for vma in self.vmas:
+            if vma.status & kinds.VDSO:
+                offsets = [
+                    c.offset - c.start for c in self.contents if c.start <= vma.start < c.end
+                ]
+                offset = offsets[0] + vma.start if offsets else -1
+                return min([vma.start, *vvar]), vma.start, vma.end, offset
+        return None
+
+    def with_other_vdso(self, kernel_vdso: tuple[int, int] | None) -> Space:
+        """The image's vDSO as ordinary private memory, this kernel's at another place."""
+        vmas: list[VmaEntry] = []
+        for vma in self.vmas:
+            if vma.status & (kinds.VDSO | kinds.VVAR):
+                vma = VmaEntry.decode(vma.encode())
+                vma.status &= ~(kinds.VDSO | kinds.VVAR)
+                vma.madv = None
+            vmas.append(vma)
+        return self.but(vmas=tuple(vmas), kernel_vdso=kernel_vdso)
 
 
 def read_space(
@@ -138,7 +157,16 @@ def read_space(
             continue
         contents.append(Content(start=start, end=end, offset=offset))
         offset += end - start
-    return Space(pid=pid, name=name, vmas=vmas, contents=tuple(contents), pages_id=pages_id)
+    space = Space(
+        pid=pid,
+        name=name,
+        vmas=vmas,
+        contents=tuple(contents),
+        pages_id=pages_id,
+        kernel_vdso=None,
+    )
+    place = space.vdso_image()
+    return space if place is None else space.but(kernel_vdso=(place[0], place[2]))
 
 
 def _same(a: VmaEntry, b: VmaEntry) -> bool:
@@ -172,8 +200,7 @@ class Changes(Value):
     fill: tuple[Content, ...]
     merge: tuple[Content, ...]
     open_up: tuple[tuple[int, int], ...]
-    vdso: tuple[int, int, int] | None
-    inherited_vdso: bool
+    vdso: int | None
 
 
 def working_protection(vma: VmaEntry, filled: bool) -> int:
@@ -190,7 +217,7 @@ def plan_changes(before: Space | None, after: Space) -> Changes:
     unmap: list[tuple[int, int]] = []
     special = kinds.VDSO | kinds.VVAR
     old = {} if before is None else {v.start: v for v in before.vmas}
-    same_vdso = before is not None and before.vdso == after.vdso
+    same_vdso = before is not None and before.kernel_vdso == after.kernel_vdso
     kept_starts: set[int] = set()
     for vma in after.vmas:
         if vma.status & special:
@@ -203,11 +230,10 @@ def plan_changes(before: Space | None, after: Space) -> Changes:
             new.append(vma)
     if before is not None:
         for vma in before.vmas:
-            if vma.status & special:
-                if not same_vdso:
-                    unmap.append((vma.start, vma.end))
-            elif vma.start not in kept_starts:
+            if not vma.status & special and vma.start not in kept_starts:
                 unmap.append((vma.start, vma.end))
+        if before.kernel_vdso is not None and not same_vdso:
+            unmap.append(before.kernel_vdso)
     fill: list[Content] = []
     merge: list[Content] = []
     drop: list[tuple[int, int]] = []
@@ -241,8 +267,7 @@ def plan_changes(before: Space | None, after: Space) -> Changes:
         fill=tuple(fill),
         merge=tuple(merge),
         open_up=_joined(open_up),
-        vdso=None if same_vdso else after.vdso,
-        inherited_vdso=same_vdso,
+        vdso=None if same_vdso or after.kernel_vdso is None else after.kernel_vdso[0],
     )
 
 
@@ -428,6 +453,27 @@ def build_fill(program: Program, image: Arg, contents: Sequence[Content]) -> int
     return total
 
 
+def halve(contents: Sequence[Content]) -> tuple[tuple[Content, ...], tuple[Content, ...]]:
+    """Two parts of about equal size, cut on a boundary that keeps huge pages whole."""
+    half = sum([c.end - c.start for c in contents]) // 2
+    first: list[Content] = []
+    second: list[Content] = []
+    for content in contents:
+        length = content.end - content.start
+        if half <= 0:
+            second.append(content)
+        elif length <= half:
+            first.append(content)
+        else:
+            cut = min((content.start + half + _HUGE - 1) & ~(_HUGE - 1), content.end)
+            first.append(content.but(end=cut))
+            if cut < content.end:
+                offset = content.offset + cut - content.start
+                second.append(Content(start=cut, end=content.end, offset=offset))
+        half -= length
+    return tuple(first), tuple(second)
+
+
 def build_merge(
     program: Program, image: Arg, contents: Sequence[Content], scratch: int, room: int
 ) -> list[Ref]:
@@ -479,8 +525,7 @@ def build_merge(
     return copied
 
 
-def build_vdso(program: Program, vdso: tuple[int, int, int]) -> None:
-    start = vdso[0]
+def build_vdso(program: Program, start: int) -> None:
     program.call(
         SYS_arch_prctl, ARCH_MAP_VDSO_64, start, label=lambda: f"map the vDSO at {start:x}"
     )
