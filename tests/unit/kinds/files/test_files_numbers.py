@@ -103,6 +103,25 @@ def test_tables_with_few_numbers_to_spare(roundtrip: Roundtrip, tmp_path: Path) 
 
 
 @pytest.mark.root
+def test_a_number_above_our_own_limit(roundtrip: Roundtrip) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    number = 1010
+
+    def body() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        open_at(number, "/dev/null", os.O_RDWR)
+        os.pipe2(0)
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1000, hard))
+    try:
+        (worker,) = roundtrip(body)
+        assert roundtrip.plan.raises_limit
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sorted(worker.fds()) == [0, 1, number]
+
+
+@pytest.mark.root
 @pytest.mark.usefixtures("many_numbers")
 def test_ends_that_only_others_have_are_parked_and_closed(roundtrip: Roundtrip) -> None:
     def parent() -> None:
