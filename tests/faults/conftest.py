@@ -1,0 +1,7 @@
+"""The live tests' fixtures, for these too."""
+
+from __future__ import annotations
+
+from live.conftest import built_programs, directory, new_run
+
+__all__ = ["built_programs", "directory", "new_run"]
