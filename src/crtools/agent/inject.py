@@ -13,6 +13,7 @@ import struct
 
 from crtools.abi import kernel
 from crtools.agent.blob import HOME_DATA_BYTES, read_blob
+from crtools.agent.program import ANY, ARG_AREA, ARG_AREA32, Program
 from crtools.agent.slot import LEFT_AT, ROBUST_OFFSET, SLOT_BYTES, Slot
 from crtools.errors import CrtoolsError, MissingFeature, RemoteSyscallError, UnsupportedObject
 from crtools.tracee import ptrace
@@ -23,12 +24,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crtools.agent.program import Program
     from crtools.agent.slot import Executed
     from crtools.procfs.maps import Vma
     from crtools.tracee.seize import Tracee
 
-SYS_mmap, SYS_restart_syscall = 9, 219
+SYS_close, SYS_mmap, SYS_restart_syscall = 3, 9, 219
 
 # The area: the agent's code, the slots, a stack for each, room for programs and their data.
 CODE_AT = 0
@@ -123,6 +123,7 @@ class Agent:
         self._cave: Cave | None = None
         self._shared: kernel.Shared | None = None
         self._entered = False
+        self._started = False
         self.base = 0
         self.slot: Slot
 
@@ -234,6 +235,7 @@ class Agent:
         _U32.pack_into(shared.memory, VISITOR_AT + LEFT_AT, 1)
         shared.memory[KEEP_AT : KEEP_AT + 4 * KEEPS] = b"\xff" * (4 * KEEPS)
         self._run_agent(owner, self.slot, OWNER_STACK_TOP)
+        self._started = True
 
     def _run_agent(self, tracee: Tracee, slot: Slot, stack_top: int) -> None:
         registers = arch.at_call(tracee.home, self.base + self._blob.entry, 0)
@@ -275,6 +277,7 @@ class Agent:
         owner = self._owner
         if self._entered:
             owner.stop()
+            self._started = False
             if self.base:
                 result = owner.run_syscall(
                     arch.at_call(
@@ -317,10 +320,26 @@ class Agent:
 
     def _leave_after(self, error: BaseException) -> None:
         """Puts everything back after a failure, which stays the error that is reported."""
-        try:
-            self._leave()
-        except CrtoolsError as second:
-            error.add_note(f"And putting task {self._owner.pid} back failed: {second.what}")
+        for step in (self._close_kept, self._leave):
+            try:
+                step()
+            except (CrtoolsError, OSError) as second:
+                error.add_note(f"And putting task {self._owner.pid} back failed: {second}")
+
+    def _close_kept(self) -> None:
+        """Closes the descriptors that a program which failed has left open in the task."""
+        if not self._started:
+            return
+        slot = self.slot
+        slot.end()
+        program = Program()
+        nothing = program.put(b"\xff" * 4)
+        for at in range(KEEP_AT, KEEP_AT + 4 * KEEPS, 4):
+            if slot.memory[at : at + 4] != b"\xff" * 4:
+                program.call(SYS_close, (ARG_AREA32, at), expect=ANY)
+                program.copy((ARG_AREA, at), nothing, 4)
+        if program.count:
+            slot.run(program)
 
     def _poke(self, address: int, content: bytes) -> None:
         written = os.pwrite(self._memory, content, address)

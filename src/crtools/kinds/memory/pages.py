@@ -180,7 +180,10 @@ class _Passed:
     def write(self, runs: Sequence[Run]) -> None:
         self._send()
         program = Program()
+        # Closed and forgotten at once: if we die, other threads run on and reuse the number.
+        nothing = program.put(b"\xff" * 4)
         program.call(SYS_close, (ARG_AREA32, _THEIRS))
+        program.copy((ARG_AREA, _THEIRS), nothing, 4)
         program.call(
             SYS_recvmsg,
             (ARG_AREA32, _OURS),
@@ -189,8 +192,7 @@ class _Passed:
             label="receive the image file",
         )
         program.call(SYS_close, (ARG_AREA32, _OURS))
-        nothing = program.put(b"\xff" * 8)
-        program.copy((ARG_AREA, _OURS), nothing, 8)
+        program.copy((ARG_AREA, _OURS), nothing, 4)
         for run in runs:
             offset = run.offset
             for first in range(0, len(run.pieces), _VECTOR):
