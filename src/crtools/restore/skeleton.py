@@ -35,6 +35,7 @@ STACK_BYTES = 8192  # slot at the bottom, stack above it
 PROCESS_ROOM = 512 << 10
 THREAD_ROOM = 24 << 10
 SCRATCH_BYTES = 1 << 20
+SKELETON_CALL = 5  # agent/skeleton.S: from its start to its system call instruction
 OPTIONS = ptrace.PTRACE_O_TRACESYSGOOD | ptrace.PTRACE_O_EXITKILL
 SIGKILL, SIGSTOP = 9, 19
 
@@ -159,7 +160,9 @@ class Workshop:
         tracee.home = arch.unpack(ptrace.registers(pid))
         self.xstate = ptrace.register_set(pid, ptrace.NT_X86_XSTATE, 16384)
         tracee.set_mask(ptrace.ALL_SIGNALS)
-        call = tracee.home[arch.RIP] - 2  # it pauses behind its system call instruction
+        # Its own system call instruction, wherever it has come to: perhaps not to its pause yet.
+        # 24: e_entry of linux/elf.h Elf64_Ehdr.
+        call = struct.unpack_from("<Q", read_skeleton(), 24)[0] + SKELETON_CALL
         result = tracee.run_syscall(
             arch.at_call(
                 tracee.home,

@@ -11,7 +11,7 @@ import errno
 import os
 import time
 
-from crtools.errors import MissingFeature, PermissionDenied, TaskVanished
+from crtools.errors import InternalError, MissingFeature, PermissionDenied, TaskVanished
 from crtools.tracee import ptrace
 from crtools.tracee import x86_64 as arch
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIGKILL, SIGTRAP, SIGSTOP = 9, 5, 19
+FAULTS = (4, 7, 8, 11)  # SIGILL, SIGBUS, SIGFPE, SIGSEGV: no mask holds off what code causes itself
 STOP_SIGNALS = (19, 20, 21, 22)  # SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU
 SYSCALL_STOP = 0x80 | SIGTRAP  # PTRACE_O_TRACESYSGOOD
 
@@ -129,13 +130,23 @@ class Tracee:
         if signal == SYSCALL_STOP:
             signal = 0
         if signal and not deliver:
-            # SIGSTOP cannot be masked: it would stop our own code in there. It is sent again.
-            self.swallowed += 1
+            self._swallow(signal)
             signal = 0
         try:
             ptrace.cont(self.tid, signal)
         except OSError as error:
             raise self.gone() from error
+
+    def _swallow(self, signal: int) -> None:
+        """SIGSTOP cannot be masked: it would stop our own code in there. It is sent again."""
+        if signal in FAULTS:
+            # Going on would run into it again, for ever. The task is stopped: it can be put back.
+            self.stopped = True
+            raise InternalError(
+                f"crtools' own code in task {self.tid} ended with signal {signal}",
+                subject=("task", self.tid),
+            )
+        self.swallowed += 1
 
     def run_syscall(self, registers: list[int]) -> int:
         """Runs the one system call that `registers` are set up for; ends at its exit, stopped.
@@ -156,7 +167,7 @@ class Tracee:
                 if signal == SYSCALL_STOP and status >> 16 == 0:
                     break
                 if status >> 16 == 0:
-                    self.swallowed += 1
+                    self._swallow(signal)
         self.stopped = True
         return arch.result(arch.unpack(ptrace.registers(self.tid)))
 
