@@ -321,6 +321,7 @@ class Restore:
         self.copied = 0
         self.merges: dict[int, list[tuple[int, Ref]]] = {}
         self.helped: dict[int, tuple[layout.Content, ...]] = {}
+        self.contents_at: dict[int, int] = {}  # of those: the first program that reads
 
     def run(self) -> RestoreResult:
         plan, options = self.plan, self.options
@@ -437,7 +438,11 @@ class Restore:
     def _fill_with_helpers(self, memory: dict[int, list[Program]]) -> dict[int, list[Executed]]:
         """Maps everything first, then lets a second thread of large processes read its half."""
         shop, plan = self.shop, self.plan
-        fills = {pid: memory[pid].pop() for pid in self.helped}
+        fills: dict[int, list[Program]] = {}
+        for pid in self.helped:
+            begin = self.contents_at[pid]
+            fills[pid] = memory[pid][begin:]
+            memory[pid] = memory[pid][:begin]
         results = shop.run(memory)
         begetting: dict[int, list[Program]] = {}
         for pid in self.helped:
@@ -447,7 +452,7 @@ class Restore:
         helpers = {pid: plan.workers[pid][1] for pid in self.helped}
         shop.run(begetting)
         shop.adopt(helpers.values())
-        both: dict[int, list[Program]] = {pid: [fill] for pid, fill in fills.items()}
+        both = dict(fills)
         for pid, tid in helpers.items():
             name = f"pages-{plan.by_pid[pid].space.pages_id}.img".encode() + b"\0"
             script = Script(THREAD_ROOM // 2)
@@ -574,6 +579,9 @@ class Restore:
         fill = change.fill
         if task.pid in self.plan.workers:
             fill, self.helped[task.pid] = layout.halve(fill)
+            # The helper reads at the same time as these programs: all must be mapped before.
+            self.contents_at[task.pid] = len(script.programs)
+            script.fresh()
         for first in range(0, len(fill), step):
             program = script.program(_PROGRAM_BYTES // 2)
             image = self._open_image(program, name)
