@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 
+from crtools.errors import failed_call
 from crtools.model.options import Options
 
 TYPE_CHECKING = False
@@ -50,13 +51,19 @@ def restore(directory: str, **options: Any) -> RestoreResult:
 def dump_with(options: Options) -> DumpResult:
     from crtools.dump.dump import dump
 
-    return dump(options)
+    try:
+        return dump(options)
+    except OSError as error:
+        raise failed_call(f"dump task {options.tree}", error) from error
 
 
 def restore_with(options: Options) -> RestoreResult:
     from crtools.restore.restore import restore
 
-    return restore(options)
+    try:
+        return restore(options)
+    except OSError as error:
+        raise failed_call(f"restore the tree in {options.images_dir}", error) from error
 
 
 def plan_with(options: Options) -> list[str]:

@@ -6,6 +6,8 @@ is one thing a caller may want to treat differently, so nobody has to match mess
 
 from __future__ import annotations
 
+from errno import EACCES, EPERM
+
 
 class CrtoolsError(Exception):
     """Base of all. `what` is a sentence without its full stop; `because` and `hint` may be empty.
@@ -89,3 +91,16 @@ class RestoreConflict(CrtoolsError):
 
 class InternalError(CrtoolsError):
     """This is our bug: a state that the code takes to be impossible."""
+
+
+def failed_call(what: str, error: OSError) -> CrtoolsError:
+    """The error for a system call of the tool's own that failed where nobody expects it to: its
+    descriptors, memory or disk have run out, say. `what` was being done."""
+    refused = error.errno in (EPERM, EACCES)
+    made = (PermissionDenied if refused else CrtoolsError)(
+        f"Cannot {what}",
+        because=(error.strerror or str(error)) + (f": {error.filename}" if error.filename else ""),
+    )
+    for note in getattr(error, "__notes__", ()):
+        made.add_note(note)
+    return made
