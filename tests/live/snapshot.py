@@ -22,6 +22,7 @@ STATUS = (
     "SigCgt CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Seccomp Seccomp_filters THP_enabled "
     "Speculation_Store_Bypass Cpus_allowed Mems_allowed"
 ).split()
+DEAD_STATUS = "Name Tgid PPid Uid Gid NStgid NSpid NSpgid NSsid Threads".split()
 THREAD_STATUS = (
     "Name Pid Uid Gid Groups SigPnd SigBlk CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Seccomp "
     "Cpus_allowed"
@@ -107,8 +108,10 @@ class _Collector:
 
     def _process(self, pid: int) -> Iterator[tuple[str, str]]:
         proc = f"/proc/{pid}"
-        yield from _status(f"{proc}/status", STATUS)
         state = _stat(f"{proc}/stat")
+        ended = state[3] in "ZX"
+        # What signals a dead process had blocked or pending means nothing any more.
+        yield from _status(f"{proc}/status", DEAD_STATUS if ended else STATUS)
         for number, name in STAT.items():
             yield name, state[number]
         yield "state", state[3] if state[3] in "TZX" else "alive"
@@ -124,6 +127,8 @@ class _Collector:
         tids = _names(f"{proc}/task")
         yield "tasks", " ".join(tids)
         for tid in tids:
+            if ended:
+                continue
             for place, value in _status(f"{proc}/task/{tid}/status", THREAD_STATUS):
                 yield f"thread {tid} {place}", value
             for number in (19, 40, 41):

@@ -47,7 +47,6 @@ CASES = (
     Case("orphans"),
     Case("sigchld_ignored"),
     Case("zombies"),
-    Case("zombies leader"),
     Case("stopped"),
     Case("vfork short", changes=True, not_in=NOT_INTERRUPTED),
     # What a process is and where.

@@ -44,6 +44,8 @@ HELD = {
     "holds children-time-namespace": "time",
     "holds shared-memory-clone": "memory",
     "holds shared-files-clone": "files descriptor",
+    "holds packets": "packets",
+    "zombies leader": "first thread",
     "attributes timerslack": "slack",
     "attributes tsc": "tsc",
     "attributes cpuid": "cpuid",

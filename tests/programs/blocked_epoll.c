@@ -23,7 +23,7 @@ static void write_byte(struct blocked *b)
 }
 
 static struct blocked cases[] = {
-	{ "epoll_wait", SYS_epoll_wait, wait_timed, .timed = true },
+	{ "epoll_wait", SYS_epoll_wait, wait_timed, .timed = true, .anew = true },
 	{ "epoll_wait without a limit", SYS_epoll_wait, wait_forever, .result = 1, .release = write_byte },
 };
 

@@ -421,6 +421,22 @@ static void make_foreign_pipe(void)
 	NEED(write(fd, "data", 4) == 4);
 }
 
+static void make_packets(void)
+{
+	int ends[2];
+
+	NEED(pipe2(ends, O_DIRECT) == 0 && write(ends[1], "one", 3) == 3 && write(ends[1], "two", 3) == 3);
+	fd = ends[0];
+}
+
+static void check_packets(void)
+{
+	CHECK("first packet", 3, read(fd, buffer, sizeof(buffer)));
+	check_bytes("first packet", "one", buffer, 3);
+	CHECK("second packet", 3, read(fd, buffer, sizeof(buffer)));
+	check_bytes("second packet", "two", buffer, 3);
+}
+
 static void make_file_in_dead_pid(void)
 {
 	char path[64];
@@ -524,6 +540,7 @@ static const struct {
 	{ "namespace", make_namespace_fd, check_namespace_fd },
 	{ "tun", make_tun, check_open },
 	{ "foreign-fifo", make_foreign_pipe, check_open },
+	{ "packets", make_packets, check_packets },
 	{ "dead-proc-file", make_file_in_dead_pid, check_file_in_dead_pid },
 	{ "children-time-namespace", make_foreign_time, check_nothing },
 	{ "shared-memory-clone", make_shared_memory_clone, check_shared_memory_clone },

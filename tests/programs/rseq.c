@@ -59,8 +59,11 @@ static void check_registration(void)
 	check_between("CPU number when registered", 0, sysconf(_SC_NPROCESSORS_CONF), (int)mine->cpu_id);
 }
 
+static volatile bool started;
+
 static void *run(void *argument)
 {
+	started = true;
 	while (!told()) {
 		unsigned long longest = spin_in_sequence(50000000);
 
@@ -80,6 +83,8 @@ int main(int argc, char **argv)
 		skip("glibc has not registered rseq");
 	NEED(pthread_create(&thread, NULL, run, NULL) == 0);
 
+	while (!started)
+		sleep_ms(1);
 	ready();
 	wait_until_told();
 
