@@ -123,7 +123,9 @@ class Agent:
         self._cave: Cave | None = None
         self._shared: kernel.Shared | None = None
         self._entered = False
+        self._mapping = False
         self._started = False
+        self._visiting: Tracee | None = None
         self.base = 0
         self.slot: Slot
 
@@ -169,22 +171,22 @@ class Agent:
         self._visitor_home = self._owner_home + owner_bytes
         # From here on: registers first, then the mask. The other way round, a task let go in
         # between would run its own code with all signals blocked.
-        owner.set_registers(
-            arch.at_call(
-                owner.home,
-                self._owner_home,
-                SYS_mmap,
-                0,
-                AREA_BYTES,
-                _PROT_RWX,
-                _MAP_SHARED_ANON,
-                -1,
-                0,
-            )
+        mapping = arch.at_call(
+            owner.home,
+            self._owner_home,
+            SYS_mmap,
+            0,
+            AREA_BYTES,
+            _PROT_RWX,
+            _MAP_SHARED_ANON,
+            -1,
+            0,
         )
         self._entered = True
+        owner.set_registers(mapping)
         owner.set_mask(ptrace.ALL_SIGNALS)
-        base = owner.run_syscall(arch.unpack(ptrace.registers(owner.tid)))
+        self._mapping = True
+        base = owner.run_syscall(mapping)
         if base < 0:
             raise RemoteSyscallError(
                 f"Task {pid} could not map memory for the agent",
@@ -258,26 +260,38 @@ class Agent:
         home[-HOME_DATA_BYTES:] = home_data(tracee, self.base + VISITOR_AT + LEFT_AT)
         self._poke(self._visitor_home, bytes(home))
         way_home = arch.at_call(tracee.home, self._visitor_home, 0)
-        tracee.set_registers(way_home)
-        # The owner waits for this if we die: only now that the visitor is sure to say it.
-        _U32.pack_into(shared.memory, VISITOR_AT + LEFT_AT, 0)
-        tracee.set_mask(ptrace.ALL_SIGNALS)
-        slot.task = tracee.tid
-        self._run_agent(tracee, slot, VISITOR_STACK_TOP)
+        self._visiting = tracee
         try:
+            tracee.set_registers(way_home)
+            # The owner waits for this if we die: only now that the visitor is sure to say it.
+            _U32.pack_into(shared.memory, VISITOR_AT + LEFT_AT, 0)
+            tracee.set_mask(ptrace.ALL_SIGNALS)
+            slot.task = tracee.tid
+            self._run_agent(tracee, slot, VISITOR_STACK_TOP)
             return slot.run(program)
         finally:
-            tracee.stop()
-            tracee.set_registers(way_home)
-            tracee.set_mask(tracee.mask)
-            _U32.pack_into(shared.memory, VISITOR_AT + LEFT_AT, 1)
-            tracee.set_registers(tracee.home)
+            self._end_visit()
+
+    def _end_visit(self) -> None:
+        tracee, shared = self._visiting, self._shared
+        if tracee is None or shared is None:
+            return
+        tracee.stop()
+        tracee.set_registers(arch.at_call(tracee.home, self._visitor_home, 0))
+        tracee.set_mask(tracee.mask)
+        _U32.pack_into(shared.memory, VISITOR_AT + LEFT_AT, 1)
+        tracee.set_registers(tracee.home)
+        self._visiting = None
 
     def _leave(self) -> None:
         owner = self._owner
         if self._entered:
             owner.stop()
             self._started = False
+            if self._mapping and not self.base:
+                # It is mapped already if we were interrupted between the call's end and its result.
+                answer = arch.result(arch.unpack(ptrace.registers(owner.tid)))
+                self.base = answer if answer > 0 and answer % kernel.PAGE == 0 else 0
             if self.base:
                 result = owner.run_syscall(
                     arch.at_call(
@@ -310,7 +324,8 @@ class Agent:
                 self._visitor.forget()
             self._shared.close()
             self._shared = None
-        if self._cave is not None:
+        # A visitor that could not be put back has its way home there.
+        if self._cave is not None and self._visiting is None:
             used = self._blob.visitor_end - self._blob.owner_home + len(CAVE_MARK)
             self._poke(self._cave.address, bytes(min(used, self._cave.length)))
             self._cave = None
@@ -320,7 +335,7 @@ class Agent:
 
     def _leave_after(self, error: BaseException) -> None:
         """Puts everything back after a failure, which stays the error that is reported."""
-        for step in (self._close_kept, self._leave):
+        for step in (self._end_visit, self._close_kept, self._leave):
             try:
                 step()
             except (CrtoolsError, OSError) as second:

@@ -205,7 +205,7 @@ class Tree:
             raise TaskVanished(f"There is no task {pid}", hint="check the pid with ps") from error
         try:
             return sorted(int(name) for name in os.listdir(fd))
-        except OSError:
+        except (FileNotFoundError, ProcessLookupError):
             return []
         finally:
             os.close(fd)

@@ -158,17 +158,18 @@ class Tracee:
             while True:
                 try:
                     ptrace.cont_to_syscall(self.tid)
+                    self.stopped = False
                     status = ptrace.wait(self.tid)
                 except OSError as error:
                     raise self.gone() from error
                 if status is None or not os.WIFSTOPPED(status):
                     raise self.gone()
+                self.stopped = True
                 signal = status >> 8 & 0xFF
                 if signal == SYSCALL_STOP and status >> 16 == 0:
                     break
                 if status >> 16 == 0:
                     self._swallow(signal)
-        self.stopped = True
         return arch.result(arch.unpack(ptrace.registers(self.tid)))
 
     def to_event_stop(self) -> None:
@@ -179,10 +180,9 @@ class Tracee:
         """
         try:
             ptrace.interrupt(self.tid)
-            ptrace.cont(self.tid)
         except OSError as error:
             raise self.gone() from error
-        self.stopped = False
+        self.go()
         self.wait_until_stopped()
 
     def release(self) -> None:
