@@ -4,8 +4,13 @@ A script is compiled at each start, so this one is short. Without site the inter
 the standard library; what else there is follows from where this file and the interpreter lie.
 """
 
+import gc
 import os
 import sys
+
+# Looking for cycles takes as long as the work for a small process, and there are next to none: a
+# command ends before they could matter.
+gc.disable()
 
 if not __package__:
     packages = __file__.rpartition("/crtools/")[0]

@@ -48,6 +48,11 @@ OWNER_ROOM = AREA_BYTES - OWNER_ROOM_AT
 CAVE_MARK = b"crtools cave\0\0\0\0"
 _PROT_RWX, _MAP_SHARED_ANON = 7, 0x4021  # MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE
 _U32 = struct.Struct("<I")
+_MMAP_HINTS = {
+    errno.ENOMEM: "raise vm.max_map_count or the limit on its address space (ulimit -v)",
+    errno.EACCES: "a task that denies itself memory that is writable and executable (PR_SET_MDWE)"
+    " or whose security module does cannot be dumped",
+}
 
 
 class Cave:
@@ -194,9 +199,7 @@ class Agent:
                 call="mmap",
                 errno=-base,
                 because=os.strerror(-base),
-                hint="raise vm.max_map_count or the limit on its address space"
-                if -base == errno.ENOMEM
-                else "",
+                hint=_MMAP_HINTS.get(-base, ""),
             )
         self.base = base
         self._map(pid, base)

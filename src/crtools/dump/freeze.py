@@ -83,7 +83,10 @@ class Tree:
         failed: BaseException | None = None
         for tracee in self._tracees:
             try:
-                tracee.stop()
+                if not tracee.stop(time.monotonic() + 0.05):
+                    # It waits in the kernel. Only a stopped task can be let go of; our end does it.
+                    log.warning(f"task {tracee.tid} is traced until crtools ends")
+                    continue
                 tracee.release()
             except TaskVanished:
                 continue
@@ -226,6 +229,8 @@ class Tree:
         call = home[arch.ORIG_RAX]
         if call in ANSWER_EINTR and arch.result(home) == -EINTR:
             home[arch.RAX] = (1 << 64) - arch.ERESTARTNOHAND
+            # At once: the task may be let go of without anything else having been changed.
+            tracee.set_registers(home)
         rseq = ptrace.rseq(tracee.tid)
         if rseq and rseq[0]:
             self._leave_critical_section(tracee, rseq[0])

@@ -266,6 +266,9 @@ class TaskDump:
         entry.anon_names = names
         entry.xstate = self._extra
         if tracee is process.tracees[0]:
+            if tracee.group_stop and process.stat.exit_code:
+                # The status that the parent would get from waitpid with WUNTRACED.
+                entry.stop_unread = True
             dump_filter = read_coredump_filter(self._proc, process.pid)
             if dump_filter != self._usual_coredump:
                 entry.coredump_filter = dump_filter

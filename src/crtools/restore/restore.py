@@ -689,6 +689,12 @@ class Restore:
                 raise explain_pid(self.proc, failed, error.errno) from error
             raise
         shop.adopt(born)
+        late: dict[int, list[Program]] = {}
+        for task in self.plan.alive:
+            script = Script()
+            self.plan.files.plan_late(task.pid, script.program(), script.fresh)
+            late[task.pid] = [program for program in script.programs if program.count]
+        shop.run(late)
         for task in self.plan.tasks:
             if task.zombie:
                 program = Program()
@@ -784,11 +790,9 @@ class Restore:
         signals.build_actions(program, core.sigactions)
 
     def _restore_credentials(self) -> None:
-        """The last programs: afterwards nothing can be done that the task could not do itself."""
-        order = [*[t for t in self.plan.alive if t.task.task_state == STOPPED]]
-        order += [t for t in self.plan.alive if t not in order]
+        """Afterwards nothing can be done that the task could not do itself."""
         scripts: dict[int, list[Program]] = {}
-        for task in order:
+        for task in self.plan.alive:
             for tid, core in task.cores.items():
                 first = tid == task.pid
                 script = Script(_PROGRAM_BYTES if first else _THREAD_PROGRAM_BYTES)
@@ -796,7 +800,10 @@ class Restore:
                 assert thread is not None
                 program = script.program()
                 if first:
-                    limits.build_limits(program, task.task.rlimits, self.host_limits)
+                    raised = self.plan.files.raises_limit
+                    limits.build_limits(
+                        program, task.task.rlimits, () if raised else self.host_limits
+                    )
                 if thread.creds is not None:
                     credentials.build_credentials(program, thread.creds, self.host)
                 if thread.pdeath_sig:
@@ -804,11 +811,12 @@ class Restore:
                     program.call(SYS_prctl, PR_SET_PDEATHSIG, thread.pdeath_sig)
                 scripts[tid] = script.programs
         self.shop.run(scripts)
-        self._restore_signals()
 
-    def _restore_signals(self) -> None:
+    def _restore_signals(self, tasks: list[TaskImages]) -> None:
+        """What is pending, and then the timers: their time runs from here on."""
         scripts: dict[int, list[Program]] = {}
-        for task in self.plan.alive:
+        clocks: dict[int, list[Program]] = {}
+        for task in tasks:
             for tid, core in task.cores.items():
                 first = tid == task.pid
                 script = Script(_PROGRAM_BYTES if first else _THREAD_PROGRAM_BYTES)
@@ -819,6 +827,7 @@ class Restore:
                     if task.mm.dumpable in (0, 1):
                         # Changing ids clears it; 2 cannot be set but by executing a set-id program.
                         program.call(SYS_prctl, PR_SET_DUMPABLE, task.mm.dumpable)
+                    self._build_waits(task, program)
                     signals.build_forget_children(program)
                     signals.build_pending(
                         script.program, task.task.signals_s, task.pid, tid, shared=True
@@ -826,22 +835,48 @@ class Restore:
                 signals.build_pending(script.program, thread.signals_p, task.pid, tid, shared=False)
                 if script.programs:
                     scripts[tid] = script.programs
-        self.shop.run(scripts)
-        # Timers run from here on.
-        scripts = {}
-        for task in self.plan.alive:
             program = Program()
             timers.build_timers(program, task.task.timers, task.name)
             if program.count:
-                scripts[task.pid] = [program]
+                clocks[task.pid] = [program]
         self.shop.run(scripts)
+        self.shop.run(clocks)
+
+    def _build_waits(self, task: TaskImages, program: Program) -> None:
+        """A child that has stopped again: its parent had been told, and is not told again."""
+        for child in self.plan.tasks:
+            if child.entry.ppid != task.pid or child.zombie or child.task.task_state != STOPPED:
+                continue
+            own = child.own.get(child.pid)
+            if own is None or not own.stop_unread:
+                program.call(
+                    SYS_wait4,
+                    child.pid,
+                    0,
+                    os.WUNTRACED,
+                    0,
+                    expect=2,
+                    expected=child.pid,
+                    label=f"take note that task {child.pid} is stopped",
+                )
 
     # --- The end ---
 
     def _stop_all(self) -> None:
-        """Brings every thread to a stop with the registers it had."""
+        """Brings every thread to a stop with the registers it had, stopped processes first, the
+        deepest of them before all: their parents learn of it while they can still forget it."""
+        stopped = [task for task in self.plan.alive if task.task.task_state == STOPPED]
+        for task in reversed(stopped):
+            self._restore_signals([task])
+            self._hand_over([task])
+            self._stop_process(task)
+        running = [task for task in self.plan.alive if task.task.task_state != STOPPED]
+        self._restore_signals(running)
+        self._hand_over(running)
+
+    def _hand_over(self, tasks: list[TaskImages]) -> None:
         shop = self.shop
-        for task in self.plan.alive:
+        for task in tasks:
             for tid, core in task.cores.items():
                 entry = self._sleep(task, tid)
                 if entry is not None and core.thread_info is not None:
@@ -850,15 +885,29 @@ class Restore:
                     restart.build_sleep(program, home, entry)
                     shop.skeletons[tid].slot.post(program)
                     self._wait_until_asleep(shop.skeletons[tid])
-        for task in self.plan.alive:
+        for task in tasks:
             for tid in task.tids:
                 ptrace.interrupt(tid)
-        for task in self.plan.alive:
+        for task in tasks:
             for tid in task.tids:
                 shop.skeletons[tid].tracee.wait_until_stopped()
             shop.take_out(shop.skeletons[task.pid])
             for tid in task.tids:
                 self._set_registers(task, tid)
+
+    def _stop_process(self, task: TaskImages) -> None:
+        """Group stop, as by the signal that had stopped it, before anything of it runs."""
+        signal = task.task.stop_signo or SIGSTOP
+        if signal != SIGSTOP:
+            # Only SIGSTOP stops whatever the task's mask and handlers are.
+            log.debug(f"{task.name} had been stopped by signal {signal}")
+        os.kill(task.pid, SIGSTOP)
+        for tid in task.tids:
+            tracee = self.shop.skeletons[tid].tracee
+            while not tracee.group_stop:
+                ptrace.cont(tid)
+                tracee.stopped = False
+                tracee.wait_until_stopped(run_signals=True)
 
     def _sleep(self, task: TaskImages, tid: int) -> RestartEntry | None:
         own = task.own.get(tid)
@@ -881,7 +930,9 @@ class Restore:
         assert info is not None
         assert thread is not None
         own = task.own.get(tid)
-        xstate = registers.build_xstate(info, self.shop.xstate, own.xstate if own is not None else None)
+        xstate = registers.build_xstate(
+            info, self.shop.xstate, own.xstate if own is not None else None
+        )
         ptrace.set_register_set(tid, ptrace.NT_X86_XSTATE, xstate)
         home = restart.resumed_registers(registers.restore_registers(info), self._sleep(task, tid))
         tracee = self.shop.skeletons[tid].tracee
@@ -908,12 +959,8 @@ class Restore:
     def _let_go(self) -> None:
         shop = self.shop
         for task in self.plan.alive:
-            if task.task.task_state == STOPPED:
+            if self.options.leave_stopped and task.task.task_state != STOPPED:
                 # It stops before it runs: the signal is there when it is let go of.
-                os.kill(task.pid, task.task.stop_signo or SIGSTOP)
-        leave_stopped = self.options.leave_stopped
-        for task in self.plan.alive:
-            if leave_stopped and task.task.task_state != STOPPED:
                 os.kill(task.pid, SIGSTOP)
             for tid in task.tids:
                 ptrace.detach(tid)

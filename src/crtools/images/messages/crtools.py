@@ -8,6 +8,7 @@ from crtools.images.wire import (
     field,
     find_damage,
     finish,
+    read_bool,
     read_varint32,
     read_varint64,
     require,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Self
 
+_bool_9 = field(9, "bool")
 _length_1 = field(1, "length")
 _length_3 = field(3, "length")
 _length_5 = field(5, "length")
@@ -198,6 +200,7 @@ class CrtoolsTaskEntry(Message):
         "io_priority",
         "coredump_filter",
         "anon_names",
+        "stop_unread",
     )
 
     NAME = "crtools_task_entry"
@@ -210,6 +213,7 @@ class CrtoolsTaskEntry(Message):
         (6, "io_priority", "optional", "uint32", None, None, None),
         (7, "coredump_filter", "optional", "uint32", None, None, None),
         (8, "anon_names", "repeated", "message", "crtools:AnonNameEntry", None, None),
+        (9, "stop_unread", "optional", "bool", None, None, None),
     )
 
     def __init__(
@@ -223,6 +227,7 @@ class CrtoolsTaskEntry(Message):
         io_priority: int | None = None,
         coredump_filter: int | None = None,
         anon_names: Sequence[AnonNameEntry] = (),
+        stop_unread: bool | None = None,
         unknown: bytes = b"",
     ) -> None:
         self.xstate = xstate
@@ -233,6 +238,7 @@ class CrtoolsTaskEntry(Message):
         self.io_priority = io_priority
         self.coredump_filter = coredump_filter
         self.anon_names = anon_names
+        self.stop_unread = stop_unread
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -247,6 +253,7 @@ class CrtoolsTaskEntry(Message):
                     b"" if self.io_priority is None else _uint32_6[self.io_priority],
                     b"" if self.coredump_filter is None else _uint32_7[self.coredump_filter],
                     *[_length_8[len(b)] + b for b in [m.encode() for m in self.anon_names]],
+                    b"" if self.stop_unread is None else _bool_9[self.stop_unread],
                     self.unknown,
                 ]
             )
@@ -263,6 +270,7 @@ class CrtoolsTaskEntry(Message):
         io_priority: Any = None
         coredump_filter: Any = None
         anon_names: Any = ()
+        stop_unread: Any = None
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -334,6 +342,14 @@ class CrtoolsTaskEntry(Message):
                         raise IndexError
                     anon_names.append(AnonNameEntry.read_at(buf, at - span, at))
                     tag = buf[at] if at < stop else 0
+            if tag == 72:
+                stop_unread = buf[at + 1]
+                at += 2
+                if stop_unread > 1:
+                    stop_unread, at = read_bool(buf, at, stop_unread)
+                else:
+                    stop_unread = stop_unread == 1
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -345,6 +361,7 @@ class CrtoolsTaskEntry(Message):
         new.io_priority = io_priority
         new.coredump_filter = coredump_filter
         new.anon_names = anon_names
+        new.stop_unread = stop_unread
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)
