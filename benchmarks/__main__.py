@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -54,6 +55,7 @@ def main() -> int:
     options = parser.parse_args()
     if os.geteuid():
         return _fail("the benchmarks need root, as dump and restore do")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was made is removed
     check_built()
     prepare_process()
     directory = Path(tempfile.mkdtemp(prefix="crtools-bench-", dir=options.directory))

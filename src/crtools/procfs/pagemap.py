@@ -204,5 +204,8 @@ def read_page_regions(
             return_mask=return_mask,
         )
         count = ioctl(fd, PAGEMAP_SCAN, argument, True)
-        yield from unpack_page_regions(memoryview(vector), count)
-        address = unpack_walk_end(argument)
+        regions = unpack_page_regions(memoryview(vector), count)
+        yield from regions
+        # A walk in several of the kernel's own steps that comes to its end leaves the end of the
+        # step before (fs/proc/task_mmu.c, do_pagemap_scan): what was told must not come again.
+        address = max(unpack_walk_end(argument), regions[-1][1] if regions else 0)
