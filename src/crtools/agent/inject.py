@@ -143,10 +143,14 @@ class Agent:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            self._leave()
-        else:
+        if error is not None:
             self._leave_after(error)
+            return
+        try:
+            self._leave()
+        except BaseException as failure:
+            self._leave_after(failure)
+            raise
 
     def run(self, program: Program) -> Executed:
         """Runs a program in the first task; RemoteSyscallError if a result was not as expected."""
@@ -202,6 +206,7 @@ class Agent:
                 hint=_MMAP_HINTS.get(-base, ""),
             )
         self.base = base
+        self._mapping = False
         self._map(pid, base)
         self._start(owner)
 
@@ -295,6 +300,7 @@ class Agent:
                 # It is mapped already if we were interrupted between the call's end and its result.
                 answer = arch.result(arch.unpack(ptrace.registers(owner.tid)))
                 self.base = answer if answer > 0 and answer % kernel.PAGE == 0 else 0
+            self._mapping = False
             if self.base:
                 result = owner.run_syscall(
                     arch.at_call(

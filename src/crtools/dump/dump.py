@@ -144,6 +144,7 @@ def _dump(
             if options.action_scripts:
                 script("post-dump")
         except BaseException:
+            store.remove("inventory")
             files.undo()
             raise
         if options.leave_running:

@@ -172,6 +172,8 @@ class ImageStore:
         except OSError as error:
             os.close(fd)
             name = kind.file_name(id)
+            # Half an inventory would look like a complete set.
+            self.remove(key, id)
             raise _failed(f"Cannot write {name} to {self.path}", error, name) from None
         return fd
 
