@@ -27,6 +27,8 @@ EINTR = 4
 # semtimedop, rt_sigtimedwait, io_getevents. The program must not see it: they begin again.
 ANSWER_EINTR = frozenset((232, 281, 441, 65, 220, 128, 208))
 
+EPOLL_WAITS = (232, 281)  # epoll_wait, epoll_pwait: milliseconds in r10
+
 
 class Tree:
     """The stopped tree, parents before their children. As a context manager it lets go of all."""
@@ -177,11 +179,7 @@ class Tree:
                 try:
                     self._wait(tracee)
                     tracee.save()
-                    self._mend(tracee)
-                    if arch.interrupted_with(tracee.home) == arch.ERESTART_RESTARTBLOCK:
-                        tracee.slept = max(self._clock() - (asleep[tracee.tid] or 0), 0)
-                        if not asleep[tracee.tid]:
-                            tracee.slept = 0
+                    self._mend(tracee, asleep[tracee.tid])
                 except TaskVanished:
                     del tracees[tracee.tid]
                     self._tracees.remove(tracee)
@@ -221,14 +219,24 @@ class Tree:
         # A parent in vfork() stops when its child has called execve(): the child is not seized
         # before, since children are looked for only in stopped processes.
         while not tracee.wait_until_stopped(time.monotonic() + 0.05, run_signals=True):
-            self._check_time(f"task {tracee.tid} waits in the kernel and cannot be stopped there")
+            self._check_time(
+                f"task {tracee.tid} waits in the kernel, perhaps in vfork() for a child that has not"
+                " called execve() yet, and cannot be stopped there"
+            )
 
-    def _mend(self, tracee: Tracee) -> None:
+    def _mend(self, tracee: Tracee, asleep: int | None) -> None:
         """Takes back what our stop alone did to the task's registers."""
         home = tracee.home
         call = home[arch.ORIG_RAX]
-        if call in ANSWER_EINTR and arch.result(home) == -EINTR:
+        answers_eintr = call in ANSWER_EINTR and arch.result(home) == -EINTR
+        if asleep and (answers_eintr or arch.interrupted_with(home) == arch.ERESTART_RESTARTBLOCK):
+            tracee.slept = max(self._clock() - asleep, 0)
+        if answers_eintr:
             home[arch.RAX] = (1 << 64) - arch.ERESTARTNOHAND
+            milliseconds = home[arch.R10]
+            if call in EPOLL_WAITS and 0 < milliseconds < 1 << 31:
+                # Begun anew with the whole time, a wait that is dumped often would never end.
+                home[arch.R10] = max(milliseconds - tracee.slept // 1_000_000, 0)
             # At once: the task may be let go of without anything else having been changed.
             tracee.set_registers(home)
         rseq = ptrace.rseq(tracee.tid)
