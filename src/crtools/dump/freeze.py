@@ -15,7 +15,7 @@ from crtools.errors import CrtoolsError, TaskVanished, UnsupportedObject, UsageE
 from crtools.model.tree import HostPid, Process
 from crtools.procfs.files import read_task_file
 from crtools.procfs.sched import read_exec_start
-from crtools.procfs.stat import PF_KTHREAD, read_stat
+from crtools.procfs.stat import PF_KTHREAD, parse_stat, read_stat
 from crtools.procfs.status import read_status
 from crtools.tracee import ptrace
 from crtools.tracee import x86_64 as arch
@@ -39,6 +39,7 @@ class Tree:
         self.processes: list[Process] = []
         self._known: dict[int, Process] = {}
         self._tracees: list[Tracee] = []
+        self._clocks: dict[int, int] = {}
         self.started_us = 0
         self.frozen_us = 0
 
@@ -186,18 +187,38 @@ class Tree:
             self._check_time(f"task {pid} makes threads faster than they can be stopped")
         return [tracees[tid] for tid in sorted(tracees, key=lambda tid: (tid != pid, tid))]
 
-    def _asleep_since(self, pid: int, tid: int) -> int | None:
-        """When a sleeping task last ran, by the scheduler's clock in ns; None where the kernel does
-        not tell (CONFIG_SCHED_DEBUG)."""
+    def _asleep_since(self, pid: int, tid: int) -> tuple[int, bytes] | None:
+        """When a sleeping task last ran, by its CPU's scheduler clock in ns, and its stat text, which
+        names that CPU; None where the kernel does not tell (CONFIG_SCHED_DEBUG)."""
         try:
-            return read_exec_start(self._proc, pid, tid)
+            start = read_exec_start(self._proc, pid, tid)
+            return None if start is None else (start, read_task_file(self._proc, pid, "stat", tid))
         except CrtoolsError:
             return None
 
-    def _clock(self) -> int:
-        """The scheduler's clock now: when this task last ran, having just been put aside."""
-        os.sched_yield()
-        return self._asleep_since(os.getpid(), os.getpid()) or 0
+    def _slept(self, asleep: tuple[int, bytes]) -> int:
+        """How long ago that was, in ns: never more than it really was.
+
+        Every CPU's scheduler clock leaves out what interrupts and the hypervisor took of that CPU,
+        so it is compared with the same CPU's clock now: when we last ran, having just been moved
+        there.
+        """
+        start, text = asleep
+        cpu = parse_stat(text).processor
+        if cpu not in self._clocks:
+            allowed = os.sched_getaffinity(0)
+            try:
+                os.sched_setaffinity(0, (cpu,))
+            except OSError:
+                return 0  # not ours to use: as if it had just fallen asleep
+            try:
+                own = os.getpid()
+                before = time.monotonic_ns()
+                now = read_exec_start(self._proc, own, own) or 0
+                self._clocks[cpu] = now - before
+            finally:
+                os.sched_setaffinity(0, allowed)
+        return max(time.monotonic_ns() + self._clocks[cpu] - start, 0)
 
     def _tids(self, pid: int) -> list[int]:
         try:
@@ -224,13 +245,13 @@ class Tree:
                 " called execve() yet, and cannot be stopped there"
             )
 
-    def _mend(self, tracee: Tracee, asleep: int | None) -> None:
+    def _mend(self, tracee: Tracee, asleep: tuple[int, bytes] | None) -> None:
         """Takes back what our stop alone did to the task's registers."""
         home = tracee.home
         call = home[arch.ORIG_RAX]
         answers_eintr = call in ANSWER_EINTR and arch.result(home) == -EINTR
         if asleep and (answers_eintr or arch.interrupted_with(home) == arch.ERESTART_RESTARTBLOCK):
-            tracee.slept = max(self._clock() - asleep, 0)
+            tracee.slept = self._slept(asleep)
         if answers_eintr:
             home[arch.RAX] = (1 << 64) - arch.ERESTARTNOHAND
             milliseconds = home[arch.R10]

@@ -238,7 +238,11 @@ class TaskDump:
             blk_sigset=0,
             comm=process.status.name.decode(errors="surrogateescape"),
         )
-        core = CoreEntry(mtype=CoreEntryMarch.X86_64, tc=task)
+        # Its ids are to be seen in /proc, and in the siginfo of its SIGCHLD.
+        thread = ThreadCoreEntry(
+            futex_rla=0, futex_rla_len=0, creds=credentials.credentials(process.status, 0)
+        )
+        core = CoreEntry(mtype=CoreEntryMarch.X86_64, tc=task, thread_core=thread)
         self._store.write("core", [core], id=process.pid)
         self._figures.tasks += 1
 

@@ -8,6 +8,7 @@ from crtools.kinds.memory.layout import Space, read_space
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.images.messages.core import CoreEntry, TaskCoreEntry, TaskKobjIdsEntry
+    from crtools.images.messages.creds import CredsEntry
     from crtools.images.messages.crtools import CrtoolsTaskEntry
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
@@ -22,9 +23,22 @@ X86_64 = 1
 class TaskImages:
     """A process's images. A zombie has `entry` and `task` alone."""
 
-    __slots__ = ("cores", "entry", "fdinfo", "fs", "ids", "mm", "name", "own", "space", "task")
+    __slots__ = (
+        "cores",
+        "creds",
+        "entry",
+        "fdinfo",
+        "fs",
+        "ids",
+        "mm",
+        "name",
+        "own",
+        "space",
+        "task",
+    )
 
     entry: PstreeEntry
+    creds: CredsEntry | None  # a zombie's
     cores: dict[int, CoreEntry]  # by tid, the first thread first
     own: dict[int, CrtoolsTaskEntry]
     task: TaskCoreEntry
@@ -77,6 +91,7 @@ def _read_task(store: ImageStore, entry: PstreeEntry) -> TaskImages:
     images.task = core.tc
     images.name = f"task {pid} ({core.tc.comm})"
     images.cores, images.own = {}, {}
+    images.creds = core.thread_core.creds if core.thread_core is not None else None
     if images.zombie:
         return images
     if core.tc.task_state not in (ALIVE, STOPPED):

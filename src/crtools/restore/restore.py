@@ -699,6 +699,8 @@ class Restore:
             if task.zombie:
                 program = Program()
                 attributes.build_name(program, task.task.comm)
+                if task.creds is not None:
+                    credentials.build_credentials(program, task.creds, self.host)
                 code = task.task.exit_code
                 if code & 0x7F:
                     # A core dump's mark cannot be given: that would take a core dump.
