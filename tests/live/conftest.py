@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,12 +41,12 @@ def new_run(directory: Path) -> Iterator[Callable[..., Run]]:
     """Makes the runs of a test, each in its directory, and ends them with it."""
     runs: list[Run] = []
 
-    def make(program: str | Path, *args: str, uid: int | None = None, compare: bool = True) -> Run:
+    def make(program: str | Path, *args: str, uid: int | None = None, **how: Any) -> Run:
         if uid is not None and os.geteuid() != 0:
             pytest.skip("needs root to start a program as another user")
         where = directory / f"run-{len(runs)}"
         where.mkdir()
-        runs.append(Run(where, program, *args, uid=uid, compare=compare))
+        runs.append(Run(where, program, *args, uid=uid, **how))
         return runs[-1]
 
     yield make

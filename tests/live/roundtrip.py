@@ -10,6 +10,7 @@ As a script it does one run from within a fresh pid namespace:
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -49,13 +50,16 @@ class Run:
         *args: str,
         uid: int | None = None,
         compare: bool = True,
+        dump_options: Sequence[str] = (),
     ) -> None:
         """`program`: the name of a test program or the path of another, run as PROGRAM ARGS.
 
         `compare`: whether /proc has to say the same afterwards (not for what changes all the time).
+        `dump_options`: what every dump of it needs.
         """
         self.directory = directory
         self.compare = compare
+        self.dump_options = dump_options
         self.work = directory / "run"
         self.uid = uid
         self.pid = 0
@@ -73,6 +77,7 @@ class Run:
         else:
             self.command = [str(program), *args]
         if uid is not None:
+            os.chown(directory, uid, uid)
             os.chown(self.work, uid, uid)
 
     @property
@@ -135,7 +140,7 @@ class Run:
         self._dumped = collect_tree(self.pid)
         self._sessions = {_session(pid) for pid in self._dumped}
         where = ("-t", str(self.pid), "-D", str(images), "-o", "dump.log")
-        return self.run_tool("dump", *where, *options, check=False)
+        return self.run_tool("dump", *where, *self.dump_options, *options, check=False)
 
     def reap_dumped(self) -> None:
         """Waits until the tree that was dumped is gone, with what it created meanwhile."""
@@ -349,12 +354,17 @@ MODES: dict[str, Callable[[Run], None]] = {
 }
 
 
-def run_in_namespace(directory: Path, mode: str, program: str, *args: str, compare: bool) -> None:
-    """The same from within a pid and mount namespace of its own. Raises as a Run does."""
+def run_in_namespace(
+    directory: Path, mode: str, program: str, *args: str, **how: bool | Sequence[str]
+) -> None:
+    """The same from within a pid and mount namespace of its own. Raises as a Run does.
+
+    `how`: the keyword arguments of the Run.
+    """
     command = [
         *("unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"),
         *(sys.executable, str(Path(__file__).resolve()), str(directory), mode),
-        *("compare" if compare else "-", program, *args),
+        *(json.dumps(how), program, *args),
     ]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * SECONDS,
@@ -366,8 +376,8 @@ def run_in_namespace(directory: Path, mode: str, program: str, *args: str, compa
         raise AssertionError(f"inside its own pid namespace: {done.stdout}{done.stderr}")
 
 
-def main(directory: str, mode: str, compare: str, program: str, *args: str) -> int:
-    run = Run(Path(directory), program, *args, compare=compare == "compare")
+def main(directory: str, mode: str, how: str, program: str, *args: str) -> int:
+    run = Run(Path(directory), program, *args, **json.loads(how))
     try:
         MODES[mode](run)
     except Skipped as reason:

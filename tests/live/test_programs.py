@@ -16,10 +16,15 @@ class Case(NamedTuple):
     changes: bool = False  # all the time: /proc is not compared
     root: bool = False  # builds what only root can
     not_in: tuple[str, ...] = ()  # modes that make no sense for it
+    options: tuple[str, ...] = ()  # of every dump
 
     @property
     def program(self) -> str:
         return self.words.split()[0]
+
+    @property
+    def how(self) -> dict[str, bool | tuple[str, ...]]:
+        return {"compare": not self.changes, "dump_options": self.options}
 
     @property
     def args(self) -> list[str]:
@@ -81,9 +86,32 @@ CASES = (
     Case("blocked_signals wait", not_in=NOT_INTERRUPTED),
     # Memory.
     Case("anonymous"),
+    Case("zero_pages"),
+    Case("no_access"),
+    Case("stacks"),
+    Case("heap"),
+    Case("advice"),
+    Case("locked_all"),
+    Case("huge_pages"),
+    Case("huge_pages hugetlb"),
+    Case("private_file"),
+    Case("shared_file"),
+    Case("shared_anonymous"),
+    Case("gone_mappings"),
+    Case("moved_mappings"),
+    Case("many_mappings"),
+    Case("sparse"),
+    Case("cow"),
+    Case("vdso"),
     # Open files.
     Case("positions"),
     Case("pipes"),
+    Case("fifos"),
+    Case("ghosts"),
+    Case("ghosts link", options=("--link-remap",)),
+    Case("opaths"),
+    Case("devices"),
+    Case("many_files"),
 )
 
 pytestmark = pytest.mark.root
@@ -97,7 +125,7 @@ def cases(mode: str) -> pytest.MarkDecorator:
 
 
 def run_mode(new_run: Callable[..., Run], case: Case, mode: str, uid: int | None = None) -> None:
-    run = new_run(case.program, *case.args, uid=uid, compare=not case.changes)
+    run = new_run(case.program, *case.args, uid=uid, **case.how)
     try:
         MODES[mode](run)
     except Skipped as reason:
@@ -144,6 +172,6 @@ def test_program_of_another_user_survives(case: Case, new_run: Callable[..., Run
 @cases("namespace")
 def test_program_survives_inside_its_own_pid_namespace(case: Case, directory: Path) -> None:
     try:
-        run_in_namespace(directory, "restored", case.program, *case.args, compare=not case.changes)
+        run_in_namespace(directory, "restored", case.program, *case.args, **case.how)
     except Skipped as reason:
         pytest.skip(str(reason))
