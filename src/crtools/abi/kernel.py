@@ -64,6 +64,7 @@ class Shared:
 futex_wait = lib.crt_futex_wait
 futex_post = lib.crt_futex_post
 spawn = lib.crt_spawn
+spawn_orphan = lib.crt_spawn_orphan
 robust_begin = lib.crt_robust_begin
 robust_end = lib.crt_robust_end
 robust_add = lib.crt_robust_add

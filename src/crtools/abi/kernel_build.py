@@ -12,6 +12,7 @@ ffibuilder.cdef(
     long crt_futex_wait(unsigned long word, unsigned int value, unsigned int milliseconds);
     long crt_futex_post(unsigned long word);
     long crt_spawn(unsigned long args, unsigned long size, int fd, int death_signal);
+    long crt_spawn_orphan(unsigned long args, unsigned long size, int fd);
     long crt_robust_begin(long offset);
     long crt_robust_end(void);
     void crt_robust_add(unsigned long entry);

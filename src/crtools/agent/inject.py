@@ -171,6 +171,7 @@ class Agent:
                 hint="run it with a vDSO (no vdso=0 on the kernel's command line)",
                 subject=("task", pid),
             )
+        self._check_recovered(cave)
         self._cave = cave
         home = bytearray(blob.code[blob.owner_home : blob.owner_end])
         home[-HOME_DATA_BYTES:] = home_data(owner, AREA_BYTES)
@@ -209,6 +210,22 @@ class Agent:
         self._mapping = False
         self._map(pid, base)
         self._start(owner)
+
+    def _check_recovered(self, cave: Cave) -> None:
+        """Refuses a task that is still on its way home from a tool that was killed: a task that is
+        stopped, perhaps, which gets there when it is continued. Its way home lies in the cave."""
+        areas = [(cave.address, cave.address + cave.length)]
+        for mapping in self._mappings:
+            if mapping.shared and mapping.prot & 4 and mapping.end - mapping.start == AREA_BYTES:
+                areas.append((mapping.start, mapping.end))
+        for tracee in self._tracees:
+            if any(start <= tracee.home[arch.RIP] < end for start, end in areas):
+                raise UnsupportedObject(
+                    f"Cannot dump task {tracee.pid}: an earlier crtools was killed while it was"
+                    " dumping it, and it has not recovered yet",
+                    hint=f"kill -CONT {tracee.pid}, if it is stopped; then dump it again",
+                    subject=("task", tracee.pid),
+                )
 
     def _map(self, pid: int, base: int) -> None:
         name = f"{pid}/map_files/{base:x}-{base + AREA_BYTES:x}"

@@ -6,6 +6,7 @@ import os
 import time
 
 from crtools import actions, log
+from crtools.abi.interrupts import Deferred
 from crtools.agent.inject import RobustList
 from crtools.dump.freeze import Tree
 from crtools.dump.tasks import Figures, TaskDump
@@ -104,7 +105,7 @@ def _dump(
 
     if options.action_scripts:
         script("pre-dump")
-    with Tree(proc, options.timeout) as tree:
+    with Deferred() as interrupts, Tree(proc, options.timeout) as tree:
         tree.freeze(root)
         log.info(f"stopped {len(tree.processes)} processes")
         _check_tree(proc, tree, options)
@@ -123,6 +124,7 @@ def _dump(
             files.check()
             with RobustList():
                 for index, process in enumerate(tree.processes):
+                    interrupts.check()
                     tasks.dump(process, _ids(index + 2))
             files.finish()
             shared.write()

@@ -188,8 +188,8 @@ class Tree:
         return [tracees[tid] for tid in sorted(tracees, key=lambda tid: (tid != pid, tid))]
 
     def _asleep_since(self, pid: int, tid: int) -> tuple[int, bytes] | None:
-        """When a sleeping task last ran, by its CPU's scheduler clock in ns, and its stat text, which
-        names that CPU; None where the kernel does not tell (CONFIG_SCHED_DEBUG)."""
+        """When a sleeping task last ran, by its CPU's scheduler clock in ns, and its stat text,
+        which names that CPU; None where the kernel does not tell (CONFIG_SCHED_DEBUG)."""
         try:
             start = read_exec_start(self._proc, pid, tid)
             return None if start is None else (start, read_task_file(self._proc, pid, "stat", tid))
@@ -241,8 +241,8 @@ class Tree:
         # before, since children are looked for only in stopped processes.
         while not tracee.wait_until_stopped(time.monotonic() + 0.05, run_signals=True):
             self._check_time(
-                f"task {tracee.tid} waits in the kernel, perhaps in vfork() for a child that has not"
-                " called execve() yet, and cannot be stopped there"
+                f"task {tracee.tid} waits in the kernel and cannot be stopped there, perhaps in"
+                " vfork() for a child that has not called execve() yet"
             )
 
     def _mend(self, tracee: Tracee, asleep: tuple[int, bytes] | None) -> None:

@@ -421,7 +421,7 @@ class Restore:
                 if program.count:
                     programs[by] = [program]
             if root is not None:
-                shop.create_root(root, plan.store.fd, sibling=self.options.restore_sibling)
+                self._create_root(root)
                 self._check_xstate()
             self._run_round(programs, born, reaped)
             memory: dict[int, list[Program]] = {}
@@ -434,6 +434,18 @@ class Restore:
             else:
                 results = shop.run(memory)
             self._count_merges(results)
+
+    def _create_root(self, pid: int) -> None:
+        options = self.options
+        cores = self.plan.by_pid[pid].cores.values()
+        # A root that is signalled at its parent's end must not be the child of a tool that ends.
+        signalled = any(core.thread_core and core.thread_core.pdeath_sig for core in cores)
+        self.shop.create_root(
+            pid,
+            self.plan.store.fd,
+            sibling=options.restore_sibling,
+            orphan=signalled and options.restore_detached and not options.restore_sibling,
+        )
 
     def _fill_with_helpers(self, memory: dict[int, list[Program]]) -> dict[int, list[Executed]]:
         """Maps everything first, then lets a second thread of large processes read its half."""

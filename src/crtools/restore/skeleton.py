@@ -129,8 +129,11 @@ class Workshop:
             except ChildProcessError:
                 continue
 
-    def create_root(self, pid: int, directory: int, *, sibling: bool) -> Skeleton:
-        """Starts the root with its pid, as our child or, with `sibling`, as our parent's child."""
+    def create_root(
+        self, pid: int, directory: int, *, sibling: bool, orphan: bool = False
+    ) -> Skeleton:
+        """Starts the root with its pid, as our child or, with `sibling`, as our parent's child, or
+        with `orphan` as that of whoever takes in orphans here."""
         program = os.memfd_create("crtools-skeleton", os.MFD_CLOEXEC)
         try:
             os.write(program, read_skeleton())
@@ -141,9 +144,11 @@ class Workshop:
             args = CLONE_ARGS.pack(
                 *(flags, 0, 0, 0, 0 if sibling else 17, 0, 0, 0, kernel.address_of(tid), 1, 0)
             )
-            result = kernel.spawn(
-                kernel.address_of(args), len(args), program, 0 if sibling else SIGKILL
-            )
+            at = kernel.address_of(args)
+            if orphan:
+                result = kernel.spawn_orphan(at, len(args), program)
+            else:
+                result = kernel.spawn(at, len(args), program, 0 if sibling else SIGKILL)
         finally:
             os.close(program)
             os.set_inheritable(directory, False)
