@@ -216,7 +216,11 @@ class Agent:
         stopped, perhaps, which gets there when it is continued. Its way home lies in the cave."""
         areas = [(cave.address, cave.address + cave.length)]
         for mapping in self._mappings:
-            if mapping.shared and mapping.prot & 4 and mapping.end - mapping.start == AREA_BYTES:
+            if (
+                mapping.end - mapping.start == AREA_BYTES
+                and mapping.path == b"/dev/zero (deleted)"
+                and os.pread(self._memory, 8, mapping.start) == self._blob.code[:8]
+            ):
                 areas.append((mapping.start, mapping.end))
         for tracee in self._tracees:
             if any(start <= tracee.home[arch.RIP] < end for start, end in areas):
