@@ -19,6 +19,7 @@ from crtools.images.messages.stats import DumpStatsEntry, StatsEntry
 from crtools.images.messages.timens import TimensEntry, Timespec
 from crtools.images.stats import write_stats
 from crtools.images.store import ImageStore
+from crtools.kinds.files import build_id, regular
 from crtools.kinds.files.table import FilesDump
 from crtools.kinds.memory.shared import SharedDump
 from crtools.kinds.process.sharing import check_sharing
@@ -65,6 +66,10 @@ class DumpResult(Value):
         )
 
 
+# Kinds of files are imported when one is met, but these are met in every process, while it is
+# stopped.
+MET_ALWAYS = (build_id, regular)
+
 # Namespaces' ids in an image set where all tasks share the tool's own, as CRIU numbers them.
 OWN_NAMESPACES = {
     "pid": 1,
@@ -105,16 +110,24 @@ def _dump(
 
     if options.action_scripts:
         script("pre-dump")
+    # All that can be made ready is, before anything is stopped.
+    own = read_namespaces(proc, os.getpid())
+    files = FilesDump(proc, store, options)
+    shared = SharedDump(proc, store, files.new_id, lambda: tasks.new_pages_id())
+    tasks = TaskDump(proc, store, files, shared, figures)
+    store.write("seccomp", [SeccompEntry()])
+    store.prepare(
+        *[(key, None) for key in ("pstree", "files")],
+        *[(key, int(root)) for key in ("core", "mm", "fs", "ids", "pagemap")],
+        ("pages", 1),
+        ("fdinfo", 2),
+        ("timens", 0),
+    )
     with Deferred() as interrupts, Tree(proc, options.timeout) as tree:
         tree.freeze(root)
         log.info(f"stopped {len(tree.processes)} processes")
-        _check_tree(proc, tree, options)
-        files = FilesDump(proc, store, options)
         try:
-            tasks: TaskDump
-
-            shared = SharedDump(proc, store, files.new_id, lambda: tasks.new_pages_id())
-            tasks = TaskDump(proc, store, files, shared, figures)
+            _check_tree(proc, tree, options, own)
             for process in tree.processes:
                 files.add_process(process.pid)
             for process in tree.processes:
@@ -184,9 +197,8 @@ def _ids(number: int) -> TaskKobjIdsEntry:
     )
 
 
-def _check_tree(proc: int, tree: Tree, options: Options) -> None:
+def _check_tree(proc: int, tree: Tree, options: Options, own: dict[str, tuple[str, int]]) -> None:
     """What can be refused before anything is put into a process."""
-    own = read_namespaces(proc, os.getpid())
     for process in tree.alive:
         for name, namespace in read_namespaces(proc, process.pid).items():
             if own.get(name) != namespace:
@@ -220,7 +232,6 @@ def _check_session(tree: Tree, options: Options) -> None:
 def _write_tree(store: ImageStore, tree: Tree) -> None:
     entries = [_tree_entry(process) for process in tree.processes]
     store.write("pstree", entries)
-    store.write("seccomp", [SeccompEntry()])
     now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     store.write(

@@ -49,6 +49,7 @@ class ImageStore:
     def __init__(self, fd: int, path: str) -> None:
         self.fd = fd
         self.path = path
+        self._prepared: dict[str, int] = {}
 
     @classmethod
     def create(cls, path: str) -> Self:
@@ -102,6 +103,10 @@ class ImageStore:
 
     def close(self) -> None:
         """Close the directory. Nothing is left to be flushed; closing twice does nothing."""
+        for name, fd in self._prepared.items():
+            os.close(fd)
+            os.unlink(name, dir_fd=self.fd)
+        self._prepared.clear()
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -183,6 +188,8 @@ class ImageStore:
         Returns the descriptor, which the caller closes. Raises ImageError, PermissionDenied.
         """
         name = BY_KEY[key].file_name(id)
+        if name in self._prepared:
+            return self._prepared.pop(name)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             try:
@@ -192,6 +199,12 @@ class ImageStore:
                 return os.open(name, flags, 0o600, dir_fd=self.fd)
         except OSError as error:
             raise _failed(f"Cannot create {name} in {self.path}", error, name) from None
+
+    def prepare(self, *images: tuple[str, int | None]) -> None:
+        """Creates files ahead, so that it need not be done while tasks are stopped: `create_raw`
+        and `write` take them then, and `close` removes those that were not taken."""
+        for key, id in images:
+            self._prepared[BY_KEY[key].file_name(id)] = self.create_raw(key, id)
 
     # Reading.
 

@@ -19,6 +19,8 @@ from crtools.abi.ioctl import (
     PAGE_IS_SWAPPED,
     PAGEMAP_SCAN,
 )
+from crtools.abi.kernel import address_of, checked
+from crtools.abi.x86_64 import SYS_ioctl
 from crtools.procfs.files import explain, misread, task_path
 
 TYPE_CHECKING = False
@@ -187,23 +189,21 @@ def read_page_regions(
 
     Raises OSError, with ENOTTY on a kernel before 6.7.
     """
-    from array import array
-    from fcntl import ioctl
-
-    vector = array("Q", bytes(PAGE_REGION.size * vec_len))
+    vector = bytearray(PAGE_REGION.size * vec_len)
     address = start
     while address < end:
         argument = pack_pm_scan_arg(
             address,
             end,
-            vector.buffer_info()[0],
+            address_of(vector),
             vec_len,
             category_inverted=category_inverted,
             category_mask=category_mask,
             category_anyof_mask=category_anyof_mask,
             return_mask=return_mask,
         )
-        count = ioctl(fd, PAGEMAP_SCAN, argument, True)
+        # No fcntl.ioctl: its module would be imported while tasks are stopped.
+        count = checked(SYS_ioctl, fd, PAGEMAP_SCAN, address_of(argument))
         regions = unpack_page_regions(memoryview(vector), count)
         yield from regions
         # A walk in several of the kernel's own steps that comes to its end leaves the end of the
