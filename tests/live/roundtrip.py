@@ -52,7 +52,7 @@ class Run:
         compare: bool = True,
         dump_options: Sequence[str] = (),
     ) -> None:
-        """`program`: the name of a test program or the path of another, run as PROGRAM ARGS.
+        """`program`: the name of a test program, or the path of another, run as PROGRAM ARGS.
 
         `compare`: whether /proc has to say the same afterwards (not for what changes all the time).
         `dump_options`: what every dump of it needs.
@@ -71,7 +71,7 @@ class Run:
         self._before = set(collect_tree(os.getpid()))
         directory.chmod(0o755)
         self.work.mkdir()
-        if isinstance(program, str):
+        if "/" not in str(program):
             # A copy: the one of the build tree may lie where a foreign user cannot go.
             self.command = [str(shutil.copy(PROGRAMS / program, directory)), str(self.work), *args]
         else:
@@ -118,7 +118,7 @@ class Run:
 
     def wait_until_ready(self, word: str = "READY") -> None:
         def said() -> bool:
-            return word in self.out or "SKIP" in self.out or self._ended()
+            return word in self.out or "SKIP" in self.out or self.has_ended()
 
         self.wait_until(said, f"the program says {word}")
         if "SKIP: " in self.out:
@@ -232,7 +232,7 @@ class Run:
     def expect_pass(self) -> None:
         """Tells the program to look at its state and waits for its verdict."""
         self.tell()
-        self.wait_until(self._ended, "the program's verdict")
+        self.wait_until(self.has_ended, "the program's verdict")
         if self.status != 0 or not self.out.endswith("PASS\n"):
             self.fail(f"no PASS: {self._describe_status()}")
 
@@ -243,7 +243,13 @@ class Run:
                 self.fail(f"not after {seconds:.0f} s: {what}")
             time.sleep(0.002)
 
-    def _ended(self) -> bool:
+    def expect_success(self) -> None:
+        """Waits for the end of a program that gives no verdict of its own."""
+        self.wait_until(self.has_ended, "the program's end")
+        if self.status != 0:
+            self.fail(f"no success: {self._describe_status()}")
+
+    def has_ended(self) -> bool:
         if self.status is None:
             try:
                 got, status = os.waitpid(self.pid, os.WNOHANG)

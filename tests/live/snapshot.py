@@ -196,7 +196,9 @@ class _Collector:
                 yield f"fd {fd} {name}", value.strip()
         if not number and not link.startswith("/proc/"):
             identity = f"ino {about.st_ino}" if about.st_nlink else "nameless"
-            times = f" mtime {about.st_mtime_ns}" if stat.S_ISREG(about.st_mode) else ""
+            # An image holds the times of a nameless file in microseconds.
+            mtime = about.st_mtime_ns if about.st_nlink else about.st_mtime_ns // 1000
+            times = f" mtime {mtime}" if stat.S_ISREG(about.st_mode) else ""
             yield (
                 f"fd {fd} inode",
                 f"dev {about.st_dev} {identity} nlink {about.st_nlink} mode {about.st_mode:o} "

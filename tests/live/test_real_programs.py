@@ -1,4 +1,4 @@
-"""Programs that were not written for us, each dumped and restored twice, and its result verified."""
+"""Programs not written for us, each dumped and restored twice, and its result verified."""
 
 from __future__ import annotations
 

@@ -46,6 +46,7 @@ HELD = {
     "holds shared-files-clone": "files descriptor",
     "holds packets": "packets",
     "zombies leader": "first thread",
+    "locked_all future": "mlockall locked",
     "attributes timerslack": "slack",
     "attributes tsc": "tsc",
     "attributes cpuid": "cpuid",

@@ -1,0 +1,34 @@
+# Perl: a child on a pipe, hashes, regular expressions, a signal handler, a sort half way.
+use strict;
+use warnings;
+$| = 1;
+chdir $ARGV[0] or die;
+my (%seen, $alarms);
+$SIG{USR1} = sub { $alarms++ };
+my $pid = open(my $child, '-|') // die;
+if (!$pid) {
+	$| = 1;
+	my $n = 0;
+	while (!-e 'go') {
+		print "word", $n++, "\n";
+		select(undef, undef, undef, 0.002);
+	}
+	exit 0;
+}
+my $state = 1;
+print "READY\n";
+my $lines = 0;
+while (my $line = <$child>) {
+	$line =~ /^word(\d+)$/ or die "FAIL: line $line";
+	$1 == $lines++ or die "FAIL: order of $line";
+	$seen{$1}++;
+	$state = ($state * 1103515245 + 12345) % 2147483648;
+}
+close($child) or die "FAIL: child $?";
+kill 'USR1', $$;
+my $again = 1;
+$again = ($again * 1103515245 + 12345) % 2147483648 for 1 .. $lines;
+die "FAIL: state" if $again != $state;
+die "FAIL: keys" if keys(%seen) != $lines;
+die "FAIL: signal" if $alarms != 1;
+print "PASS\n";
