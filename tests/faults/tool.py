@@ -9,10 +9,12 @@ before and after each; writes to memory shared with the target are moments as we
 from __future__ import annotations
 
 import errno
+import faulthandler
 import os
 import select
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +27,8 @@ from crtools.agent import slot
 from crtools.errors import CrtoolsError
 
 SOURCE = str(Path(crtools.__file__).parent) + "/"
-LIMIT_SECONDS = 30.0
+LIMIT_SECONDS = 20.0
+FRAMES = 2  # of a moment's name: where it is, and who called
 # What changes the target, or decides what becomes of it.
 DUMPING = (
     *("agent/inject.py", "agent/slot.py", "tracee/seize.py", "tracee/ptrace.py"),
@@ -36,7 +39,7 @@ RESTORING = (
     *("tracee/ptrace.py", "abi/kernel.py", "kinds/files/plan.py", "kinds/files/ghost.py"),
     "kinds/memory/shared.py",
 )
-DONE, REFUSED, BROKEN = 0, 3, 4
+DONE, REFUSED, BROKEN, INTERRUPTED = 0, 3, 4, 5
 
 
 class Outcome:
@@ -59,6 +62,10 @@ class Outcome:
         """It raised a CrtoolsError."""
         return os.WIFEXITED(self.status) and os.WEXITSTATUS(self.status) == REFUSED
 
+    @property
+    def interrupted(self) -> bool:
+        return os.WIFEXITED(self.status) and os.WEXITSTATUS(self.status) == INTERRUPTED
+
     def __repr__(self) -> str:
         if self.killed:
             return "the tool was killed"
@@ -71,6 +78,8 @@ def run_tool(work: Callable[[], Any], before: Callable[[int], None] | None = Non
     pid = os.fork()
     if pid == 0:
         os.close(reader)
+        # Where it hangs, if it does.
+        faulthandler.dump_traceback_later(LIMIT_SECONDS - 2, file=writer)
         code = BROKEN
         try:
             if before is not None:
@@ -80,6 +89,9 @@ def run_tool(work: Callable[[], Any], before: Callable[[int], None] | None = Non
         except CrtoolsError as error:
             code = REFUSED
             _tell(writer, f"{type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+            _tell(writer, traceback.format_exc())
         except BaseException:
             _tell(writer, traceback.format_exc())
         finally:
@@ -101,9 +113,11 @@ def _wait(pid: int, reader: int) -> Outcome:
     said = bytearray()
     poll = select.poll()
     poll.register(reader, select.POLLIN)
+    end = time.monotonic() + LIMIT_SECONDS
     while True:
         # A skeleton that survives its tool may hold the other end: then no end of file comes.
-        if not poll.poll(LIMIT_SECONDS * 1000):
+        left = end - time.monotonic()
+        if left < 0 or not poll.poll(left * 1000):
             where = _text(f"/proc/{pid}/stack") + _text(f"/proc/{pid}/wchan")
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -128,7 +142,7 @@ def _text(path: str) -> str:
 def _moment(frame: FrameType, event: str) -> str:
     parts = []
     at: FrameType | None = frame
-    while at is not None and len(parts) < 3 and at.f_code.co_filename.startswith(SOURCE):
+    while at is not None and len(parts) < FRAMES and at.f_code.co_filename.startswith(SOURCE):
         name = at.f_code.co_filename[len(SOURCE) :]
         parts.append(f"{name}:{at.f_lineno} {at.f_code.co_name}")
         at = at.f_back
@@ -179,15 +193,39 @@ def kill_at(
     return run_tool(work, arm)
 
 
-def choose_moments(recorded: list[str]) -> list[tuple[str, int]]:
-    """Every distinct moment, the first time and, if there are more, the last time it is reached."""
+def interrupt_at(
+    work: Callable[[], Any], files: tuple[str, ...], moment: str, occurrence: int
+) -> Outcome:
+    """Runs `work` up to the moment's occurrence, where a SIGINT comes (Ctrl-C)."""
+
+    def arm(_: int) -> None:
+        left = [occurrence]
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        def reached(now: str) -> None:
+            if now == moment:
+                left[0] -= 1
+                if not left[0]:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        _trace(files, reached)
+
+    return run_tool(work, arm)
+
+
+def choose_moments(recorded: list[str], *, last: bool = True) -> list[tuple[str, int]]:
+    """Every distinct moment, the first time and, with `last`, the last time it is reached.
+
+    Imports and generators are left out: how often they run is another matter each time.
+    """
     counts: dict[str, int] = {}
     for moment in recorded:
-        counts[moment] = counts.get(moment, 0) + 1
+        if "<module>" not in moment and "<genexpr>" not in moment and "<listcomp>" not in moment:
+            counts[moment] = counts.get(moment, 0) + 1
     chosen = []
     for moment, count in counts.items():
         chosen.append((moment, 1))
-        if count > 1:
+        if last and count > 1:
             chosen.append((moment, count))
     return chosen
 

@@ -1,0 +1,55 @@
+"""A dump whose calls fail, one after the other: refused, with the program as it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from faults.target import Target
+from faults.tool import Failing, FailingInstruction, Outcome, run_tool
+from live.roundtrip import Run
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
+
+NewRun = Callable[..., Run]
+Fault = Callable[[int], Callable[[int], None]]
+
+
+def fail_each(target: Target, fault: Fault, stride: int) -> list[Outcome]:
+    """Dumps with every `stride`th call failing until none is left; what came of each."""
+    outcomes = []
+    nth = 1
+    while True:
+        outcome = run_tool(target.dump, fault(nth))
+        if "failed: " not in outcome.said:
+            assert outcome.done, outcome
+            return outcomes
+        # Some questions may go unanswered: the dump does without.
+        assert outcome.refused or outcome.done, outcome
+        outcomes.append(outcome)
+        if outcome.refused:
+            left = (target.images / "inventory.img").exists()
+            assert not left, f"an inventory of a dump that failed: {outcome}"
+        target.check(outcome.said)
+        if len(outcomes) % 8 == 0:
+            target.expect_dump(outcome.said)
+        nth += stride
+
+
+@pytest.mark.parametrize(("program", "stride"), [("threads", 4), ("groups", 29), ("pipes", 13)])
+def test_a_system_call_of_the_tools_own_fails(program: str, stride: int, new_run: NewRun) -> None:
+    target = Target(new_run(program))
+    outcomes = fail_each(target, Failing, stride)
+    assert len(outcomes) > 40
+    assert sum(outcome.refused for outcome in outcomes) > len(outcomes) / 2
+    target.run.expect_pass()
+
+
+@pytest.mark.parametrize(("program", "stride"), [("threads", 2), ("groups", 13), ("anonymous", 3)])
+def test_a_system_call_inside_the_program_fails(program: str, stride: int, new_run: NewRun) -> None:
+    target = Target(new_run(program))
+    outcomes = fail_each(target, FailingInstruction, stride)
+    assert len(outcomes) > 30
+    assert all("RemoteSyscallError" in outcome.said for outcome in outcomes if outcome.refused)
+    target.run.expect_pass()
