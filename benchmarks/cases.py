@@ -54,11 +54,13 @@ class Bench:
     programs: Path
     directory: Path
     quick: bool
+    made: int = 0
 
     @contextmanager
     def images(self) -> Iterator[Path]:
         """A new directory; afterwards its files are gone, from the page cache too."""
-        path = self.directory / "images"
+        self.made += 1
+        path = self.directory / f"images-{self.made}"
         path.mkdir(mode=0o700)
         try:
             yield path
