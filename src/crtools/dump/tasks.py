@@ -8,6 +8,7 @@ import time
 
 from crtools import log
 from crtools.abi import kernel
+from crtools.abi.mman import MCL_FUTURE, MCL_ONFAULT
 from crtools.agent.inject import CAVE_MARK, Agent
 from crtools.agent.program import Program
 from crtools.dump.questions import ProcessQuestions, ThreadQuestions
@@ -37,7 +38,7 @@ from crtools.procfs.auxv import read_auxv
 from crtools.procfs.files import explain
 from crtools.procfs.maps import read_maps
 from crtools.procfs.pagemap import open_pagemap
-from crtools.procfs.smaps import read_smaps
+from crtools.procfs.smaps import VF_LF, VF_LO, read_smaps
 from crtools.procfs.status import read_status
 from crtools.procfs.values import (
     read_coredump_filter,
@@ -90,6 +91,22 @@ class Collected:
     exe_id: int
     fdinfo: list[FdinfoEntry]
     fs: FsEntry
+
+
+class MemoryFacts:
+    """What CRIU's schema has no field for: names of anonymous areas, areas locked on fault, and how
+    areas to come are locked."""
+
+    __slots__ = ("future", "names", "on_fault")
+
+    def __init__(self, areas: list[Area], future: int | None) -> None:
+        self.future = future
+        self.on_fault = [a.entry.start for a in areas if a.flags & VF_LF]
+        self.names = [
+            AnonNameEntry(start=a.entry.start, end=a.entry.end, name=a.name[6:-1])
+            for a in areas
+            if a.name.startswith(b"[anon:")
+        ]
 
 
 class TaskDump:
@@ -165,6 +182,7 @@ class TaskDump:
                     )
                     for tracee in process.tracees[1:]
                 ]
+                future = self._locks_future(process, agent)
                 by_task = rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
                 self._dump_pages(process, agent, areas, memory, vdso, by_task)
             started = time.monotonic_ns()
@@ -205,11 +223,7 @@ class TaskDump:
             stop_signo=stop or None,
             membarrier_registration_mask=about.membarrier or None,
         )
-        names = [
-            AnonNameEntry(start=a.entry.start, end=a.entry.end, name=a.name[6:-1])
-            for a in areas
-            if a.name.startswith(b"[anon:")
-        ]
+        memory_facts = MemoryFacts(areas, future)
         for tracee, answers, slept in zip(process.tracees, threads, restarts, strict=True):
             first_thread = tracee is process.tracees[0]
             status = process.status if first_thread else read_status(proc, pid, tracee.tid)
@@ -221,11 +235,21 @@ class TaskDump:
                 thread_core=self._thread_core(process, tracee, answers, status, own),
             )
             store.write("core", [core], id=tracee.tid)
-            self._dump_own(process, tracee, own, slept, names if first_thread else [])
+            self._dump_own(process, tracee, own, slept, memory_facts if first_thread else None)
         self._figures.write_us += (time.monotonic_ns() - started) // 1000
         self._figures.tasks += 1
         self._figures.threads += len(process.tracees)
         log.info(f"dumped {process.name}")
+
+    def _locks_future(self, process: Process, agent: Agent) -> int | None:
+        """The flags of mlockall(2) for areas to come: nothing tells them but an area that has come,
+        and the agent's just did."""
+        if not process.status.vm_locked:
+            return None
+        for start, _, facts in read_smaps(self._proc, process.pid):
+            if start == agent.base and facts.flags & VF_LO:
+                return MCL_FUTURE | (MCL_ONFAULT if facts.flags & VF_LF else 0)
+        return None
 
     def _dump_zombie(self, process: Process) -> None:
         """A zombie is a name and an exit status that its parent will ask for."""
@@ -262,12 +286,15 @@ class TaskDump:
         tracee: Tracee,
         own: scheduling.Scheduling,
         slept: RestartEntry | None,
-        names: list[AnonNameEntry],
+        memory: MemoryFacts | None,
     ) -> None:
         """What CRIU's schema has no field for: an image of our own, where there is any of it."""
         entry = own.own_image(self._usual) or CrtoolsTaskEntry()
         entry.restart = [slept] if slept else []
-        entry.anon_names = names
+        if memory is not None:
+            entry.anon_names = memory.names
+            entry.lock_on_fault = memory.on_fault
+            entry.lock_future = memory.future
         entry.xstate = self._extra
         if tracee is process.tracees[0]:
             if tracee.group_stop and process.stat.exit_code:
@@ -276,7 +303,7 @@ class TaskDump:
             dump_filter = read_coredump_filter(self._proc, process.pid)
             if dump_filter != self._usual_coredump:
                 entry.coredump_filter = dump_filter
-        if entry != CrtoolsTaskEntry(restart=[], anon_names=[]):
+        if entry != CrtoolsTaskEntry():
             self._store.write("crtools-task", [entry], id=tracee.tid)
 
     def _mapped_file(self, pid: int, vma: Vma) -> tuple[int, int]:

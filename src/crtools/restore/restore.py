@@ -12,6 +12,7 @@ import time
 from crtools import actions, log
 from crtools.agent.program import Program
 from crtools.errors import CrtoolsError, ImageError, RemoteSyscallError
+from crtools.images.messages.crtools import CrtoolsTaskEntry
 from crtools.images.messages.fdinfo import FdTypes
 from crtools.images.messages.stats import RestoreStatsEntry, StatsEntry
 from crtools.images.stats import write_stats
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 SYS_close, SYS_openat, SYS_exit_group, SYS_wait4, SYS_prctl = 3, 257, 231, 61, 157
 SYS_setsid, SYS_setpgid, SYS_set_tid_address, SYS_set_robust_list = 112, 109, 218, 273
+SYS_mlockall = 151
 SYS_set_thread_area, SYS_rt_sigprocmask, SYS_exit = 205, 14, 60
 SYS_kill, SYS_getpid, SYS_rseq, SYS_personality, SYS_munmap = 62, 39, 334, 135, 11
 WALL = 0x40000000
@@ -639,14 +641,17 @@ class Restore:
         scripts: dict[int, list[Program]] = {}
         for task in self.plan.alive:
             script = Script()
+            own = task.own.get(task.pid) or CrtoolsTaskEntry()
             change = self.plan.changes[task.pid]
             filled = {c.start for c in change.map if _has_content(task.space, c.start, c.end)}
             kept = {vma.start for vma in change.keep}
             vmas = [v for v in task.space.vmas if not v.status & (1 << 3 | 1 << 12)]
             for first in range(0, len(vmas), 500):
                 part = task.space.but(vmas=tuple(vmas[first : first + 500]))
-                layout.build_protections(script.program(200_000), part, filled, kept)
-            for name in task.own[task.pid].anon_names if task.pid in task.own else ():
+                layout.build_protections(
+                    script.program(200_000), part, filled, kept, set(own.lock_on_fault)
+                )
+            for name in own.anon_names:
                 program = script.program(1000)
                 text = program.put(bytes(name.name) + b"\0")
                 program.call(
@@ -666,6 +671,9 @@ class Restore:
                 program.call(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0)
             attributes.build_membarrier(program, task.task.membarrier_registration_mask)
             program.call(SYS_close, self.shop.directory)
+            if own.lock_future:
+                # Without MCL_CURRENT: what is there already has its own locks.
+                program.call(SYS_mlockall, own.lock_future, label="lock what is mapped later")
             scripts[task.pid] = script.programs
         self.shop.run(scripts)
 

@@ -9,6 +9,7 @@ from crtools.images.wire import (
     find_damage,
     finish,
     read_bool,
+    read_run,
     read_varint32,
     read_varint64,
     require,
@@ -27,9 +28,11 @@ _length_8 = field(8, "length")
 _uint32_1 = field(1, "uint32")
 _uint32_6 = field(6, "uint32")
 _uint32_7 = field(7, "uint32")
+_uint32_11 = field(11, "uint32")
 _uint64_1 = field(1, "uint64")
 _uint64_2 = field(2, "uint64")
 _uint64_4 = field(4, "uint64")
+_uint64_10 = field(10, "uint64")
 
 
 class RestartEntry(Message):
@@ -201,6 +204,8 @@ class CrtoolsTaskEntry(Message):
         "coredump_filter",
         "anon_names",
         "stop_unread",
+        "lock_on_fault",
+        "lock_future",
     )
 
     NAME = "crtools_task_entry"
@@ -214,6 +219,8 @@ class CrtoolsTaskEntry(Message):
         (7, "coredump_filter", "optional", "uint32", None, None, None),
         (8, "anon_names", "repeated", "message", "crtools:AnonNameEntry", None, None),
         (9, "stop_unread", "optional", "bool", None, None, None),
+        (10, "lock_on_fault", "repeated", "uint64", None, None, "hex"),
+        (11, "lock_future", "optional", "uint32", None, None, None),
     )
 
     def __init__(
@@ -228,6 +235,8 @@ class CrtoolsTaskEntry(Message):
         coredump_filter: int | None = None,
         anon_names: Sequence[AnonNameEntry] = (),
         stop_unread: bool | None = None,
+        lock_on_fault: Sequence[int] = (),
+        lock_future: int | None = None,
         unknown: bytes = b"",
     ) -> None:
         self.xstate = xstate
@@ -239,6 +248,8 @@ class CrtoolsTaskEntry(Message):
         self.coredump_filter = coredump_filter
         self.anon_names = anon_names
         self.stop_unread = stop_unread
+        self.lock_on_fault = lock_on_fault
+        self.lock_future = lock_future
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -254,6 +265,8 @@ class CrtoolsTaskEntry(Message):
                     b"" if self.coredump_filter is None else _uint32_7[self.coredump_filter],
                     *[_length_8[len(b)] + b for b in [m.encode() for m in self.anon_names]],
                     b"" if self.stop_unread is None else _bool_9[self.stop_unread],
+                    *map(_uint64_10.__getitem__, self.lock_on_fault),
+                    b"" if self.lock_future is None else _uint32_11[self.lock_future],
                     self.unknown,
                 ]
             )
@@ -271,6 +284,8 @@ class CrtoolsTaskEntry(Message):
         coredump_filter: Any = None
         anon_names: Any = ()
         stop_unread: Any = None
+        lock_on_fault: Any = ()
+        lock_future: Any = None
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -350,6 +365,15 @@ class CrtoolsTaskEntry(Message):
                 else:
                     stop_unread = stop_unread == 1
                 tag = buf[at] if at < stop else 0
+            if tag == 80:
+                lock_on_fault, at = read_run(buf, at, stop, b"\x50", "uint64")
+                tag = buf[at] if at < stop else 0
+            if tag == 88:
+                lock_future = buf[at + 1]
+                at += 2
+                if lock_future > 127:
+                    lock_future, at = read_varint32(buf, at, lock_future)
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -362,6 +386,8 @@ class CrtoolsTaskEntry(Message):
         new.coredump_filter = coredump_filter
         new.anon_names = anon_names
         new.stop_unread = stop_unread
+        new.lock_on_fault = lock_on_fault
+        new.lock_future = lock_future
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

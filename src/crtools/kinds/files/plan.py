@@ -254,9 +254,16 @@ class FilesPlan(PlanContext):
             held.check(root, validation=validation, rwx=rwx)
         for id, entry in self._regular.items():
             check_entry(entry)
+            # A file of a task that is to be restored is there when the task is.
+            if self._is_of_task(entry.name):
+                continue
             if held is None or id not in held:
                 check_path(entry, root, validation=validation, rwx=rwx)
         self.check_numbers()
+
+    def _is_of_task(self, name: str) -> bool:
+        words = name.split("/", 3)
+        return words[:2] == ["", "proc"] and words[2].isdecimal() and int(words[2]) in self.tables
 
     def create_held(self, tool_pid: int, root: int) -> None:
         """Makes the files that have no name, below the directory `root`, and holds them.

@@ -23,6 +23,7 @@ from crtools.abi.mman import (
     MAP_LOCKED,
     MAP_NORESERVE,
     MAP_PRIVATE,
+    MLOCK_ONFAULT,
     PROT_READ,
     PROT_WRITE,
 )
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.mm import MmEntry
     from crtools.images.messages.pagemap import PagemapEntry
 
-SYS_close, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_madvise, SYS_mlock = 3, 9, 10, 11, 28, 149
+SYS_close, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_madvise = 3, 9, 10, 11, 28
 SYS_mremap, SYS_openat, SYS_preadv, SYS_arch_prctl, SYS_mlock2 = 25, 257, 295, 158, 325
 SYS_prctl = 157
 ARCH_MAP_VDSO_64 = 0x2003  # asm/prctl.h
@@ -531,7 +532,9 @@ def build_vdso(program: Program, start: int) -> None:
     )
 
 
-def build_protections(program: Program, space: Space, filled: set[int], kept: set[int]) -> None:
+def build_protections(
+    program: Program, space: Space, filled: set[int], kept: set[int], on_fault: set[int]
+) -> None:
     """Final protections, advice and locks: after the children are there."""
     for vma in space.vmas:
         if vma.status & (kinds.VDSO | kinds.VVAR):
@@ -556,8 +559,9 @@ def build_protections(program: Program, space: Space, filled: set[int], kept: se
                 )
         if vma.flags & MAP_LOCKED:
             program.call(
-                SYS_mlock,
+                SYS_mlock2,
                 start,
                 end - start,
+                MLOCK_ONFAULT if start in on_fault else 0,
                 label=lambda start=start, end=end: f"lock {start:x}-{end:x}",  # type: ignore[misc]
             )

@@ -60,7 +60,12 @@ def build_timers(program: Program, entry: TaskTimersEntry | None, name: str) -> 
             because="crtools does not carry them yet",
         )
     for which, itimer in enumerate((entry.real, entry.virt, entry.prof)):
-        if not (itimer.vsec or itimer.vusec):
+        left = itimer.vsec, itimer.vusec
+        if left == (0, 0):
+            # A periodic ITIMER_REAL that has fired begins its next period when its signal is taken
+            # from the queue (kernel/signal.c, dequeue_signal): until then nothing is left of it.
+            left = itimer.isec, itimer.iusec
+        if left == (0, 0):
             continue
-        value = program.put(_VALUE.pack(itimer.isec, itimer.iusec, itimer.vsec, itimer.vusec))
+        value = program.put(_VALUE.pack(itimer.isec, itimer.iusec, *left))
         program.call(SYS_setitimer, which, value, 0, label=f"set {_NAMES[which]}")
