@@ -321,5 +321,6 @@ class Tree:
         while stack:
             process = stack.pop()
             ordered.append(process)
-            stack += sorted(process.children, key=lambda c: c.stat.starttime, reverse=True)
+            # Those of one clock tick stay in the order in which wait(2) looks at them.
+            stack += reversed(sorted(process.children, key=lambda c: c.stat.starttime))
         self.processes = ordered

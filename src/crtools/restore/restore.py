@@ -664,6 +664,8 @@ class Restore:
                     label=f"name {name.start:x}",
                 )
             program = script.program(4000)
+            # Before files are opened: lseek on an open file of /proc already prints its text.
+            attributes.build_name(program, task.task.comm)
             exe = self.plan.files.plan_open(program, task.mm.exe_file_id, os.O_RDONLY)
             build_mm(program, task.mm, exe)
             program.call(SYS_close, exe)
