@@ -322,5 +322,5 @@ class Tree:
             process = stack.pop()
             ordered.append(process)
             # Those of one clock tick stay in the order in which wait(2) looks at them.
-            stack += reversed(sorted(process.children, key=lambda c: c.stat.starttime))
+            stack += sorted(process.children, key=lambda c: c.stat.starttime)[::-1]
         self.processes = ordered

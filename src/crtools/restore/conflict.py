@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 from crtools.errors import (
     CrtoolsError,
@@ -16,14 +17,28 @@ from crtools.procfs.stat import read_stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from crtools.procfs.stat import Stat
+
+# Orphans that a dump has just killed keep their numbers until init takes their statuses.
+ZOMBIES_SECONDS = 3.0
 
 
 def check_pids(proc: int, pids: Iterable[int]) -> None:
-    """Raises RestoreConflict for the first number that is a task's, a group's or a session's."""
+    """Raises RestoreConflict for the first number that is a task's, a group's or a session's.
+
+    Waits a while for those whose holders have all ended: their parents may yet wait for them.
+    """
+    end = 0.0
     for pid in pids:
-        if _is_used(os.kill, pid) or _is_used(os.killpg, pid):
-            raise explain_pid(proc, pid, errno.EEXIST)
+        while _is_used(os.kill, pid) or _is_used(os.killpg, pid):
+            holders = list(_holders(proc, pid))
+            end = end or time.monotonic() + ZOMBIES_SECONDS
+            alive = not holders or any(stat.state not in "ZX" for _, stat in holders)
+            if alive or time.monotonic() > end:
+                raise explain_pid(proc, pid, errno.EEXIST)
+            time.sleep(0.005)
 
 
 def _is_used(probe: object, pid: int) -> bool:
@@ -62,7 +77,8 @@ def explain_pid(proc: int, pid: int, error: int) -> CrtoolsError:
     return MissingFeature(f"Cannot create task {pid}", because=os.strerror(error))
 
 
-def _holder(proc: int, number: int) -> str:
+def _holders(proc: int, number: int) -> Iterator[tuple[int, Stat]]:
+    """The processes whose number, group or session it is."""
     for name in os.listdir(proc):
         if not name.isdigit():
             continue
@@ -70,13 +86,20 @@ def _holder(proc: int, number: int) -> str:
             stat = read_stat(proc, int(name))
         except TaskVanished:
             continue
-        comm = stat.comm.decode(errors="replace")
-        if int(name) == number:
-            return f"task {number} ({comm}) has it"
+        if number in (int(name), stat.pgrp, stat.session):
+            yield int(name), stat
+
+
+def _holder(proc: int, number: int) -> str:
+    for pid, stat in _holders(proc, number):
+        name = f"task {pid} ({stat.comm.decode(errors='replace')})"
+        if stat.state in "ZX":
+            name += f", a zombie that its parent, task {stat.ppid}, has not waited for,"
+        if pid == number:
+            return f"{name} has it"
         if stat.pgrp == number:
-            return f"it is the process group of task {name} ({comm})"
-        if stat.session == number:
-            return f"it is the session of task {name} ({comm})"
+            return f"it is the process group of {name.rstrip(',')}"
+        return f"it is the session of {name.rstrip(',')}"
     # Threads have numbers too, but no entry of their own in a listing of /proc.
     try:
         stat = read_stat(proc, number)
