@@ -4,7 +4,7 @@ Registries are listed as they are. Where code decides, it is asked: sample files
 to the functions that decide about real ones. What can be told in neither way stands in REFUSALS,
 each with the words that the code uses for it, and those must be there still.
 
-Run it after a change of a kind, a registry or a refusal: `.venv/bin/python tools/support_matrix.py`.
+After a change of a kind, a registry or a refusal run `.venv/bin/python tools/support_matrix.py`.
 With `--check` it only says whether the document is up to date; tests/unit/test_support_matrix.py
 does that too.
 """
