@@ -316,7 +316,7 @@ class Restore:
         self.started = started
         self.host = credentials.Host(read_status(proc, os.getpid()))
         self.host_limits = read_limits(proc, os.getpid())
-        self.usual = scheduling.Scheduling(proc, os.getpid())
+        self.usual = scheduling.own_scheduling()
         self.oom_score = read_oom_score_adj(proc, os.getpid())
         self.loginuid = read_loginuid(proc, os.getpid())
         self.compared = 0
@@ -641,7 +641,7 @@ class Restore:
         scripts: dict[int, list[Program]] = {}
         for task in self.plan.alive:
             script = Script()
-            own = task.own.get(task.pid) or CrtoolsTaskEntry()
+            own = task.own.get(task.pid) or CrtoolsTaskEntry(tid=task.pid)
             change = self.plan.changes[task.pid]
             filled = {c.start for c in change.map if _has_content(task.space, c.start, c.end)}
             kept = {vma.start for vma in change.keep}
@@ -987,7 +987,11 @@ class Restore:
                 # It stops before it runs: the signal is there when it is let go of.
                 os.kill(task.pid, SIGSTOP)
             for tid in task.tids:
-                ptrace.detach(tid)
+                try:
+                    ptrace.detach(tid)
+                except ProcessLookupError:
+                    # Killed by somebody, as it could be a moment later. The others run already.
+                    log.warning(f"task {tid} was killed before it was let go of")
                 shop.skeletons.pop(tid)
 
 
