@@ -144,8 +144,7 @@ class Run:
 
     def reap_dumped(self) -> None:
         """Waits until the tree that was dumped is gone, with what it created meanwhile."""
-        new = set(collect_tree(os.getpid())) - self._before - set(self._dumped)
-        self.reap([*self._dumped, *(pid for pid in new if _session(pid) in self._sessions)])
+        self.reap(self._tree())
 
     def restore(self, images: Path, *options: str) -> None:
         pidfile = images / f"pid-{len(self._logs)}"
@@ -220,11 +219,18 @@ class Run:
         subprocess.run([str(INTERRUPT), *pids], check=True, capture_output=True, timeout=SECONDS)
 
     def kill(self) -> None:
-        """Ends the whole tree."""
-        tree = collect_tree(self.pid)
-        for pid in tree:
-            os.kill(pid, signal.SIGKILL)
-        self.reap(tree)
+        """Ends the whole tree, and what it creates meanwhile."""
+        self._dumped = collect_tree(self.pid)
+        self._sessions = {_session(pid) for pid in self._dumped}
+        while left := [pid for pid in self._tree() if _state(pid) not in ("Z", "X", "")]:
+            for pid in left:
+                _end(pid)
+        self.reap_dumped()
+
+    def _tree(self) -> list[int]:
+        """The dumped tree and all that has one of its sessions, wherever it is by now."""
+        new = set(collect_tree(os.getpid())) - self._before - set(self._dumped)
+        return [*self._dumped, *(pid for pid in new if _session(pid) in self._sessions)]
 
     def tell(self) -> None:
         (self.work / "go").touch()
@@ -279,10 +285,7 @@ class Run:
         """Ends all that is there because of this run."""
         while left := set(collect_tree(os.getpid())) - self._before:
             for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+                _end(pid)
             for pid in left:
                 try:
                     os.waitpid(pid, os.WNOHANG)
@@ -296,6 +299,21 @@ def _session(pid: int) -> int:
         return os.getsid(pid)
     except ProcessLookupError:
         return 0
+
+
+def _state(pid: int) -> str:
+    """As in /proc/PID/stat; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _end(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return  # it has ended by itself
 
 
 def alone(run: Run) -> None:

@@ -192,7 +192,7 @@ class _Collector:
             return
         for line in _read(f"/proc/{pid}/fdinfo/{fd}").splitlines():
             name, _, value = line.partition(":")
-            if name != "ino":
+            if name not in ("ino", "it_value"):  # the latter of a timerfd, which runs on
                 yield f"fd {fd} {name}", value.strip()
         if not number and not link.startswith("/proc/"):
             identity = f"ino {about.st_ino}" if about.st_nlink else "nameless"

@@ -36,7 +36,8 @@ NOT_INTERRUPTED = ("interrupted",)
 
 CASES = (
     # Threads and registers.
-    Case("counter", changes=True),
+    # What it writes after a dump that leaves it running does not match the images any more.
+    Case("counter", changes=True, not_in=("left-running-then-restored",)),
     Case("threads"),
     Case("threads200"),
     Case("thread_churn", changes=True),
@@ -78,12 +79,12 @@ CASES = (
     Case("altstack autodisarm"),
     Case("itimers"),
     Case("itimers fires"),
-    Case("blocked_sleep"),
-    Case("blocked_poll"),
-    Case("blocked_futex"),
+    Case("blocked_sleep", changes=True),
+    Case("blocked_poll", changes=True),
+    Case("blocked_futex", changes=True),
     Case("blocked_io"),
     Case("blocked_signals"),
-    Case("blocked_signals wait", not_in=NOT_INTERRUPTED),
+    Case("blocked_signals wait", changes=True, not_in=NOT_INTERRUPTED),
     # Memory.
     Case("anonymous"),
     Case("zero_pages"),
@@ -98,6 +99,7 @@ CASES = (
     Case("shared_file"),
     Case("shared_anonymous"),
     Case("gone_mappings"),
+    Case("gone_mappings replaced", changes=True),  # what is restored has other (deleted) names
     Case("moved_mappings"),
     Case("many_mappings"),
     Case("sparse"),
@@ -108,8 +110,9 @@ CASES = (
     Case("pipes"),
     Case("fifos"),
     Case("ghosts"),
-    Case("ghosts occupied", changes=True),  # the restored file has another (deleted) name
-    Case("ghosts link", options=("--link-remap",)),
+    Case("ghosts occupied", changes=True),  # likewise
+    # The link that --link-remap makes stays until a restore.
+    Case("ghosts link", options=("--link-remap",), not_in=("left-running",)),
     Case("opaths"),
     Case("devices"),
     Case("many_files"),
