@@ -20,6 +20,7 @@ from crtools.kinds.process.attributes import (
     PR_GET_SECUREBITS,
     PR_GET_THP_DISABLE,
     PR_GET_TID_ADDRESS,
+    PR_GET_TIMERSLACK,
     PR_GET_TSC,
     PR_MCE_KILL_DEFAULT,
     PR_MCE_KILL_GET,
@@ -48,6 +49,7 @@ class ThreadQuestions:
         self._death = program.reserve(8)
         program.call(SYS_prctl, PR_GET_PDEATHSIG, self._death, label="ask for its death signal")
         self._securebits = program.call(SYS_prctl, PR_GET_SECUREBITS)
+        self._slack = program.call(SYS_prctl, PR_GET_TIMERSLACK)
 
     def answers(self, executed: Executed, sp: int) -> ThreadAnswers:
         answers = ThreadAnswers()
@@ -55,16 +57,18 @@ class ThreadQuestions:
         answers.tid_address = int.from_bytes(executed.bytes(self._tid_address, 8), "little")
         answers.death_signal = int.from_bytes(executed.bytes(self._death, 4), "little")
         answers.securebits = executed.result(self._securebits)
+        answers.timer_slack = executed.result(self._slack)
         return answers
 
 
 class ThreadAnswers:
-    __slots__ = ("death_signal", "securebits", "stack", "tid_address")
+    __slots__ = ("death_signal", "securebits", "stack", "tid_address", "timer_slack")
 
     stack: ThreadSasEntry
     tid_address: int
     death_signal: int
     securebits: int
+    timer_slack: int  # nanoseconds
 
 
 class ProcessQuestions:

@@ -35,11 +35,11 @@ from crtools.kinds.process import (
     timers,
 )
 from crtools.procfs.auxv import read_auxv
-from crtools.procfs.files import explain
+from crtools.procfs.files import explain, read_task_file, unescape
 from crtools.procfs.maps import read_maps
 from crtools.procfs.pagemap import open_pagemap
 from crtools.procfs.smaps import VF_LF, VF_LO, read_smaps
-from crtools.procfs.status import read_status
+from crtools.procfs.status import parse_status
 from crtools.procfs.values import (
     read_coredump_filter,
     read_loginuid,
@@ -84,13 +84,14 @@ class Figures:
 class Collected:
     """What was seen of a process from outside, until its images are written."""
 
-    __slots__ = ("areas", "exe_id", "fdinfo", "fs", "vmas")
+    __slots__ = ("areas", "exe_id", "fdinfo", "fs", "threads", "vmas")
 
     vmas: list[Vma]
     areas: list[Area]
     exe_id: int
     fdinfo: list[FdinfoEntry]
     fs: FsEntry
+    threads: dict[int, tuple[bytes, Status]]  # by tid: name, ids and capabilities
 
 
 class MemoryFacts:
@@ -123,7 +124,7 @@ class TaskDump:
         self._pages_id = 0
         self._extra: bytes | None = None
         self._collected: dict[int, Collected] = {}
-        self._usual = scheduling.Scheduling(proc, os.getpid())
+        self._usual = scheduling.own_scheduling()
         self._usual_coredump = read_coredump_filter(proc, os.getpid())
         # The same questions for everybody: put together once.
         self._questions = Program()
@@ -143,8 +144,9 @@ class TaskDump:
         proc, pid = self._proc, process.pid
         if process.zombie:
             return
-        self._check(process)
         collected = self._collected[pid] = Collected()
+        collected.threads = self._read_threads(process)
+        self._check(process, collected)
         collected.vmas = vmas = read_maps(proc, pid)
         facts = list(read_smaps(proc, pid))
         collected.areas = area_kinds.collect_areas(
@@ -224,18 +226,23 @@ class TaskDump:
             membarrier_registration_mask=about.membarrier or None,
         )
         memory_facts = MemoryFacts(areas, future)
+        own_entries: list[CrtoolsTaskEntry] = []
         for tracee, answers, slept in zip(process.tracees, threads, restarts, strict=True):
             first_thread = tracee is process.tracees[0]
-            status = process.status if first_thread else read_status(proc, pid, tracee.tid)
-            own = scheduling.Scheduling(proc, tracee.tid)
+            own = scheduling.Scheduling(tracee.tid, answers.timer_slack)
             core = CoreEntry(
                 mtype=CoreEntryMarch.X86_64,
                 thread_info=self._thread_info(tracee, answers),
                 tc=task if first_thread else None,
-                thread_core=self._thread_core(process, tracee, answers, status, own),
+                thread_core=self._thread_core(tracee, answers, collected.threads[tracee.tid], own),
             )
             store.write("core", [core], id=tracee.tid)
-            self._dump_own(process, tracee, own, slept, memory_facts if first_thread else None)
+            facts = memory_facts if first_thread else None
+            more = self._dump_own(process, tracee, own, slept, facts)
+            if more is not None:
+                own_entries.append(more)
+        if own_entries:
+            store.write("crtools-task", own_entries, id=pid)
         self._figures.write_us += (time.monotonic_ns() - started) // 1000
         self._figures.tasks += 1
         self._figures.threads += len(process.tracees)
@@ -271,7 +278,7 @@ class TaskDump:
         self._figures.tasks += 1
 
     def _thread_info(self, tracee: Tracee, answers: ThreadAnswers) -> ThreadInfoX86:
-        xstate = ptrace.register_set(tracee.tid, ptrace.NT_X86_XSTATE, 16384)
+        xstate = ptrace.xstate(tracee.tid)
         self._extra = registers.dump_extra(xstate)
         return registers.dump_registers(
             restart.image_registers(tracee.home),
@@ -287,9 +294,9 @@ class TaskDump:
         own: scheduling.Scheduling,
         slept: RestartEntry | None,
         memory: MemoryFacts | None,
-    ) -> None:
+    ) -> CrtoolsTaskEntry | None:
         """What CRIU's schema has no field for: an image of our own, where there is any of it."""
-        entry = own.own_image(self._usual) or CrtoolsTaskEntry()
+        entry = own.own_image(self._usual)
         entry.restart = [slept] if slept else []
         if memory is not None:
             entry.anon_names = memory.names
@@ -303,8 +310,7 @@ class TaskDump:
             dump_filter = read_coredump_filter(self._proc, process.pid)
             if dump_filter != self._usual_coredump:
                 entry.coredump_filter = dump_filter
-        if entry != CrtoolsTaskEntry():
-            self._store.write("crtools-task", [entry], id=tracee.tid)
+        return entry if entry != CrtoolsTaskEntry(tid=tracee.tid) else None
 
     def _mapped_file(self, pid: int, vma: Vma) -> tuple[int, int]:
         """The file behind a mapping, and how it was opened: the link's mode tells
@@ -316,9 +322,27 @@ class TaskDump:
             raise explain(error, self._proc, pid, None, link) from error
         return self._files.add_path(pid, link), os.O_RDWR if mode & 0o200 else os.O_RDONLY
 
-    def _check(self, process: Process) -> None:
+    def _read_threads(self, process: Process) -> dict[int, tuple[bytes, Status]]:
+        """Name and status of each thread; threads of equal ids, capabilities and seccomp share
+        one status, since to read it all takes longer than the rest of a thread's dump."""
+        known: dict[tuple[bytes, bytes], Status] = {}
+        threads: dict[int, tuple[bytes, Status]] = {}
+        for tracee in process.tracees:
+            if len(process.tracees) == 1:
+                return {tracee.tid: (process.status.name, process.status)}
+            text = read_task_file(self._proc, process.pid, "status", tracee.tid)
+            ids = text[text.find(b"\nUid:") : text.find(b"\nNStgid:")]
+            capabilities = text[text.find(b"\nCapInh:") : text.find(b"\nSpeculation")]
+            if (ids, capabilities) not in known:
+                known[ids, capabilities] = parse_status(text)
+            name = unescape(text[text.find(b"\t") + 1 : text.find(b"\n")])
+            threads[tracee.tid] = name, known[ids, capabilities]
+        return threads
+
+    def _check(self, process: Process, collected: Collected) -> None:
         """Refuses what is not carried yet, by name, before anything runs in the process."""
-        status, name = process.status, process.name
+        name = process.name
+        status = max([s for _, s in collected.threads.values()], key=lambda s: s.seccomp)
         if status.seccomp:
             raise UnsupportedObject(
                 f"Cannot dump {name}: it has a seccomp filter"
@@ -370,10 +394,9 @@ class TaskDump:
 
     def _thread_core(
         self,
-        process: Process,
         tracee: Tracee,
         answers: ThreadAnswers,
-        status: Status,
+        known: tuple[bytes, Status],
         own: scheduling.Scheduling,
     ) -> ThreadCoreEntry:
         head = bytearray(16)
@@ -391,8 +414,8 @@ class TaskDump:
             sas=answers.stack,
             pdeath_sig=answers.death_signal or None,
             signals_p=signals.pending(tracee.tid, shared=False),
-            creds=credentials.credentials(status, answers.securebits),
-            comm=status.name.decode(errors="surrogateescape"),
+            creds=credentials.credentials(known[1], answers.securebits),
+            comm=known[0].decode(errors="surrogateescape"),
             rseq_entry=RseqEntry(rseq_abi_pointer=rseq[0], rseq_abi_size=rseq[1], signature=rseq[2])
             if rseq and rseq[0]
             else None,

@@ -226,8 +226,8 @@ IMAGES = (
     _k("bpfmap-file", "bpfmap-file.img", "BPFMAP_FILE", 0x57506142, "bpfmap_file:BpfmapFileEntry"),
 
     # Our own: state that the schema has no field for. Other tools leave these files alone.
-    _one("crtools-task", "crtools-task-%u.img", "CRTOOLS_TASK", 0x43520001,
-         "crtools:CrtoolsTaskEntry"),
+    _k("crtools-task", "crtools-task-%u.img", "CRTOOLS_TASK", 0x43520001,
+       "crtools:CrtoolsTaskEntry"),
 )
 # fmt: on
 

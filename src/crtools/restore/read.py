@@ -101,8 +101,8 @@ def _read_task(store: ImageStore, entry: PstreeEntry) -> TaskImages:
     for tid in [pid, *[tid for tid in entry.threads if tid != pid]]:
         images.cores[tid] = core if tid == pid else store.read_one("core", tid)
         _check_core(images, tid)
-        if store.has("crtools-task", tid):
-            images.own[tid] = store.read_one("crtools-task", tid)
+    if store.has("crtools-task", pid):
+        images.own = {entry.tid: entry for entry in store.read("crtools-task", pid)}
     # Older sets have the ids in the core image.
     images.ids = core.ids if core.ids is not None else store.read_one("ids", pid)
     images.mm = store.read_one("mm", pid)

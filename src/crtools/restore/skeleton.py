@@ -163,7 +163,7 @@ class Workshop:
         tracee = skeleton.tracee
         tracee.stop()
         tracee.home = arch.unpack(ptrace.registers(pid))
-        self.xstate = ptrace.register_set(pid, ptrace.NT_X86_XSTATE, 16384)
+        self.xstate = ptrace.xstate(pid)
         tracee.set_mask(ptrace.ALL_SIGNALS)
         # Its own system call instruction, wherever it has come to: perhaps not to its pause yet.
         # 24: e_entry of linux/elf.h Elf64_Ehdr.

@@ -85,6 +85,17 @@ def set_registers(tid: int, value: bytes) -> None:
     set_register_set(tid, NT_PRSTATUS, value)
 
 
+def xstate(tid: int) -> bytes:
+    """NT_X86_XSTATE: its size is the same for every task of a host, and found once."""
+    global _xstate_bytes
+    content = register_set(tid, NT_X86_XSTATE, _xstate_bytes)
+    _xstate_bytes = len(content)
+    return content
+
+
+_xstate_bytes = 16384
+
+
 def register_set(tid: int, kind: int, room: int) -> bytes:
     buffer = bytearray(room)
     vector = bytearray(_IOVEC.pack(address_of(buffer), room))

@@ -29,6 +29,7 @@ _uint32_1 = field(1, "uint32")
 _uint32_6 = field(6, "uint32")
 _uint32_7 = field(7, "uint32")
 _uint32_11 = field(11, "uint32")
+_uint32_12 = field(12, "uint32")
 _uint64_1 = field(1, "uint64")
 _uint64_2 = field(2, "uint64")
 _uint64_4 = field(4, "uint64")
@@ -191,8 +192,8 @@ class AnonNameEntry(Message):
 
 
 class CrtoolsTaskEntry(Message):
-    """crtools-task-%u.img: state of one thread; what belongs to the process stands with its
-    leader."""
+    """crtools-task-%u.img, by process: an entry for each thread of which there is something to
+    say; what belongs to the process stands with its first thread."""
 
     __slots__ = (
         "xstate",
@@ -206,6 +207,7 @@ class CrtoolsTaskEntry(Message):
         "stop_unread",
         "lock_on_fault",
         "lock_future",
+        "tid",
     )
 
     NAME = "crtools_task_entry"
@@ -221,6 +223,7 @@ class CrtoolsTaskEntry(Message):
         (9, "stop_unread", "optional", "bool", None, None, None),
         (10, "lock_on_fault", "repeated", "uint64", None, None, "hex"),
         (11, "lock_future", "optional", "uint32", None, None, None),
+        (12, "tid", "required", "uint32", None, None, None),
     )
 
     def __init__(
@@ -237,6 +240,7 @@ class CrtoolsTaskEntry(Message):
         stop_unread: bool | None = None,
         lock_on_fault: Sequence[int] = (),
         lock_future: int | None = None,
+        tid: int,
         unknown: bytes = b"",
     ) -> None:
         self.xstate = xstate
@@ -250,6 +254,7 @@ class CrtoolsTaskEntry(Message):
         self.stop_unread = stop_unread
         self.lock_on_fault = lock_on_fault
         self.lock_future = lock_future
+        self.tid = tid
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -267,6 +272,7 @@ class CrtoolsTaskEntry(Message):
                     b"" if self.stop_unread is None else _bool_9[self.stop_unread],
                     *map(_uint64_10.__getitem__, self.lock_on_fault),
                     b"" if self.lock_future is None else _uint32_11[self.lock_future],
+                    _uint32_12[self.tid],
                     self.unknown,
                 ]
             )
@@ -286,6 +292,7 @@ class CrtoolsTaskEntry(Message):
         stop_unread: Any = None
         lock_on_fault: Any = ()
         lock_future: Any = None
+        tid: Any = None
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -374,6 +381,12 @@ class CrtoolsTaskEntry(Message):
                 if lock_future > 127:
                     lock_future, at = read_varint32(buf, at, lock_future)
                 tag = buf[at] if at < stop else 0
+            if tag == 96:
+                tid = buf[at + 1]
+                at += 2
+                if tid > 127:
+                    tid, at = read_varint32(buf, at, tid)
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -388,7 +401,10 @@ class CrtoolsTaskEntry(Message):
         new.stop_unread = stop_unread
         new.lock_on_fault = lock_on_fault
         new.lock_future = lock_future
+        new.tid = tid
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)
+        if tid is None:
+            require(new, begin)
         return new

@@ -12,7 +12,6 @@ import struct
 from crtools.abi import kernel
 from crtools.errors import TaskVanished, UnsupportedObject
 from crtools.images.messages.crtools import CrtoolsTaskEntry
-from crtools.procfs.values import read_timerslack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 
 SYS_prctl, SYS_sched_setaffinity, SYS_sched_getaffinity = 157, 203, 204
 SYS_ioprio_set, SYS_ioprio_get, SYS_sched_setattr, SYS_sched_getattr = 251, 252, 314, 315
-PR_SET_TIMERSLACK = 29
+SYS_gettid = 186
+PR_SET_TIMERSLACK, PR_GET_TIMERSLACK = 29, 30
 IOPRIO_WHO_PROCESS = 1
 SCHED_DEADLINE, SCHED_EXT = 6, 7
 RESET_ON_FORK = 1
@@ -32,9 +32,10 @@ _MASK_BYTES = 1024
 class Scheduling:
     """Policy, nice value, real-time priority, and what only our own image has a place for."""
 
-    __slots__ = ("affinity", "io_priority", "nice", "policy", "priority", "slack")
+    __slots__ = ("affinity", "io_priority", "nice", "policy", "priority", "slack", "tid")
 
-    def __init__(self, proc: int, tid: int) -> None:
+    def __init__(self, tid: int, slack: int) -> None:
+        """`slack` is PR_GET_TIMERSLACK, which only the task itself is told without privilege."""
         buffer = bytearray(_ATTR.size)
         result = kernel.raw(SYS_sched_getattr, tid, kernel.address_of(buffer), _ATTR.size, 0)
         if result < 0:
@@ -51,17 +52,22 @@ class Scheduling:
         size = kernel.raw(SYS_sched_getaffinity, tid, _MASK_BYTES, kernel.address_of(mask))
         self.affinity = bytes(mask[: max(size, 0)]).rstrip(b"\0")
         self.io_priority = max(kernel.raw(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid), 0)
-        self.slack = read_timerslack(proc, tid)
+        self.slack = slack
+        self.tid = tid
 
-    def own_image(self, usual: Scheduling) -> CrtoolsTaskEntry | None:
+    def own_image(self, usual: Scheduling) -> CrtoolsTaskEntry:
         """What differs from the tool's own, which a restored task starts with elsewhere too."""
-        entry = CrtoolsTaskEntry(
+        return CrtoolsTaskEntry(
+            tid=self.tid,
             timer_slack=self.slack if self.slack != usual.slack else None,
             cpu_affinity=self.affinity if self.affinity != usual.affinity else None,
             io_priority=self.io_priority if self.io_priority != usual.io_priority else None,
         )
-        different = (entry.timer_slack, entry.cpu_affinity, entry.io_priority)
-        return entry if any(value is not None for value in different) else None
+
+
+def own_scheduling() -> Scheduling:
+    """The tool's own."""
+    return Scheduling(kernel.raw(SYS_gettid), kernel.raw(SYS_prctl, PR_GET_TIMERSLACK))
 
 
 def build_scheduling(
