@@ -12,6 +12,7 @@ import sys
 # command ends before they could matter.
 gc.disable()
 
+cache = None
 if not __package__:
     packages = __file__.rpartition("/crtools/")[0]
     prefix = sys.executable.rpartition("/bin/")[0]
@@ -31,7 +32,12 @@ if not __package__:
         except ModuleNotFoundError:
             sys.exit(f"crtools: cffi is not installed for {sys.executable}.\nTry: pip install cffi")
 
-from crtools.cli.main import main
+    from crtools.codecache import CodeCache
+
+    cache = CodeCache(f"{packages}/crtools")
+    sys.meta_path.insert(0, cache)
+
+from crtools.cli.main import main  # noqa: E402
 
 status = main()
 try:
@@ -39,5 +45,7 @@ try:
     sys.stderr.flush()
 except OSError:
     status = status or 1  # nobody reads what we say: do not call that a success
+if cache is not None and status == 0:
+    cache.update()
 # Without tearing the interpreter down, which takes longer than it is worth.
 os._exit(status)

@@ -31,7 +31,8 @@ def lay_out(prefix: Path, packages: str, *, cffi: bool = True) -> Path:
     """A prefix with the real launcher, an interpreter and a package in `packages`."""
     package = prefix / packages / "crtools"
     (package / "cli").mkdir(parents=True)
-    shutil.copy(ROOT / "src/crtools/__main__.py", package)
+    for name in ("__main__.py", "codecache.py"):
+        shutil.copy(ROOT / "src/crtools" / name, package)
     (package / "__init__.py").touch()
     (package / "cli/__init__.py").touch()
     (package / "cli/main.py").write_text(MAIN)
