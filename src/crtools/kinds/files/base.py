@@ -118,6 +118,14 @@ class FilePlanner:
     def check(self, root: int) -> None:
         """Compares with what exists below the directory `root`. Raises RestoreConflict."""
 
+    def name(self, file: PlannedFile) -> str:
+        """What errors call a file of this kind: "/var/log/x", "pipe 40213"."""
+        raise NotImplementedError
+
+    def owner(self, file: PlannedFile) -> tuple[FownEntry, int]:
+        """Whom the kernel signals about it, and its O_* flags."""
+        return file.message.fown, file.message.flags
+
 
 class DumpContext:
     """The whole dump, as kinds see it."""

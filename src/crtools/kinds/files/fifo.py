@@ -28,6 +28,7 @@ from crtools.kinds.files.pipe_buffer import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.regfile import RegFileEntry
     from crtools.kinds.files.base import (
         DumpContext,
@@ -129,6 +130,13 @@ class FifoPlanner(FilePlanner):
                 )
                 # Once: whoever opens the fifo first fills it and keeps it open.
                 content = Content()
+
+    def name(self, file: PlannedFile) -> str:
+        return self._path_of(file).name
+
+    def owner(self, file: PlannedFile) -> tuple[FownEntry, int]:
+        entry = self._path_of(file)
+        return entry.fown, entry.flags
 
     def _path_of(self, file: PlannedFile) -> RegFileEntry:
         entry = self.context.regular(file.message.regf_id)

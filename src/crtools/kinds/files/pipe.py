@@ -121,6 +121,9 @@ class PipePlanner(FilePlanner):
                 Making(self.context, table, number, files, contents.get(number) or Content()),
             )
 
+    def name(self, file: PlannedFile) -> str:
+        return f"pipe {file.message.pipe_id}"
+
     def _maker(self, files: list[PlannedFile]) -> Table:
         """All open files of a pipe are made by one process: that which keeps most of them, so
         that few have to be parked."""

@@ -119,7 +119,7 @@ class FilesPlan(PlanContext):
         for file in self.files.values():
             if len(file.users) > 1:
                 self._duplicates.setdefault(file.pid, []).append(file)
-            owner, flags = self._owner_and_flags(file)
+            owner, flags = self._planners[file.type].owner(file)
             if owner.pid or owner.signum or flags & FASYNC:
                 self._owned.setdefault(file.users[0][0], []).append(file)
 
@@ -191,11 +191,7 @@ class FilesPlan(PlanContext):
 
     def name_of(self, file: PlannedFile) -> str:
         """A path, "pipe 40213"."""
-        if file.type == FdTypes.REG:
-            return self.path_of(file.id)
-        if file.type == FdTypes.FIFO:
-            return self.path_of(file.message.regf_id)
-        return f"pipe {file.message.pipe_id}"
+        return self._planners[file.type].name(file)
 
     # --- Numbers ---
 
@@ -259,6 +255,8 @@ class FilesPlan(PlanContext):
                 continue
             if held is None or id not in held:
                 check_path(entry, root, validation=validation, rwx=rwx)
+        for planner in self._planners.values():
+            planner.check(root)
         self.check_numbers()
 
     def _is_of_task(self, name: str) -> bool:
@@ -427,17 +425,11 @@ class FilesPlan(PlanContext):
     def _plan_owners(self, pid: int, programs: Programs, *, late: bool) -> None:
         for file in self._owned.get(pid, ()):
             fd = file.users[0][1]
-            owner, flags = self._owner_and_flags(file)
+            owner, flags = self._planners[file.type].owner(file)
             is_thread = owner.pid_type == F_OWNER_TID and owner.pid not in self.tables
             if (is_thread and owner.pid != 0) != late:
                 continue
             self._plan_owner(programs, file, fd, owner, flags)
-
-    def _owner_and_flags(self, file: PlannedFile) -> tuple[FownEntry, int]:
-        message = file.message
-        if file.type == FdTypes.FIFO:
-            message = self._regular[message.regf_id]
-        return message.fown, message.flags
 
     def _plan_owner(
         self, programs: Programs, file: PlannedFile, fd: int, owner: FownEntry, flags: int

@@ -87,6 +87,10 @@ class RegularPlanner(FilePlanner):
         check_entry(file.message)
         self.files.append(file)
 
+    def name(self, file: PlannedFile) -> str:
+        path: str = file.message.name
+        return path
+
     def place(self) -> None:
         choose_place(self.context, self.files)
         for file in self.files:
