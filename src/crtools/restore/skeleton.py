@@ -38,6 +38,8 @@ SCRATCH_BYTES = 1 << 20
 SKELETON_CALL = 5  # agent/skeleton.S: from its start to its system call instruction
 OPTIONS = ptrace.PTRACE_O_TRACESYSGOOD | ptrace.PTRACE_O_EXITKILL
 SIGKILL, SIGSTOP = 9, 19
+# CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
+THREAD_FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000
 
 
 class Skeleton:

@@ -1,0 +1,353 @@
+"""The tree and its memory: phase 1. Parents are filled before they beget their children, so that
+what relatives share copy-on-write is shared again."""
+
+from __future__ import annotations
+
+import os
+
+from crtools.abi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_THP_DISABLE, PR_SET_VMA
+from crtools.abi.x86_64 import (
+    SYS_close,
+    SYS_exit,
+    SYS_exit_group,
+    SYS_mlockall,
+    SYS_munmap,
+    SYS_openat,
+    SYS_prctl,
+    SYS_setpgid,
+    SYS_setsid,
+    SYS_wait4,
+)
+from crtools.agent.program import Program
+from crtools.errors import RemoteSyscallError
+from crtools.images.messages.crtools import CrtoolsTaskEntry
+from crtools.kinds.memory import layout
+from crtools.kinds.memory.mm import build_mm
+from crtools.kinds.process import attributes, registers, relations
+from crtools.restore.conflict import explain_pid
+from crtools.restore.script import PROCESS_BYTES, Script
+from crtools.restore.skeleton import SCRATCH_BYTES, THREAD_FLAGS, THREAD_ROOM
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.agent.program import Ref
+    from crtools.agent.slot import Executed
+    from crtools.kinds.process.relations import Step
+    from crtools.model.options import Options
+    from crtools.restore.plan import Plan
+    from crtools.restore.read import TaskImages
+    from crtools.restore.skeleton import Workshop
+
+WALL = 0x40000000  # __WALL, linux/wait.h
+
+
+class TreeBuilder:
+    """Makes all processes and gives them their memory."""
+
+    def __init__(self, proc: int, plan: Plan, options: Options, shop: Workshop) -> None:
+        self.proc = proc
+        self.plan = plan
+        self.options = options
+        self.shop = shop
+        self.compared = 0
+        self.copied = 0
+        self.merges: dict[int, list[tuple[int, Ref]]] = {}
+        self.helped: dict[int, tuple[layout.Content, ...]] = {}
+        self.contents_at: dict[int, int] = {}  # of those: the first program that reads
+
+    def create_shared(self) -> int:
+        pages = 0
+        for shared in self.plan.shared.values():
+            head, *entries = self.plan.store.read("pagemap-shmem", shared.inode.shmid)
+            pages += shared.create(self.proc, self.plan.store, entries, head.pages_id)
+        return pages
+
+    def create_tree(self) -> None:
+        plan, shop = self.plan, self.shop
+        for steps in plan.relations.rounds():
+            programs: dict[int, list[Program]] = {}
+            born: list[int] = []
+            reaped: list[int] = []
+            root: int | None = None
+            for by, own in steps.items():
+                program = Program()
+                for step in own:
+                    if by == relations.TOOL:
+                        root = step.pid
+                        continue
+                    self._build_step(program, step)
+                    if step.kind == relations.CLONE:
+                        born.append(step.pid)
+                    if step.kind == relations.EXIT:
+                        reaped.append(by)
+                if program.count:
+                    programs[by] = [program]
+            if root is not None:
+                self._create_root(root)
+                self._check_xstate()
+            self._run_round(programs, born, reaped)
+            memory: dict[int, list[Program]] = {}
+            for pid in [*([root] if root is not None else []), *born]:
+                task = plan.by_pid.get(pid)
+                if task is not None and not task.zombie:
+                    memory[pid] = self._build_memory(task)
+            if self.helped:
+                results = self._fill_with_helpers(memory)
+            else:
+                results = shop.run(memory)
+            self._count_merges(results)
+
+    def _create_root(self, pid: int) -> None:
+        options = self.options
+        cores = self.plan.by_pid[pid].cores.values()
+        # A root that is signalled at its parent's end must not be the child of a tool that ends.
+        signalled = any(core.thread_core and core.thread_core.pdeath_sig for core in cores)
+        self.shop.create_root(
+            pid,
+            self.plan.store.fd,
+            sibling=options.restore_sibling,
+            orphan=signalled and options.restore_detached and not options.restore_sibling,
+        )
+
+    def _fill_with_helpers(self, memory: dict[int, list[Program]]) -> dict[int, list[Executed]]:
+        """Maps everything first, then lets a second thread of large processes read its half."""
+        shop, plan = self.shop, self.plan
+        fills: dict[int, list[Program]] = {}
+        for pid in self.helped:
+            begin = self.contents_at[pid]
+            fills[pid] = memory[pid][begin:]
+            memory[pid] = memory[pid][:begin]
+        results = shop.run(memory)
+        begetting: dict[int, list[Program]] = {}
+        for pid in self.helped:
+            program = Program()
+            shop.build_clone(program, pid, plan.workers[pid][1], flags=THREAD_FLAGS)
+            begetting[pid] = [program]
+        helpers = {pid: plan.workers[pid][1] for pid in self.helped}
+        shop.run(begetting)
+        shop.adopt(helpers.values())
+        both = dict(fills)
+        for pid, tid in helpers.items():
+            name = f"pages-{plan.by_pid[pid].space.pages_id}.img".encode() + b"\0"
+            script = Script(THREAD_ROOM // 2)
+            half = self.helped[pid]
+            for first in range(0, len(half), 200):
+                program = script.program(THREAD_ROOM // 3)
+                image = self._open_image(program, name)
+                layout.build_fill(program, image, half[first : first + 200])
+                program.call(SYS_close, image)
+            both[tid] = script.programs
+        for pid, done in shop.run(both).items():
+            if pid in results:
+                results[pid] += done
+            else:
+                results[pid] = done
+        for tid in helpers.values():
+            program = Program()
+            program.call(SYS_exit, 0)
+            shop.skeletons[tid].slot.post(program)
+            shop.forget(tid)
+        self.helped.clear()
+        return results
+
+    def _check_xstate(self) -> None:
+        """Whether this CPU can hold all threads' registers: a skeleton tells their layout."""
+        template = self.shop.xstate
+        for task in self.plan.alive:
+            for tid, core in task.cores.items():
+                own = task.own.get(tid)
+                if core.thread_info is not None:
+                    registers.build_xstate(core.thread_info, template, own.xstate if own else None)
+
+    def _run_round(
+        self, programs: dict[int, list[Program]], born: list[int], gone: list[int]
+    ) -> None:
+        shop = self.shop
+        leaving = set(gone)
+        stay = {pid: queue for pid, queue in programs.items() if pid not in leaving}
+        for pid in gone:
+            shop.skeletons[pid].slot.post(programs[pid][0])
+        for pid in gone:
+            shop.forget(pid)
+        try:
+            shop.run(stay)
+        except RemoteSyscallError as error:
+            if error.call == "clone3":
+                failed = int(error.what.rsplit(" ", 1)[1])
+                raise explain_pid(self.proc, failed, error.errno) from error
+            raise
+        shop.adopt(born)
+
+    def _build_step(self, program: Program, step: Step) -> None:
+        if step.kind == relations.CLONE:
+            flags = 0x8000 if step.clone_parent else 0  # CLONE_PARENT
+            self.shop.build_clone(
+                program,
+                step.pid,
+                step.pid,
+                flags=flags,
+                exit_signal=0 if step.clone_parent else step.exit_signal,
+            )
+        elif step.kind == relations.SETSID:
+            program.call(SYS_setsid, label="begin its session")
+        elif step.kind == relations.SETPGID:
+            program.call(
+                SYS_setpgid, step.pid, step.pgid, label=f"move {step.pid} to group {step.pgid}"
+            )
+        elif step.kind == relations.SUBREAPER:
+            program.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, int(step.on), 0, 0, 0)
+        elif step.kind == relations.EXIT:
+            program.call(SYS_exit_group, 0)
+        elif step.kind == relations.REAP:
+            program.call(
+                SYS_wait4, step.pid, 0, WALL, 0, expect=2, expected=step.pid, label="reap a helper"
+            )
+
+    def _build_memory(self, task: TaskImages) -> list[Program]:
+        plan, change = self.plan, self.plan.changes[task.pid]
+        script = Script()
+        hole, end = plan.hole, plan.hole + self.shop.length
+        if plan.begetter.get(task.pid, 0):
+            for start, stop in change.unmap:
+                script.program(200).call(
+                    SYS_munmap, start, stop - start, label=f"unmap {start:x}-{stop:x}"
+                )
+        else:
+            program = script.program()
+            program.call(SYS_munmap, 0, hole, label="unmap what it began with")
+            program.call(SYS_munmap, end, layout.TASK_SIZE - end, label="unmap what it began with")
+        if change.vdso is not None:
+            layout.build_vdso(script.program(200), change.vdso)
+        filled = {vma.start for vma in change.map if _has_content(task.space, vma.start, vma.end)}
+        at = 0
+        while at < len(change.map):
+            program = script.program(PROCESS_BYTES // 2)
+            opener = layout.FileOpener(program, self._open_mapped)
+            while at < len(change.map) and program.size < PROCESS_BYTES - 4096:
+                vma = change.map[at]
+                layout.build_map(program, vma, vma.start in filled, opener, task.name)
+                at += 1
+            opener.close()
+        for start, stop in change.open_up:
+            script.program(200).call(
+                layout.SYS_mprotect, start, stop - start, 7, label=f"open {start:x}-{stop:x}"
+            )
+        for start, stop in change.drop:
+            script.program(200).call(
+                layout.SYS_madvise,
+                start,
+                stop - start,
+                layout.MADV_DONTNEED,
+                label=f"drop {start:x}-{stop:x}",
+            )
+        self._build_contents(task, change, script)
+        for address, code in plan.patches.get(task.pid, ()):
+            program = script.program(200)
+            program.copy(address, program.put(code), len(code))
+        return script.programs
+
+    def _build_contents(self, task: TaskImages, change: layout.Changes, script: Script) -> None:
+        name = f"pages-{task.space.pages_id}.img".encode() + b"\0"
+        merges: list[tuple[int, Ref]] = self.merges.setdefault(task.pid, [])
+        step = 2000
+        fill = change.fill
+        if task.pid in self.plan.workers:
+            fill, self.helped[task.pid] = layout.halve(fill)
+            # The helper reads at the same time as these programs: all must be mapped before.
+            self.contents_at[task.pid] = len(script.programs)
+            script.fresh()
+        for first in range(0, len(fill), step):
+            program = script.program(PROCESS_BYTES // 2)
+            image = self._open_image(program, name)
+            layout.build_fill(program, image, fill[first : first + step])
+            program.call(SYS_close, image)
+        for first in range(0, len(change.merge), step):
+            program = script.program(PROCESS_BYTES // 2)
+            image = self._open_image(program, name)
+            contents = change.merge[first : first + step]
+            self.compared += sum([c.end - c.start for c in contents]) >> 12
+            refs = layout.build_merge(program, image, contents, self.shop.scratch, SCRATCH_BYTES)
+            merges += [(len(script.programs) - 1, ref) for ref in refs]
+            program.call(SYS_close, image)
+
+    def _open_image(self, program: Program, name: bytes) -> Ref:
+        return program.call(
+            SYS_openat,
+            self.shop.directory,
+            program.put(name),
+            os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC,
+            0,
+            label=f"open {name[:-1].decode()}",
+        )
+
+    def _open_mapped(self, program: Program, file_id: int, flags: int) -> Ref:
+        shared = self.plan.shared.get(file_id)
+        if shared is None:
+            return self.plan.files.plan_open(program, file_id, flags)
+        path = program.put(f"/proc/{os.getpid()}/fd/{shared.fd}".encode() + b"\0")
+        return program.call(
+            SYS_openat, -100, path, os.O_RDWR | os.O_CLOEXEC, 0, label="open shared memory"
+        )
+
+    def _count_merges(self, results: dict[int, list[Executed]]) -> None:
+        for pid, executed in results.items():
+            last = len(executed) - 1
+            for index, ref in self.merges.get(pid, ()):
+                # Results of earlier programs are overwritten; trees that large are counted whole.
+                self.copied += executed[index].result(ref) if index == last else 0
+
+    def finish_memory(self) -> None:
+        """Protections, advice, locks, layout: when the last child has been begotten."""
+        scripts: dict[int, list[Program]] = {}
+        for task in self.plan.alive:
+            script = Script()
+            own = task.own.get(task.pid) or CrtoolsTaskEntry(tid=task.pid)
+            change = self.plan.changes[task.pid]
+            filled = {c.start for c in change.map if _has_content(task.space, c.start, c.end)}
+            kept = {vma.start for vma in change.keep}
+            vmas = [v for v in task.space.vmas if not v.status & (1 << 3 | 1 << 12)]
+            for first in range(0, len(vmas), 500):
+                part = task.space.but(vmas=tuple(vmas[first : first + 500]))
+                layout.build_protections(
+                    script.program(200_000), part, filled, kept, set(own.lock_on_fault)
+                )
+            for name in own.anon_names:
+                program = script.program(1000)
+                text = program.put(bytes(name.name) + b"\0")
+                program.call(
+                    SYS_prctl,
+                    PR_SET_VMA,
+                    0,
+                    name.start,
+                    name.end - name.start,
+                    text,
+                    label=f"name {name.start:x}",
+                )
+            program = script.program(4000)
+            # Before files are opened: lseek on an open file of /proc already prints its text.
+            attributes.build_name(program, task.task.comm)
+            exe = self.plan.files.plan_open(program, task.mm.exe_file_id, os.O_RDONLY)
+            build_mm(program, task.mm, exe)
+            program.call(SYS_close, exe)
+            if task.mm.thp_disabled:
+                program.call(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0)
+            attributes.build_membarrier(program, task.task.membarrier_registration_mask)
+            program.call(SYS_close, self.shop.directory)
+            if own.lock_future:
+                # Without MCL_CURRENT: what is there already has its own locks.
+                program.call(SYS_mlockall, own.lock_future, label="lock what is mapped later")
+            scripts[task.pid] = script.programs
+        self.shop.run(scripts)
+
+
+def _has_content(space: layout.Space, start: int, end: int) -> bool:
+    """Whether any page of the range is in the image; contents are ascending."""
+    contents = space.contents
+    low, high = 0, len(contents)
+    while low < high:
+        middle = (low + high) // 2
+        if contents[middle].end <= start:
+            low = middle + 1
+        else:
+            high = middle
+    return low < len(contents) and contents[low].start < end

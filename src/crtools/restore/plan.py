@@ -1,0 +1,193 @@
+"""What a restore will do, from images alone: pure but for a look at this kernel's own vDSO."""
+
+from __future__ import annotations
+
+import os
+
+from crtools.errors import ImageError
+from crtools.images.messages.fdinfo import FdTypes
+from crtools.kinds.files.plan import FilesPlan
+from crtools.kinds.memory import layout, vdso
+from crtools.kinds.memory.shared import SharedObject
+from crtools.kinds.process import registers, relations
+from crtools.procfs.files import open_proc
+from crtools.restore.read import TaskImages, read_tasks
+from crtools.restore.skeleton import Workshop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crtools.images.messages.core import CoreEntry
+    from crtools.images.store import ImageStore
+    from crtools.kinds.process.relations import RelationsPlan
+    from crtools.model.options import Options
+
+VDSO_ROOM = 64 << 10
+# From so many bytes on, reading with two threads is faster than the second one's making.
+WORKER_FROM = 16 << 20
+
+
+class Plan:
+    """What a restore will do, from images alone: no process is touched in making it."""
+
+    def __init__(self, store: ImageStore, options: Options) -> None:
+        self.store = store
+        self.options = options
+        self.tasks = read_tasks(store)
+        self.by_pid = {task.pid: task for task in self.tasks}
+        self.alive = [task for task in self.tasks if not task.zombie]
+        self.threads = [(task.pid, tid) for task in self.alive for tid in task.tids]
+        self.relations: RelationsPlan = relations.plan_relations(
+            [
+                relations.Relation(
+                    pid=task.pid,
+                    ppid=task.entry.ppid,
+                    pgid=task.entry.pgid,
+                    sid=task.entry.sid,
+                )
+                for task in self.tasks
+            ],
+            outer_pgid=os.getpgrp() if options.shell_job else 0,
+            is_free=_is_free,
+        )
+        self.files = FilesPlan(store, [(task.pid, task.fdinfo) for task in self.alive], options)
+        self.shared = _read_shared(store, self.alive)
+        self.begetter: dict[int, int] = {}
+        for step in self.relations.steps:
+            if step.kind == relations.CLONE:
+                self.begetter[step.pid] = step.memory
+        everybody = [
+            *self.threads,
+            *[(task.pid, task.pid) for task in self.tasks if task.zombie],
+            *[(pid, pid) for pid in self.relations.helpers],
+        ]
+        self.everybody = everybody
+        self.workers = self._plan_workers()
+        room = Workshop.room([*everybody, *self.workers.values()])
+        spaces = [task.space for task in self.alive]
+        # The last pages of the hole are for a vDSO that does not fit in the image's place.
+        self.hole = layout.find_hole(spaces, room + VDSO_ROOM)
+        self.patches = self._plan_vdso(self.hole + room)
+        for task in self.alive:
+            for core in task.cores.values():
+                if core.thread_info is not None:
+                    registers.restore_registers(core.thread_info)
+                    registers.restore_tls(core.thread_info)
+        self.changes = {
+            task.pid: layout.plan_changes(self._before(task), task.space) for task in self.alive
+        }
+
+    def _plan_vdso(self, room: int) -> dict[int, tuple[tuple[int, bytes], ...]]:
+        """Where an image's vDSO is not this kernel's, it becomes ordinary memory whose functions
+        lead to this kernel's, mapped at `room`; the answer is what to write where, by process."""
+        patches: dict[int, tuple[tuple[int, bytes], ...]] = {}
+        proc = open_proc()
+        try:
+            host = vdso.read_host_vdso(proc)
+        finally:
+            os.close(proc)
+        for task in self.alive:
+            place = task.space.vdso_image()
+            if place is None:
+                continue
+            start, code, end, offset = place
+            content = self._page_bytes(task.space.pages_id, offset, end - code)
+            plan = vdso.plan_vdso(
+                vdso.VdsoImage(start=start, code=code, end=end, content=content),
+                host,
+                lambda length: room,
+                [_instruction(core) for core in task.cores.values()],
+            )
+            if plan.kind == vdso.PROXY:
+                where = None
+                if plan.map_at is not None:
+                    where = plan.map_at, plan.map_at + host.before + len(host.content)
+                task.space = task.space.with_other_vdso(where)
+                patches[task.pid] = plan.patches
+        return patches
+
+    def _page_bytes(self, pages_id: int, offset: int, length: int) -> bytes:
+        if offset < 0:
+            return b""
+        image = self.store.open_raw("pages", pages_id)
+        try:
+            return os.pread(image, length, offset)
+        finally:
+            os.close(image)
+
+    def _plan_workers(self) -> dict[int, tuple[int, int]]:
+        """Processes with so much memory that a second thread helps to read it: pid -> (pid, tid of
+        the helper, which is gone before the process's own threads come)."""
+        taken = {*self.pids(), *[entry.entry.pgid for entry in self.tasks]}
+        workers: dict[int, tuple[int, int]] = {}
+        number = relations.FIRST_SPARE
+        for task in self.alive:
+            contents = task.space.contents
+            if (os.cpu_count() or 1) > 1 and sum(
+                [c.end - c.start for c in contents]
+            ) >= WORKER_FROM:
+                while number in taken or not _is_free(number):
+                    number += 1
+                taken.add(number)
+                workers[task.pid] = (task.pid, number)
+        return workers
+
+    def _before(self, task: TaskImages) -> layout.Space | None:
+        begetter = self.begetter.get(task.pid, 0)
+        return self.by_pid[begetter].space if begetter else None
+
+    def pids(self) -> list[int]:
+        return [*self.relations.pids, *[tid for pid, tid in self.threads if pid != tid]]
+
+    def lines(self) -> Iterator[str]:
+        """What --dry-run prints."""
+        for step in self.relations.steps:
+            by = f"task {step.by}" if step.by else "crtools"
+            helper = " (a helper)" if step.helper else ""
+            yield f"{by}: {step.kind} {step.pgid or step.pid}{helper}"
+        for task in self.tasks:
+            if task.zombie:
+                yield f"{task.name}: exits with status {task.task.exit_code:#x}"
+                continue
+            change = self.changes[task.pid]
+            pages = sum([c.end - c.start for c in change.fill]) >> 12
+            compared = sum([c.end - c.start for c in change.merge]) >> 12
+            yield (
+                f"{task.name}: {len(change.map)} areas to map, {len(change.keep)} inherited,"
+                f" {pages} pages to read, {compared} to compare, {len(task.fdinfo)} descriptors,"
+                f" {len(task.tids)} threads"
+            )
+        yield f"the agent lies at {self.hole:x}"
+
+
+def _instruction(core: CoreEntry) -> int:
+    return core.thread_info.gpregs.ip if core.thread_info is not None else 0
+
+
+def _is_free(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _read_shared(store: ImageStore, alive: list[TaskImages]) -> dict[int, SharedObject]:
+    """The shared memory objects, by the id of their entry in files.img."""
+    objects: dict[int, SharedObject] = {}
+    if not store.has("memfd"):
+        return objects
+    inodes = {inode.inode_id: inode for inode in store.read("memfd")}
+    for entry in store.read("files"):
+        if entry.type == FdTypes.MEMFD and entry.memfd is not None:
+            inode = inodes.get(entry.memfd.inode_id)
+            if inode is None:
+                raise ImageError(f"memfd.img has no inode {entry.memfd.inode_id}")
+            objects[entry.id] = SharedObject(inode)
+    mapped = {vma.shmid for task in alive for vma in task.space.vmas if vma.status & 1 << 14}
+    for missing in mapped - set(objects):
+        raise ImageError(f"files.img has no shared memory {missing}")
+    return {file_id: objects[file_id] for file_id in mapped}

@@ -1,0 +1,175 @@
+"""The last phase: what is pending, timers, sleeps, registers; then the tasks are let go of."""
+
+from __future__ import annotations
+
+import os
+
+from crtools import log
+from crtools.abi.prctl import PR_SET_DUMPABLE
+from crtools.abi.x86_64 import SYS_prctl, SYS_wait4
+from crtools.agent.program import Program
+from crtools.kinds.process import registers, restart, signals, timers
+from crtools.restore.read import STOPPED
+from crtools.restore.script import PROCESS_BYTES, THREAD_BYTES, Script
+from crtools.tracee import ptrace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.images.messages.crtools import RestartEntry
+    from crtools.model.options import Options
+    from crtools.restore.plan import Plan
+    from crtools.restore.read import TaskImages
+    from crtools.restore.skeleton import Skeleton, Workshop
+
+SIGSTOP = 19
+
+
+class Resume:
+    """Hands all tasks over to what they were doing."""
+
+    def __init__(self, plan: Plan, options: Options, shop: Workshop) -> None:
+        self.plan = plan
+        self.options = options
+        self.shop = shop
+
+    def _restore_signals(self, tasks: list[TaskImages]) -> None:
+        """What is pending, and then the timers: their time runs from here on."""
+        scripts: dict[int, list[Program]] = {}
+        clocks: dict[int, list[Program]] = {}
+        for task in tasks:
+            for tid, core in task.cores.items():
+                first = tid == task.pid
+                script = Script(PROCESS_BYTES if first else THREAD_BYTES)
+                thread = core.thread_core
+                assert thread is not None
+                if first:
+                    program = script.program()
+                    if task.mm.dumpable in (0, 1):
+                        # Changing ids clears it; 2 cannot be set but by executing a set-id program.
+                        program.call(SYS_prctl, PR_SET_DUMPABLE, task.mm.dumpable)
+                    self._build_waits(task, program)
+                    signals.build_forget_children(program)
+                    signals.build_pending(
+                        script.program, task.task.signals_s, task.pid, tid, shared=True
+                    )
+                signals.build_pending(script.program, thread.signals_p, task.pid, tid, shared=False)
+                if script.programs:
+                    scripts[tid] = script.programs
+            program = Program()
+            timers.build_timers(program, task.task.timers, task.name)
+            if program.count:
+                clocks[task.pid] = [program]
+        self.shop.run(scripts)
+        self.shop.run(clocks)
+
+    def _build_waits(self, task: TaskImages, program: Program) -> None:
+        """A child that has stopped again: its parent had been told, and is not told again."""
+        for child in self.plan.tasks:
+            if child.entry.ppid != task.pid or child.zombie or child.task.task_state != STOPPED:
+                continue
+            own = child.own.get(child.pid)
+            if own is None or not own.stop_unread:
+                program.call(
+                    SYS_wait4,
+                    child.pid,
+                    0,
+                    os.WUNTRACED,
+                    0,
+                    expect=2,
+                    expected=child.pid,
+                    label=f"take note that task {child.pid} is stopped",
+                )
+
+    def stop_all(self) -> None:
+        """Brings every thread to a stop with the registers it had, stopped processes first, the
+        deepest of them before all: their parents learn of it while they can still forget it."""
+        stopped = [task for task in self.plan.alive if task.task.task_state == STOPPED]
+        for task in reversed(stopped):
+            self._restore_signals([task])
+            self._hand_over([task])
+            self._stop_process(task)
+        running = [task for task in self.plan.alive if task.task.task_state != STOPPED]
+        self._restore_signals(running)
+        self._hand_over(running)
+
+    def _hand_over(self, tasks: list[TaskImages]) -> None:
+        shop = self.shop
+        for task in tasks:
+            for tid, core in task.cores.items():
+                entry = self._sleep(task, tid)
+                if entry is not None and core.thread_info is not None:
+                    program = Program()
+                    home = registers.restore_registers(core.thread_info)
+                    restart.build_sleep(program, home, entry)
+                    shop.skeletons[tid].slot.post(program)
+                    self._wait_until_asleep(shop.skeletons[tid])
+        for task in tasks:
+            for tid in task.tids:
+                ptrace.interrupt(tid)
+        for task in tasks:
+            for tid in task.tids:
+                shop.skeletons[tid].tracee.wait_until_stopped()
+            shop.take_out(shop.skeletons[task.pid])
+            for tid in task.tids:
+                self._set_registers(task, tid)
+
+    def _stop_process(self, task: TaskImages) -> None:
+        """Group stop, as by the signal that had stopped it, before anything of it runs."""
+        signal = task.task.stop_signo or SIGSTOP
+        if signal != SIGSTOP:
+            # Only SIGSTOP stops whatever the task's mask and handlers are.
+            log.debug(f"{task.name} had been stopped by signal {signal}")
+        os.kill(task.pid, SIGSTOP)
+        for tid in task.tids:
+            tracee = self.shop.skeletons[tid].tracee
+            while not tracee.group_stop:
+                ptrace.cont(tid)
+                tracee.stopped = False
+                tracee.wait_until_stopped(run_signals=True)
+
+    def _sleep(self, task: TaskImages, tid: int) -> RestartEntry | None:
+        own = task.own.get(tid)
+        return next((entry for entry in own.restart if entry.tid == tid), None) if own else None
+
+    def _wait_until_asleep(self, skeleton: Skeleton) -> None:
+        """Until the task is in its sleep (or past it, if it was short): then it is interrupted."""
+        slot = skeleton.slot
+        while True:
+            if int.from_bytes(slot.memory[slot.at + 8 : slot.at + 12], "little") == slot.command:
+                return
+            with open(f"/proc/{skeleton.tid}/wchan", "rb", buffering=0) as file:
+                if file.read() not in (b"", b"0"):
+                    return
+            os.sched_yield()
+
+    def _set_registers(self, task: TaskImages, tid: int) -> None:
+        core = task.cores[tid]
+        info, thread = core.thread_info, core.thread_core
+        assert info is not None
+        assert thread is not None
+        own = task.own.get(tid)
+        xstate = registers.build_xstate(
+            info, self.shop.xstate, own.xstate if own is not None else None
+        )
+        ptrace.set_register_set(tid, ptrace.NT_X86_XSTATE, xstate)
+        home = restart.resumed_registers(registers.restore_registers(info), self._sleep(task, tid))
+        tracee = self.shop.skeletons[tid].tracee
+        mask = thread.blk_sigset
+        if mask is None:
+            mask = task.task.blk_sigset
+        tracee.set_registers(home)
+        tracee.set_mask(mask.to_bytes(8, "little"))
+
+    def let_go(self) -> None:
+        shop = self.shop
+        for task in self.plan.alive:
+            if self.options.leave_stopped and task.task.task_state != STOPPED:
+                # It stops before it runs: the signal is there when it is let go of.
+                os.kill(task.pid, SIGSTOP)
+            for tid in task.tids:
+                try:
+                    ptrace.detach(tid)
+                except ProcessLookupError:
+                    # Killed by somebody, as it could be a moment later. The others run already.
+                    log.warning(f"task {tid} was killed before it was let go of")
+                shop.skeletons.pop(tid)

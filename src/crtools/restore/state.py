@@ -1,0 +1,212 @@
+"""What a process has besides memory: phases 2 to 6, up to its credentials."""
+
+from __future__ import annotations
+
+import os
+
+from crtools.abi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
+from crtools.abi.x86_64 import (
+    SYS_exit_group,
+    SYS_personality,
+    SYS_prctl,
+    SYS_rseq,
+    SYS_rt_sigprocmask,
+    SYS_set_robust_list,
+    SYS_set_thread_area,
+    SYS_set_tid_address,
+)
+from crtools.agent.program import Program
+from crtools.errors import CrtoolsError, RemoteSyscallError
+from crtools.kinds.process import (
+    attributes,
+    credentials,
+    fs,
+    limits,
+    registers,
+    scheduling,
+    signals,
+)
+from crtools.procfs.limits import read_limits
+from crtools.procfs.status import read_status
+from crtools.procfs.values import read_loginuid, read_oom_score_adj
+from crtools.restore.conflict import explain_pid
+from crtools.restore.script import PROCESS_BYTES, THREAD_BYTES, Script
+from crtools.restore.skeleton import THREAD_FLAGS
+from crtools.tracee import ptrace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.restore.plan import Plan
+    from crtools.restore.read import TaskImages
+    from crtools.restore.skeleton import Workshop
+
+SIGKILL = 9
+
+
+class StateBuilder:
+    """Files, threads, attributes, limits and credentials of all processes."""
+
+    def __init__(self, proc: int, plan: Plan) -> None:
+        self.proc = proc
+        self.plan = plan
+        self.shop: Workshop
+        self.host = credentials.Host(read_status(proc, os.getpid()))
+        self.host_limits = read_limits(proc, os.getpid())
+        self.usual = scheduling.own_scheduling()
+        self.oom_score = read_oom_score_adj(proc, os.getpid())
+        self.loginuid = read_loginuid(proc, os.getpid())
+
+    def restore_files(self) -> None:
+        files = self.plan.files
+        for build in (files.plan_create, files.plan_fetch, files.plan_close):
+            scripts: dict[int, list[Program]] = {}
+            for task in self.plan.alive:
+                script = Script()
+                build(task.pid, script.program(), lambda script=script: script.fresh())  # type: ignore[misc]
+                scripts[task.pid] = [program for program in script.programs if program.count]
+            self.shop.run(scripts)
+
+    def create_threads(self) -> None:
+        """Threads are begotten by the first one; zombies go on to their end."""
+        shop = self.shop
+        scripts: dict[int, list[Program]] = {}
+        born: list[int] = []
+        for task in self.plan.alive:
+            script = Script()
+            for tid in task.tids[1:]:
+                shop.build_clone(script.program(1000), task.pid, tid, flags=THREAD_FLAGS)
+                born.append(tid)
+            if script.programs:
+                scripts[task.pid] = script.programs
+        try:
+            shop.run(scripts)
+        except RemoteSyscallError as error:
+            if error.call == "clone3":
+                failed = int(error.what.rsplit(" ", 1)[1])
+                raise explain_pid(self.proc, failed, error.errno) from error
+            raise
+        shop.adopt(born)
+        late: dict[int, list[Program]] = {}
+        for task in self.plan.alive:
+            script = Script()
+            self.plan.files.plan_late(task.pid, script.program(), script.fresh)
+            late[task.pid] = [program for program in script.programs if program.count]
+        shop.run(late)
+        for task in self.plan.tasks:
+            if task.zombie:
+                program = Program()
+                attributes.build_name(program, task.task.comm)
+                if task.creds is not None:
+                    credentials.build_credentials(program, task.creds, self.host)
+                code = task.task.exit_code
+                if code & 0x7F:
+                    # A core dump's mark cannot be given: that would take a core dump.
+                    shop.skeletons[task.pid].slot.run(program)
+                    os.kill(task.pid, code & 0x7F)
+                    self._end_by_signal(task.pid, code & 0x7F)
+                else:
+                    # A zombie's mask is still to be seen in /proc.
+                    mask = program.put(task.task.blk_sigset.to_bytes(8, "little"))
+                    program.call(SYS_rt_sigprocmask, 2, mask, 0, 8)
+                    program.call(SYS_exit_group, code >> 8 & 0xFF)
+                    shop.skeletons[task.pid].slot.post(program)
+                shop.forget(task.pid)
+
+    def _end_by_signal(self, pid: int, signal: int) -> None:
+        """All signals are blocked in it: this one is let through."""
+        if signal == SIGKILL:
+            return
+        tracee = self.shop.skeletons[pid].tracee
+        tracee.stop()
+        tracee.set_mask(bytes(8))
+        ptrace.cont(pid)
+        while True:
+            status = ptrace.wait(pid)
+            if status is None or not os.WIFSTOPPED(status):
+                raise CrtoolsError(f"Task {pid} ended before its signal came")
+            if status >> 16 == 0:
+                ptrace.cont(pid, status >> 8 & 0xFF)
+                return
+            ptrace.cont(pid)
+
+    def restore_state(self) -> None:
+        scripts: dict[int, list[Program]] = {}
+        usual = (self.usual.policy, self.usual.nice, self.usual.priority)
+        for task in self.plan.alive:
+            for tid, core in task.cores.items():
+                first = tid == task.pid
+                script = Script(PROCESS_BYTES if first else THREAD_BYTES)
+                program = script.program()
+                thread, info = core.thread_core, core.thread_info
+                assert thread is not None
+                assert info is not None
+                attributes.build_name(program, thread.comm or task.task.comm)
+                for desc in registers.restore_tls(info):
+                    program.call(SYS_set_thread_area, program.put(desc), label="set a TLS segment")
+                signals.build_stack(program, thread.sas)
+                program.call(SYS_set_tid_address, info.clear_tid_addr)
+                if thread.futex_rla:
+                    program.call(
+                        SYS_set_robust_list,
+                        thread.futex_rla,
+                        thread.futex_rla_len,
+                        label="set its robust list",
+                    )
+                rseq = thread.rseq_entry
+                if rseq is not None and rseq.rseq_abi_pointer:
+                    program.call(
+                        SYS_rseq,
+                        rseq.rseq_abi_pointer,
+                        rseq.rseq_abi_size,
+                        0,
+                        rseq.signature,
+                        label="register its restartable sequences",
+                    )
+                scheduling.build_scheduling(program, thread, task.own.get(tid), usual)
+                if first:
+                    self._build_process(task, script)
+                scripts[tid] = script.programs
+        self.shop.run(scripts)
+
+    def _build_process(self, task: TaskImages, script: Script) -> None:
+        program = script.program(40_000)
+        core = task.task
+        own = task.own.get(task.pid)
+        # Before the root changes: these are files of /proc.
+        if core.oom_score_adj is not None and core.oom_score_adj != self.oom_score:
+            attributes.build_proc_value(
+                program, "/proc/self/oom_score_adj", core.oom_score_adj, must=False
+            )
+        if core.loginuid is not None and core.loginuid != self.loginuid:
+            attributes.build_proc_value(program, "/proc/self/loginuid", core.loginuid, must=False)
+        if own is not None and own.coredump_filter is not None:
+            attributes.build_proc_value(
+                program, "/proc/self/coredump_filter", own.coredump_filter, must=True
+            )
+        fs.plan_fs(program, task.fs, self.plan.files, task.pid)
+        program.call(SYS_personality, core.personality, label="set its personality")
+        program.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, int(bool(core.child_subreaper)), 0, 0, 0)
+        signals.build_actions(program, core.sigactions)
+
+    def restore_credentials(self) -> None:
+        """Afterwards nothing can be done that the task could not do itself."""
+        scripts: dict[int, list[Program]] = {}
+        for task in self.plan.alive:
+            for tid, core in task.cores.items():
+                first = tid == task.pid
+                script = Script(PROCESS_BYTES if first else THREAD_BYTES)
+                thread = core.thread_core
+                assert thread is not None
+                program = script.program()
+                if first:
+                    raised = self.plan.files.raises_limit
+                    limits.build_limits(
+                        program, task.task.rlimits, () if raised else self.host_limits
+                    )
+                if thread.creds is not None:
+                    credentials.build_credentials(program, thread.creds, self.host)
+                if thread.pdeath_sig:
+                    # Changing ids clears it (prctl(2), PR_SET_PDEATHSIG).
+                    program.call(SYS_prctl, PR_SET_PDEATHSIG, thread.pdeath_sig)
+                scripts[tid] = script.programs
+        self.shop.run(scripts)
