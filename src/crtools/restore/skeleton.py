@@ -178,7 +178,7 @@ class Workshop:
                 self.hole,
                 self.shared_bytes,
                 7,
-                0x100001,
+                0x11,  # MAP_SHARED | MAP_FIXED: its first stack may lie there, and goes
                 self._memory,
                 0,
             )
@@ -205,7 +205,7 @@ class Workshop:
             self.scratch,
             SCRATCH_BYTES,
             3,
-            0x100022,
+            0x32,  # MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS
             -1,
             0,
             expect=2,
