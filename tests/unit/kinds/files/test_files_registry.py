@@ -1,0 +1,50 @@
+"""The registry of kinds of files says what the folder holds."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from crtools.images.messages.fdinfo import FdTypes, FileEntry
+from crtools.kinds.files.registry import FILE_KINDS, kind_of_type, load_kind
+
+ROOT = Path(__file__).resolve().parents[4]
+FOLDER = ROOT / "src" / "crtools" / "kinds" / "files"
+NAMES = [name for name, _, _ in FILE_KINDS]
+
+
+def classes_of_kinds() -> set[str]:
+    """The classes upon FileKind, as "module:Class"."""
+    found = set()
+    for path in FOLDER.glob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            bases = node.bases if isinstance(node, ast.ClassDef) else []
+            if "FileKind" in [ast.unparse(base) for base in bases]:
+                found.add(f"{path.stem}:{node.name}")
+    return found
+
+
+def test_every_kind_of_the_folder_is_registered_once():
+    assert sorted(NAMES) == sorted(classes_of_kinds())
+    types = [type for _, type, _ in FILE_KINDS]
+    assert len(set(types)) == len(types)
+
+
+@pytest.mark.parametrize(("name", "type", "formats"), FILE_KINDS, ids=NAMES)
+def test_a_kind_is_what_its_line_says(name, type, formats):
+    kind = load_kind(name)
+    assert kind.type == type
+    assert kind_of_type(type) is kind
+    assert type in FdTypes.NAMES
+    assert kind.field in FileEntry.__slots__
+    assert formats
+
+
+def test_no_kind_may_import_another():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (independent,) = [c["modules"] for c in contracts["contracts"] if c["type"] == "independence"]
+    for name in NAMES:
+        assert f"crtools.kinds.files.{name.partition(':')[0]}" in independent
