@@ -124,6 +124,7 @@ class TaskDump:
         self._pages_id = 0
         self._extra: bytes | None = None
         self._collected: dict[int, Collected] = {}
+        self._mapped: dict[tuple[tuple[int, int], int, bytes, bool], int] = {}
         self._usual = scheduling.own_scheduling()
         self._usual_coredump = read_coredump_filter(proc, os.getpid())
         # The same questions for everybody: put together once.
@@ -320,7 +321,12 @@ class TaskDump:
             mode = os.stat(f"{pid}/{link}", dir_fd=self._proc, follow_symlinks=False).st_mode
         except OSError as error:
             raise explain(error, self._proc, pid, None, link) from error
-        return self._files.add_path(pid, link), os.O_RDWR if mode & 0o200 else os.O_RDONLY
+        # Most are mapped in several pieces and by many processes: the path is looked at once.
+        key = (vma.dev, vma.inode, vma.path, vma.deleted)
+        id = self._mapped.get(key)
+        if id is None:
+            id = self._mapped[key] = self._files.add_path(pid, link)
+        return id, os.O_RDWR if mode & 0o200 else os.O_RDONLY
 
     def _read_threads(self, process: Process) -> dict[int, tuple[bytes, Status]]:
         """Name and status of each thread; threads of equal ids, capabilities and seccomp share
