@@ -317,7 +317,9 @@ def test_failing_script_after_the_tasks_go_on_does_not_take_them_back(
 ) -> None:
     images = run.dump()
     scripts.fail_at("post-resume")
-    tool(run, "restore", images, "-d", "--action-script", str(scripts.script))
+    done = tool(run, "restore", images, "-d", "--action-script", str(scripts.script))
+    assert done.returncode == 0
+    assert "failed at post-resume" in done.stderr
     run.status = None
     run.expect_pass()
 

@@ -88,7 +88,7 @@ class Tree:
             try:
                 if not tracee.stop(time.monotonic() + 0.05):
                     # It waits in the kernel. Only a stopped task can be let go of; our end does it.
-                    log.warning(f"task {tracee.tid} is traced until crtools ends")
+                    log.warning(f"task {tracee.tid} is traced until crtools ends", pid=tracee.pid)
                     continue
                 tracee.release()
             except TaskVanished:
@@ -151,7 +151,7 @@ class Tree:
         self.processes.append(process)
         if process.parent is not None:
             process.parent.children.append(process)
-        log.debug(f"stopped {process.name}: {len(process.tracees)} threads")
+        log.debug(f"stopped {process.name}: {len(process.tracees)} threads", pid=process.pid)
         return True
 
     def _stop_threads(self, pid: int) -> list[Tracee]:
@@ -236,7 +236,10 @@ class Tree:
         limit = time.monotonic() + 0.05
         if tracee.wait_until_stopped(limit, run_signals=True):
             return
-        log.info(f"task {tracee.tid} does not stop yet: it waits in the kernel, in vfork perhaps")
+        log.info(
+            f"task {tracee.tid} does not stop yet: it waits in the kernel, in vfork perhaps",
+            pid=tracee.pid,
+        )
         # A parent in vfork() stops when its child has called execve(): the child is not seized
         # before, since children are looked for only in stopped processes.
         while not tracee.wait_until_stopped(time.monotonic() + 0.05, run_signals=True):

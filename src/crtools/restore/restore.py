@@ -93,6 +93,7 @@ class Restore:
         root = plan.tasks[0].pid
         self.root = os.open(options.root or "/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         restored = False
+        pidfile = ""
         try:
             self._check()
             tasks = [*plan.everybody, *plan.workers.values()]
@@ -128,16 +129,23 @@ class Restore:
                 self._script("post-restore", root)
                 if options.pidfile:
                     actions.write_pidfile(options.pidfile, root)
+                    pidfile = options.pidfile
                 self._script("network-unlock", root)
                 self._script("pre-resume", root)
                 resume.let_go()
                 restored = True
-                self._script("post-resume", root)
         finally:
             os.close(self.root)
+            if pidfile and not restored and os.path.exists(pidfile):
+                os.unlink(pidfile)
             plan.files.close_held(restored=restored)
             for shared in plan.shared.values():
                 shared.close()
+        try:
+            self._script("post-resume", root)
+        except actions.ActionScriptFailed as error:
+            # The tasks run already: they are restored, whatever the script says.
+            log.exception(error)
         log.info(result.summary_line())
         return result
 

@@ -118,7 +118,7 @@ class Resume:
         signal = task.task.stop_signo or SIGSTOP
         if signal != SIGSTOP:
             # Only SIGSTOP stops whatever the task's mask and handlers are.
-            log.debug(f"{task.name} had been stopped by signal {signal}")
+            log.debug(f"{task.name} had been stopped by signal {signal}", pid=task.pid)
         os.kill(task.pid, SIGSTOP)
         for tid in task.tids:
             tracee = self.shop.skeletons[tid].tracee
@@ -171,5 +171,7 @@ class Resume:
                     ptrace.detach(tid)
                 except ProcessLookupError:
                     # Killed by somebody, as it could be a moment later. The others run already.
-                    log.warning(f"task {tid} was killed before it was let go of")
+                    log.warning(f"task {tid} was killed before it was let go of", pid=task.pid)
                 shop.skeletons.pop(tid)
+        for task in self.plan.alive:
+            log.debug(f"restored {task.name}: {len(task.tids)} threads", pid=task.pid)
