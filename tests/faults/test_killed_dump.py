@@ -110,7 +110,7 @@ def test_a_stopped_program_recovers_when_it_is_continued(new_run: NewRun) -> Non
 def test_an_interrupt_at_many_steps_ends_the_dump_and_harms_nobody(new_run: NewRun) -> None:
     target = start(new_run, "threads")
     moments = choose_moments(record_moments(target.dump, DUMPING))
-    for index, (moment, occurrence) in enumerate(moments[::9]):
+    for index, (moment, occurrence) in enumerate(moments[::17]):
         outcome = interrupt_at(target.dump, DUMPING, moment, occurrence)
         assert outcome.interrupted or outcome.done, outcome
         target.check(f"interrupted {moment}")

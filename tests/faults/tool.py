@@ -32,12 +32,12 @@ FRAMES = 2  # of a moment's name: where it is, and who called
 # What changes the target, or decides what becomes of it.
 DUMPING = (
     *("agent/inject.py", "agent/slot.py", "tracee/seize.py", "tracee/ptrace.py"),
-    *("dump/freeze.py", "dump/dump.py", "abi/kernel.py"),
+    *("dump/freeze.py", "abi/kernel.py"),
 )
 RESTORING = (
-    *("restore/restore.py", "restore/skeleton.py", "agent/slot.py", "tracee/seize.py"),
-    *("tracee/ptrace.py", "abi/kernel.py", "kinds/files/plan.py", "kinds/files/ghost.py"),
-    "kinds/memory/shared.py",
+    *[f"restore/{path.name}" for path in sorted(Path(SOURCE, "restore").glob("*.py"))],
+    *("agent/slot.py", "tracee/seize.py", "tracee/ptrace.py", "abi/kernel.py"),
+    *("kinds/files/plan.py", "kinds/files/ghost.py", "kinds/memory/shared.py"),
 )
 DONE, REFUSED, BROKEN, INTERRUPTED = 0, 3, 4, 5
 

@@ -118,7 +118,7 @@ class ImageStore:
         self.close()
 
     def require_complete(self) -> None:
-        """Raise ImageError unless inventory.img is there."""
+        """Raise ImageError unless inventory.img is there and whole."""
         if not self.has("inventory"):
             raise ImageError(
                 f"The images in {self.path} are incomplete",
@@ -126,6 +126,8 @@ class ImageStore:
                 hint="dump again, or name the right directory",
                 subject=("directory", self.path),
             )
+        # A dump that was killed while it made that file has left it empty.
+        self.read_one("inventory")
 
     def has(self, key: str, id: int | None = None) -> bool:
         """Whether the image is there, as a regular file."""
