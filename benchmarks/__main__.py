@@ -19,6 +19,8 @@ from benchmarks.target import Failed, build_programs, check_built, prepare_proce
 _FS_IOC_GETFLAGS, _FS_IOC_SETFLAGS = 0x80086601, 0x40086602
 _FS_TOPDIR_FL = 0x20000
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+MARK = "## The last run"
 HEAD = ("what", "best", "median", "limit", "ratio", "target", "")
 
 
@@ -35,6 +37,13 @@ def row(figure: Figure) -> tuple[str, ...]:
         f"{figure.ratio:g}",
         "" if figure.what.startswith("(") else "ok" if figure.well else "NOT MET",
     )
+
+
+def machine() -> str:
+    """Where the figures come from; others at work there show in the load."""
+    python = sys.version.split()[0]
+    load = os.getloadavg()[1]
+    return f"Linux {os.uname().release}, CPython {python}, {cores()} cores, load {load:.1f}."
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
@@ -58,6 +67,7 @@ def main() -> int:
         default="/var/tmp",
         help="where images and the limits' files go, all on one file system (%(default)s)",
     )
+    parser.add_argument("--save", action="store_true", help=f"put the table into {PAGE.name}, too")
     options = parser.parse_args()
     if os.geteuid():
         return _fail("the benchmarks need root, as dump and restore do")
@@ -74,9 +84,11 @@ def main() -> int:
         for name in options.only or CASES:
             print(f"{name} ...", file=sys.stderr, flush=True)
             rows += [row(figure) for figure in CASES[name](bench)]
-        release = os.uname().release
-        print(f"Linux {release}, CPython {sys.version.split()[0]}, {cores()} cores\n")
-        print(table(rows))
+        text = f"{machine()}\n\n{table(rows)}"
+        print(text)
+        if options.save:
+            head = PAGE.read_text().partition(MARK)[0]
+            PAGE.write_text(f"{head}{MARK}\n\n{text}\n")
     except Failed as error:
         return _fail(str(error))
     finally:
