@@ -200,14 +200,22 @@ class Run:
         self.wait_until(gone, "the dumped tree is gone")
 
     def snapshot(self) -> Snapshot:
-        return take_snapshot(self.pid)
+        """What /proc says of the tree once it is at rest: the same twice in a row."""
+        taken = take_snapshot(self.pid) if self.compare else {}
+        end = time.monotonic() + SETTLE_SECONDS
+        while self.compare and (lines := differences(taken, again := take_snapshot(self.pid))):
+            if time.monotonic() > end:
+                self.fail("the tree does not come to rest:\n  " + "\n  ".join(lines[:40]))
+            time.sleep(0.005)
+            taken = again
+        return taken
 
     def expect_same(self, before: Snapshot, when: str) -> None:
         """/proc has to say what it said: at once, or as soon as the tree has come to rest."""
         if not self.compare:
             return
         end = time.monotonic() + SETTLE_SECONDS
-        while lines := differences(before, self.snapshot()):
+        while lines := differences(before, take_snapshot(self.pid)):
             if time.monotonic() > end:
                 shown = "\n  ".join(lines[:40])
                 self.fail(f"{when} /proc says otherwise in {len(lines)} places:\n  {shown}")
