@@ -130,7 +130,7 @@ def test_images_of_a_tree_left_stopped_do_not_say_that_it_was(run: Run) -> None:
 def test_restore_leaves_stopped_what_sigcont_continues(run: Run) -> None:
     images = run.dump()
     run.restore(images, "--leave-stopped")
-    assert state(run.pid) == "T"
+    run.wait_until(lambda: state(run.pid) == "T", "it is stopped")
     os.kill(run.pid, signal.SIGCONT)
     run.expect_pass()
 
