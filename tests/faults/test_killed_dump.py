@@ -67,7 +67,11 @@ def test_kill_at_every_step_of_a_threaded_programs_dump(new_run: NewRun) -> None
     recorded = record_moments(target.dump, DUMPING)
     target.run.close()
     assert any("inject.py" in moment for moment in recorded)
-    kill_at_all(new_run, "threads", choose_moments(recorded, last=False))
+    moments = choose_moments(recorded, last=False)
+    inside = [moment for moment in moments if "inject.py" in moment[0]]
+    others = [moment for moment in moments if "inject.py" not in moment[0]]
+    # Outside of the agent's way in and out, what differs from one step to the next is little.
+    kill_at_all(new_run, "threads", inside + others[::4])
 
 
 def sample(new_run: NewRun, words: str, count: int) -> list[tuple[str, int]]:
