@@ -1,4 +1,8 @@
-"""Programs not written for us, each dumped and restored twice, and its result verified."""
+"""Programs not written for us, each dumped and restored twice, and its result verified.
+
+As a script it does one of them from within a fresh pid namespace:
+`unshare -pf --mount-proc python test_real_programs.py DIR NAME`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from live.roundtrip import PROGRAMS, Run
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from live.roundtrip import PROGRAMS, SECONDS, SKIPPED, Run
+from live.snapshot import collect_tree
 
 pytestmark = pytest.mark.root
 
@@ -107,10 +115,28 @@ def test_make_with_two_jobs_of_gcc_builds_the_right_program(new_run: Callable[..
     run = new_run(tool("sh"), "-c", "echo READY; exec make -s -j2")
     write_project(run.work, files=24)
     run.start()
-    twice(run, lambda: len(list(run.work.glob("*.o"))))
+    done = 0
+
+    def objects_while_it_compiles() -> int:
+        nonlocal done
+        if "cc1" in names_in_tree(run):
+            done = len(list(run.work.glob("*.o")))
+        return done
+
+    twice(run, objects_while_it_compiles)
     run.expect_success()
     done = subprocess.run([run.work / "program"], capture_output=True, text=True, check=False)
     assert done.stdout == f"{sum(range(24))}\n"
+
+
+def names_in_tree(run: Run) -> set[str]:
+    names = set()
+    for pid in collect_tree(run.pid):
+        try:
+            names.add(Path(f"/proc/{pid}/comm").read_text().strip())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return names
 
 
 def write_project(where: Path, *, files: int) -> None:
@@ -133,3 +159,50 @@ def write_project(where: Path, *, files: int) -> None:
     (where / "Makefile").write_text(
         f"program: main.o {objects}\n\tgcc -o $@ $^\n%.o: %.c\n\tgcc -O2 -c -o $@ $<\n"
     )
+
+
+IN_NAMESPACE: dict[str, Callable[[Callable[..., Run]], None]] = {
+    "bash": test_bash_with_background_jobs_and_pipes,
+    "multiprocessing": lambda new_run: test_cpython_survives("python_processes.py", new_run),
+    "make-gcc": test_make_with_two_jobs_of_gcc_builds_the_right_program,
+}
+
+
+@pytest.mark.parametrize("name", IN_NAMESPACE)
+def test_real_program_survives_inside_its_own_pid_namespace(name: str, directory: Path) -> None:
+    command = [
+        *("unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"),
+        *(sys.executable, str(Path(__file__).resolve()), str(directory), name),
+    ]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * SECONDS,
+        check=False,
+    )  # fmt: skip
+    if done.returncode == SKIPPED:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, f"inside its own pid namespace: {done.stdout}{done.stderr}"
+
+
+def main(directory: str, name: str) -> int:
+    runs: list[Run] = []
+
+    def new_run(program: str, *args: str) -> Run:
+        runs.append(Run(Path(directory), program, *args))
+        return runs[-1]
+
+    try:
+        IN_NAMESPACE[name](new_run)
+    except pytest.skip.Exception as reason:
+        print(reason)
+        return SKIPPED
+    except AssertionError as error:
+        print(error)
+        return 1
+    finally:
+        for run in runs:
+            run.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,6 +1,7 @@
-# Perl: a child on a pipe, hashes, regular expressions, a signal handler, a sort half way.
+# Perl: a child on a pipe, hashes, regular expressions, a signal handler, a timer that never stops.
 use strict;
 use warnings;
+use Time::HiRes qw(setitimer getitimer ITIMER_REAL);
 $| = 1;
 chdir $ARGV[0] or die;
 my (%seen, $alarms);
@@ -15,6 +16,9 @@ if (!$pid) {
 	}
 	exit 0;
 }
+my $ticks = 0;
+$SIG{ALRM} = sub { $ticks++ };
+setitimer(ITIMER_REAL, 0.003, 0.003);
 my $state = 1;
 print "READY\n";
 my $lines = 0;
@@ -24,6 +28,12 @@ while (my $line = <$child>) {
 	$seen{$1}++;
 	$state = ($state * 1103515245 + 12345) % 2147483648;
 }
+# The timer is still there, and still tells.
+my ($left, $interval) = getitimer(ITIMER_REAL);
+die "FAIL: timer $left $interval" if abs($interval - 0.003) > 0.0001;
+my $had = $ticks;
+select(undef, undef, undef, 0.01) while $ticks < $had + 3;
+setitimer(ITIMER_REAL, 0);
 close($child) or die "FAIL: child $?";
 kill 'USR1', $$;
 my $again = 1;
