@@ -40,6 +40,7 @@ HELD = {
     "holds namespace": "namespace net:[",
     "holds tun": "tun",
     "holds foreign-fifo": "outside fifo",
+    "holds foreign-pipe": "outside pipe",
     "holds dead-proc-file": "/proc/",
     "holds children-time-namespace": "time",
     "holds shared-memory-clone": "memory",

@@ -396,29 +396,41 @@ static void make_tun(void)
 		skip("no /dev/net/tun here");
 }
 
-/* The other end of the pipe is outside: the test made it and passes its number. */
-static void make_foreign_pipe(void)
+/* A process outside the tree: its parent has ended, and it has a session of its own. */
+static void hold_outside(const char *fifo, int end)
 {
-	NEED(mkfifo("foreign.fifo", 0600) == 0);
 	if (fork() == 0) {
-		/* Leaves the tree: its parent ends at once, and it has its own session. */
 		setsid();
 		if (fork() == 0) {
-			int end = open("foreign.fifo", O_RDONLY);
-
+			if (fifo)
+				end = open(fifo, O_RDONLY);
 			write_file("outside", "", 0);
 			wait_until_told();
-			close(end);
-			_exit(0);
+			_exit(end < 0);
 		}
 		_exit(0);
 	}
 	NEED(wait(NULL) > 0);
+}
+
+static void make_foreign_fifo(void)
+{
+	NEED(mkfifo("foreign.fifo", 0600) == 0);
+	hold_outside("foreign.fifo", -1);
 	fd = open("foreign.fifo", O_WRONLY);
-	NEED(fd >= 0);
+	NEED(fd >= 0 && write(fd, "data", 4) == 4);
+}
+
+static void make_foreign_pipe(void)
+{
+	int ends[2];
+
+	NEED(pipe(ends) == 0);
+	fd = ends[1];
+	hold_outside(NULL, ends[0]);
+	NEED(close(ends[0]) == 0 && write(fd, "data", 4) == 4);
 	while (access("outside", F_OK))
 		sleep_ms(1);
-	NEED(write(fd, "data", 4) == 4);
 }
 
 static void make_packets(void)
@@ -539,7 +551,8 @@ static const struct {
 	{ "pidfd", make_pidfd, check_pidfd },
 	{ "namespace", make_namespace_fd, check_namespace_fd },
 	{ "tun", make_tun, check_open },
-	{ "foreign-fifo", make_foreign_pipe, check_open },
+	{ "foreign-fifo", make_foreign_fifo, check_open },
+	{ "foreign-pipe", make_foreign_pipe, check_open },
 	{ "packets", make_packets, check_packets },
 	{ "dead-proc-file", make_file_in_dead_pid, check_file_in_dead_pid },
 	{ "children-time-namespace", make_foreign_time, check_nothing },
