@@ -19,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crtools.dump.dump import DumpResult
-    from crtools.restore.restore import RestoreResult
+    from crtools.dumping.dump import DumpResult
+    from crtools.restoring.restore import RestoreResult
 
 
 def dump(pid: int, directory: str, **options: Any) -> DumpResult:
@@ -49,7 +49,7 @@ def restore(directory: str, **options: Any) -> RestoreResult:
 
 
 def dump_with(options: Options) -> DumpResult:
-    from crtools.dump.dump import dump
+    from crtools.dumping.dump import dump
 
     try:
         return dump(options)
@@ -58,7 +58,7 @@ def dump_with(options: Options) -> DumpResult:
 
 
 def restore_with(options: Options) -> RestoreResult:
-    from crtools.restore.restore import restore
+    from crtools.restoring.restore import restore
 
     try:
         return restore(options)
@@ -68,6 +68,6 @@ def restore_with(options: Options) -> RestoreResult:
 
 def plan_with(options: Options) -> list[str]:
     """What restore_with would do, a line a step; nothing is created."""
-    from crtools.restore.restore import plan
+    from crtools.restoring.restore import plan
 
     return plan(options)

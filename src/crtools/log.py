@@ -6,7 +6,7 @@ line that is not wanted costs a comparison; where building its text costs, ask f
 
     (00.012345) text                 with times from level 3 (info) up, as criu(8) says of -v3
     (00.012345)    812: text         about one task
-    Error (dump/freeze.py:40): text  errors and warnings name the line that reports them
+    Error (dumping/freeze.py:40): text  errors and warnings name the line that reports them
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import pytest
 
 from crtools.images.store import ImageStore
 from crtools.kinds.memory.vdso import parse_functions
-from crtools.restore.read import TaskImages, read_tasks
+from crtools.restoring.read import TaskImages, read_tasks
 from live.roundtrip import SECONDS, Run
 
 pytestmark = pytest.mark.root

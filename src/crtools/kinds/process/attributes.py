@@ -1,5 +1,5 @@
 """What prctl(2) and /proc tell of a process: name, personality, dumpable, subreaper, parent death
-signal, membarrier registrations, OOM score. dump/questions.py asks for them, inside the task.
+signal, membarrier registrations, OOM score. dumping/questions.py asks for them, inside the task.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from crtools.kinds.memory import layout, vdso
 from crtools.kinds.memory.shared import SharedObject
 from crtools.kinds.process import registers, relations
 from crtools.procfs.files import open_proc
-from crtools.restore.read import TaskImages, read_tasks
-from crtools.restore.skeleton import Workshop
+from crtools.restoring.read import TaskImages, read_tasks
+from crtools.restoring.skeleton import Workshop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

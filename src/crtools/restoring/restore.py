@@ -16,12 +16,12 @@ from crtools.images.store import ImageStore
 from crtools.kinds.process import limits
 from crtools.model.value import Value
 from crtools.procfs.files import open_proc
-from crtools.restore.build import TreeBuilder
-from crtools.restore.conflict import check_pids
-from crtools.restore.plan import Plan
-from crtools.restore.resume import Resume
-from crtools.restore.skeleton import Workshop
-from crtools.restore.state import StateBuilder
+from crtools.restoring.build import TreeBuilder
+from crtools.restoring.conflict import check_pids
+from crtools.restoring.plan import Plan
+from crtools.restoring.resume import Resume
+from crtools.restoring.skeleton import Workshop
+from crtools.restoring.state import StateBuilder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

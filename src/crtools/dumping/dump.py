@@ -8,8 +8,8 @@ import time
 from crtools import actions, log
 from crtools.abi.interrupts import Deferred
 from crtools.agent.inject import RobustList
-from crtools.dump.freeze import Tree
-from crtools.dump.tasks import Figures, TaskDump
+from crtools.dumping.freeze import Tree
+from crtools.dumping.tasks import Figures, TaskDump
 from crtools.errors import UnsupportedObject, UsageError
 from crtools.images.messages.core import TaskKobjIdsEntry
 from crtools.images.messages.inventory import InventoryEntry, Lsmtype, PluginsEntry

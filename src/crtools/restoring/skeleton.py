@@ -16,7 +16,7 @@ from crtools.agent.blob import read_blob, read_skeleton
 from crtools.agent.program import Program
 from crtools.agent.slot import SLOT_BYTES, Slot
 from crtools.errors import InternalError, TaskVanished
-from crtools.restore.conflict import explain_pid
+from crtools.restoring.conflict import explain_pid
 from crtools.tracee import ptrace
 from crtools.tracee import x86_64 as arch
 from crtools.tracee.seize import Tracee, watch

@@ -11,7 +11,7 @@ from crtools.abi import kernel
 from crtools.abi.mman import MCL_FUTURE, MCL_ONFAULT
 from crtools.agent.inject import CAVE_MARK, Agent
 from crtools.agent.program import Program
-from crtools.dump.questions import ProcessQuestions, ThreadQuestions
+from crtools.dumping.questions import ProcessQuestions, ThreadQuestions
 from crtools.errors import UnsupportedObject
 from crtools.images.messages.core import (
     CoreEntry,
@@ -51,7 +51,7 @@ from crtools.tracee import x86_64 as arch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crtools.dump.questions import ThreadAnswers
+    from crtools.dumping.questions import ThreadAnswers
     from crtools.images.messages.core_x86 import ThreadInfoX86
     from crtools.images.messages.crtools import RestartEntry
     from crtools.images.messages.fdinfo import FdinfoEntry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crtools.agent.program import Program
 
-# A process's slot has room for programs of this size, a thread's for less (restore/skeleton.py).
+# A process's slot has room for programs of this size, a thread's for less (restoring/skeleton.py).
 PROCESS_BYTES = 300_000
 THREAD_BYTES = 12_000
 

@@ -9,17 +9,17 @@ from crtools.abi.prctl import PR_SET_DUMPABLE
 from crtools.abi.x86_64 import SYS_prctl, SYS_wait4
 from crtools.agent.program import Program
 from crtools.kinds.process import registers, restart, signals, timers
-from crtools.restore.read import STOPPED
-from crtools.restore.script import PROCESS_BYTES, THREAD_BYTES, Script
+from crtools.restoring.read import STOPPED
+from crtools.restoring.script import PROCESS_BYTES, THREAD_BYTES, Script
 from crtools.tracee import ptrace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.images.messages.crtools import RestartEntry
     from crtools.model.options import Options
-    from crtools.restore.plan import Plan
-    from crtools.restore.read import TaskImages
-    from crtools.restore.skeleton import Skeleton, Workshop
+    from crtools.restoring.plan import Plan
+    from crtools.restoring.read import TaskImages
+    from crtools.restoring.skeleton import Skeleton, Workshop
 
 SIGSTOP = 19
 

@@ -24,9 +24,9 @@ from crtools.images.messages.crtools import CrtoolsTaskEntry
 from crtools.kinds.memory import layout
 from crtools.kinds.memory.mm import build_mm
 from crtools.kinds.process import attributes, registers, relations
-from crtools.restore.conflict import explain_pid
-from crtools.restore.script import PROCESS_BYTES, Script
-from crtools.restore.skeleton import SCRATCH_BYTES, THREAD_FLAGS, THREAD_ROOM
+from crtools.restoring.conflict import explain_pid
+from crtools.restoring.script import PROCESS_BYTES, Script
+from crtools.restoring.skeleton import SCRATCH_BYTES, THREAD_FLAGS, THREAD_ROOM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from crtools.agent.slot import Executed
     from crtools.kinds.process.relations import Step
     from crtools.model.options import Options
-    from crtools.restore.plan import Plan
-    from crtools.restore.read import TaskImages
-    from crtools.restore.skeleton import Workshop
+    from crtools.restoring.plan import Plan
+    from crtools.restoring.read import TaskImages
+    from crtools.restoring.skeleton import Workshop
 
 WALL = 0x40000000  # __WALL, linux/wait.h
 

@@ -29,16 +29,16 @@ from crtools.kinds.process import (
 from crtools.procfs.limits import read_limits
 from crtools.procfs.status import read_status
 from crtools.procfs.values import read_loginuid, read_oom_score_adj
-from crtools.restore.conflict import explain_pid
-from crtools.restore.script import PROCESS_BYTES, THREAD_BYTES, Script
-from crtools.restore.skeleton import THREAD_FLAGS
+from crtools.restoring.conflict import explain_pid
+from crtools.restoring.script import PROCESS_BYTES, THREAD_BYTES, Script
+from crtools.restoring.skeleton import THREAD_FLAGS
 from crtools.tracee import ptrace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crtools.restore.plan import Plan
-    from crtools.restore.read import TaskImages
-    from crtools.restore.skeleton import Workshop
+    from crtools.restoring.plan import Plan
+    from crtools.restoring.read import TaskImages
+    from crtools.restoring.skeleton import Workshop
 
 SIGKILL = 9
 
