@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from crtools import api
+import crtools
 from crtools.errors import CrtoolsError, RestoreConflict, UsageError
 from crtools.kinds.files.build_id import read_build_id
 from live.roundtrip import SECONDS, TOOL, Run
@@ -519,7 +519,7 @@ def test_other_permissions_of_a_file_are_refused_unless_told_otherwise(run: Run)
 
 def test_python_api_answers_figures_and_raises_errors(run: Run) -> None:
     images = run.directory / "made-by-the-api"
-    result = api.dump(run.pid, str(images), leave_running=True)
+    result = crtools.dump(run.pid, str(images), leave_running=True)
     assert result.pid == run.pid
     assert result.processes == result.threads == 1
     assert 0 < result.freezing_us < result.frozen_us < result.total_us
@@ -527,10 +527,10 @@ def test_python_api_answers_figures_and_raises_errors(run: Run) -> None:
     assert result.pages * PAGE == pages
     assert "1 processes" in result.summary_line()
     with pytest.raises(RestoreConflict) as caught:
-        api.restore(str(images))
+        crtools.restore(str(images))
     assert str(run.pid) in str(caught.value)
     run.kill()
-    restored = api.restore(str(images), restore_detached=True)
+    restored = crtools.restore(str(images), restore_detached=True)
     assert restored.root_pid == run.pid
     assert restored.pages == result.pages
     assert parent(run.pid) == os.getpid()
@@ -540,9 +540,9 @@ def test_python_api_answers_figures_and_raises_errors(run: Run) -> None:
 
 def test_python_api_refuses_what_makes_no_sense(run: Run) -> None:
     with pytest.raises(UsageError):
-        api.dump(run.pid, str(run.new_images()), lazy_pages=True)
+        crtools.dump(run.pid, str(run.new_images()), lazy_pages=True)
     with pytest.raises(TypeError):
-        api.dump(run.pid, str(run.new_images()), no_such_option=True)
+        crtools.dump(run.pid, str(run.new_images()), no_such_option=True)
     with pytest.raises(CrtoolsError):
-        api.restore(str(run.directory / "nowhere"))
+        crtools.restore(str(run.directory / "nowhere"))
     run.expect_pass()
