@@ -32,7 +32,7 @@ FRAMES = 2  # of a moment's name: where it is, and who called
 # What changes the target, or decides what becomes of it.
 DUMPING = (
     *("agent/inject.py", "agent/slot.py", "tracee/seize.py", "tracee/ptrace.py"),
-    *("dump/freeze.py", "abi/kernel.py"),
+    *("dumping/freeze.py", "abi/kernel.py"),
 )
 RESTORING = (
     *[f"restore/{path.name}" for path in sorted(Path(SOURCE, "restore").glob("*.py"))],

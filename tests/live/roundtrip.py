@@ -71,7 +71,8 @@ class Run:
         self._before = set(collect_tree(os.getpid()))
         directory.chmod(0o755)
         self.work.mkdir()
-        if "/" not in str(program):
+        self.is_ours = "/" not in str(program)
+        if self.is_ours:
             # A copy: the one of the build tree may lie where a foreign user cannot go.
             self.command = [str(shutil.copy(PROGRAMS / program, directory)), str(self.work), *args]
         else:
@@ -125,6 +126,13 @@ class Run:
             raise Skipped(self.out.partition("SKIP: ")[2].strip())
         if self.status is not None or word not in self.out:
             self.fail(f"the program ended before it was ready: {self._describe_status()}")
+        if self.is_ours and self.compare:
+            # What it wrote can be read before its write(2) has moved the position.
+            self.wait_until(self._wrote_all, "its position in its output is the end")
+
+    def _wrote_all(self) -> bool:
+        position = Path(f"/proc/{self.pid}/fdinfo/1").read_text().split()[1]
+        return int(position) == (self.work / "out").stat().st_size
 
     def dump(self, *options: str, kills: bool = True) -> Path:
         """`crtools dump`; returns the directory of the images. The tree is gone and reaped."""

@@ -75,7 +75,7 @@ static void signal_condition(struct blocked *b)
 }
 
 static struct blocked cases[] = {
-	{ "FUTEX_WAIT for a time", SYS_futex, wait_relative, -1, ETIMEDOUT, .timed = true },
+	{ "FUTEX_WAIT for a time", SYS_futex, wait_relative, -1, ETIMEDOUT, .timed = true, .anew = true },
 	{ "FUTEX_WAIT_BITSET, monotonic", SYS_futex, wait_until_monotonic, -1, ETIMEDOUT, .timed = true, .absolute = true },
 	{ "FUTEX_WAIT_BITSET, realtime", SYS_futex, wait_until_realtime, -1, ETIMEDOUT, .timed = true, .absolute = true },
 	{ "FUTEX_WAIT without a limit", SYS_futex, wait_forever, .release = wake },

@@ -48,7 +48,7 @@ static long until_monotonic(struct blocked *b) { (void)b; return sleep_until(CLO
 static long until_realtime(struct blocked *b) { (void)b; return sleep_until(CLOCK_REALTIME); }
 
 static struct blocked cases[] = {
-	{ "nanosleep", SYS_nanosleep, sleep_plain, .timed = true },
+	{ "nanosleep", SYS_nanosleep, sleep_plain, .timed = true, .anew = true },
 	{ "nanosleep with a rest", SYS_nanosleep, sleep_rest, .timed = true },
 	{ "nanosleep with its rest in place", SYS_nanosleep, sleep_in_place, .timed = true },
 	{ "clock_nanosleep, monotonic", SYS_clock_nanosleep, sleep_monotonic, .timed = true },

@@ -11,9 +11,11 @@ from crtools.agent.program import ANY
 from crtools.errors import UnsupportedObject
 from crtools.kinds.process import signals
 from crtools.kinds.process.attributes import (
+    ARCH_GET_CPUID,
     MEMBARRIER_CMD_GET_REGISTRATIONS,
     PR_GET_CHILD_SUBREAPER,
     PR_GET_DUMPABLE,
+    PR_GET_IO_FLUSHER,
     PR_GET_MDWE,
     PR_GET_MEMORY_MERGE,
     PR_GET_PDEATHSIG,
@@ -24,6 +26,7 @@ from crtools.kinds.process.attributes import (
     PR_GET_TSC,
     PR_MCE_KILL_DEFAULT,
     PR_MCE_KILL_GET,
+    SYS_arch_prctl,
     SYS_brk,
     SYS_membarrier,
     SYS_prctl,
@@ -87,6 +90,8 @@ class ProcessQuestions:
         program.call(SYS_prctl, PR_GET_TSC, self._tsc, expect=ANY)
         self._mce = program.call(SYS_prctl, PR_MCE_KILL_GET, 0, 0, 0, 0, expect=ANY)
         self._mdwe = program.call(SYS_prctl, PR_GET_MDWE, 0, 0, 0, 0, expect=ANY)
+        self._flusher = program.call(SYS_prctl, PR_GET_IO_FLUSHER, 0, 0, 0, 0, expect=ANY)
+        self._cpuid = program.call(SYS_arch_prctl, ARCH_GET_CPUID, 0, expect=ANY)
         self._merge = program.call(SYS_prctl, PR_GET_MEMORY_MERGE, 0, 0, 0, 0, expect=ANY)
 
     def answers(self, executed: Executed, name: str) -> ProcessAnswers:
@@ -102,6 +107,11 @@ class ProcessQuestions:
             "it has a machine check policy (PR_MCE_KILL)": executed.result(self._mce)
             not in (PR_MCE_KILL_DEFAULT, -22),
             "it denies writing and executing (PR_SET_MDWE)": executed.result(self._mdwe) > 0,
+            "it is an I/O flusher (PR_SET_IO_FLUSHER)": executed.result(self._flusher) > 0,
+            "the cpuid instruction is forbidden to it (ARCH_SET_CPUID)": executed.result(
+                self._cpuid
+            )
+            == 0,
             "its memory is merged (PR_SET_MEMORY_MERGE)": executed.result(self._merge) > 0,
         }
         for what, so in unusual.items():

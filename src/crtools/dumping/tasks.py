@@ -12,7 +12,7 @@ from crtools.abi.mman import MCL_FUTURE, MCL_ONFAULT
 from crtools.agent.inject import CAVE_MARK, Agent
 from crtools.agent.program import Program
 from crtools.dumping.questions import ProcessQuestions, ThreadQuestions
-from crtools.errors import UnsupportedObject
+from crtools.errors import MissingFeature, UnsupportedObject
 from crtools.images.messages.core import (
     CoreEntry,
     CoreEntryMarch,
@@ -192,6 +192,10 @@ class TaskDump:
             restarts = [
                 restart.sleeping(tracee, memory, tracee.slept) for tracee in process.tracees
             ]
+            homes = [
+                restart.image_registers(tracee.home, memory, tracee.slept)
+                for tracee in process.tracees
+            ]
         finally:
             os.close(memory)
         store = self._store
@@ -228,12 +232,14 @@ class TaskDump:
         )
         memory_facts = MemoryFacts(areas, future)
         own_entries: list[CrtoolsTaskEntry] = []
-        for tracee, answers, slept in zip(process.tracees, threads, restarts, strict=True):
+        for tracee, answers, slept, home in zip(
+            process.tracees, threads, restarts, homes, strict=True
+        ):
             first_thread = tracee is process.tracees[0]
             own = scheduling.Scheduling(tracee.tid, answers.timer_slack)
             core = CoreEntry(
                 mtype=CoreEntryMarch.X86_64,
-                thread_info=self._thread_info(tracee, answers),
+                thread_info=self._thread_info(tracee, home, answers),
                 tc=task if first_thread else None,
                 thread_core=self._thread_core(tracee, answers, collected.threads[tracee.tid], own),
             )
@@ -247,7 +253,7 @@ class TaskDump:
         self._figures.write_us += (time.monotonic_ns() - started) // 1000
         self._figures.tasks += 1
         self._figures.threads += len(process.tracees)
-        log.info(f"dumped {process.name}")
+        log.info(f"dumped {process.name}", pid=pid)
 
     def _locks_future(self, process: Process, agent: Agent) -> int | None:
         """The flags of mlockall(2) for areas to come: nothing tells them but an area that has come,
@@ -278,11 +284,13 @@ class TaskDump:
         self._store.write("core", [core], id=process.pid)
         self._figures.tasks += 1
 
-    def _thread_info(self, tracee: Tracee, answers: ThreadAnswers) -> ThreadInfoX86:
+    def _thread_info(
+        self, tracee: Tracee, home: list[int], answers: ThreadAnswers
+    ) -> ThreadInfoX86:
         xstate = ptrace.xstate(tracee.tid)
         self._extra = registers.dump_extra(xstate)
         return registers.dump_registers(
-            restart.image_registers(tracee.home),
+            home,
             xstate,
             answers.tid_address,
             registers.read_tls(tracee.tid),
@@ -359,6 +367,11 @@ class TaskDump:
             )
         timers.check_timers(self._proc, process.pid, name)
         for tracee in process.tracees:
+            if ptrace.rseq(tracee.tid) is None:
+                raise MissingFeature(
+                    f"Cannot dump {name}: this kernel does not tell its restartable sequences",
+                    because="PTRACE_GET_RSEQ_CONFIGURATION is in Linux 5.13 and later",
+                )
             if tracee.home[arch.CS] != arch.CS_64:
                 raise UnsupportedObject(
                     f"Cannot dump {name}: thread {tracee.tid} runs 32-bit code",

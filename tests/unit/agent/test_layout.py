@@ -105,7 +105,7 @@ def test_offsets_in_a_slot_are_the_agents(compiled: dict[str, int], name: str) -
 
 
 def test_the_kernel_finds_the_futex_word_from_the_list_entry(compiled: dict[str, int]) -> None:
-    assert slot.ROBUST_OFFSET == compiled["slot.word"] - compiled["slot.robust"]
+    assert compiled["slot.word"] - compiled["slot.robust"] == slot.ROBUST_OFFSET
 
 
 def test_operations_arguments_and_expectations_have_the_same_numbers(

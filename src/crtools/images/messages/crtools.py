@@ -26,6 +26,7 @@ _length_3 = field(3, "length")
 _length_5 = field(5, "length")
 _length_8 = field(8, "length")
 _uint32_1 = field(1, "uint32")
+_uint32_3 = field(3, "uint32")
 _uint32_6 = field(6, "uint32")
 _uint32_7 = field(7, "uint32")
 _uint32_11 = field(11, "uint32")
@@ -42,12 +43,14 @@ class RestartEntry(Message):
     __slots__ = (
         "tid",
         "nsec_left",
+        "call",
     )
 
     NAME = "restart_entry"
     FIELDS = (
         (1, "tid", "required", "uint32", None, None, None),
         (2, "nsec_left", "required", "uint64", None, None, None),
+        (3, "call", "required", "uint32", None, None, None),
     )
 
     def __init__(
@@ -55,10 +58,12 @@ class RestartEntry(Message):
         *,
         tid: int,
         nsec_left: int,
+        call: int,
         unknown: bytes = b"",
     ) -> None:
         self.tid = tid
         self.nsec_left = nsec_left
+        self.call = call
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -67,6 +72,7 @@ class RestartEntry(Message):
                 [
                     _uint32_1[self.tid],
                     _uint64_2[self.nsec_left],
+                    _uint32_3[self.call],
                     self.unknown,
                 ]
             )
@@ -77,6 +83,7 @@ class RestartEntry(Message):
     def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
         tid: Any = None
         nsec_left: Any = None
+        call: Any = None
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -92,15 +99,22 @@ class RestartEntry(Message):
                 if nsec_left > 127:
                     nsec_left, at = read_varint64(buf, at, nsec_left)
                 tag = buf[at] if at < stop else 0
+            if tag == 24:
+                call = buf[at + 1]
+                at += 2
+                if call > 127:
+                    call, at = read_varint32(buf, at, call)
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
         new.tid = tid
         new.nsec_left = nsec_left
+        new.call = call
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)
-        if tid is None or nsec_left is None:
+        if tid is None or nsec_left is None or call is None:
             require(new, begin)
         return new
 

@@ -64,6 +64,7 @@ NOT_CARRIED = (
     (smaps.VF_SS, "it is a shadow stack"),
     (smaps.VF_UM | smaps.VF_UW | smaps.VF_UI, "it is registered with a userfaultfd"),
     (smaps.VF_SL, "it is sealed (mseal)"),
+    (smaps.VF_SF, "it is mapped with MAP_SYNC"),
     (smaps.VF_DP, "it is droppable (MAP_DROPPABLE)"),
     (smaps.VF_GU, "it may have guard pages (MADV_GUARD_INSTALL)"),
 )
@@ -130,6 +131,8 @@ def _area(
     for flag, because in NOT_CARRIED:
         if flags & flag:
             raise _refused(vma, task, because)
+    if fact.protection_key:
+        raise _refused(vma, task, f"it has the memory protection key {fact.protection_key}")
     if vma.path == b"[vsyscall]":
         # Every x86-64 process has it at the same place.
         status, map_flags = VSYSCALL | ANON_PRIVATE, MAP_PRIVATE | MAP_ANONYMOUS
