@@ -9,6 +9,7 @@ from crtools import actions, log
 from crtools.abi.interrupts import Deferred
 from crtools.agent.inject import RobustList
 from crtools.dumping.freeze import Tree
+from crtools.dumping.rehearsal import rehearse
 from crtools.dumping.tasks import Figures, TaskDump
 from crtools.errors import UnsupportedObject, UsageError
 from crtools.images.messages.core import TaskKobjIdsEntry
@@ -115,6 +116,7 @@ def _dump(
     files = FilesDump(proc, store, options)
     shared = SharedDump(proc, store, files.new_id, lambda: tasks.new_pages_id())
     tasks = TaskDump(proc, store, files, shared, figures)
+    rehearse(proc)
     store.write("seccomp", [SeccompEntry()])
     store.prepare(
         *[(key, None) for key in ("pstree", "files")],
@@ -123,6 +125,11 @@ def _dump(
         ("fdinfo", 2),
         ("timens", 0),
     )
+    # A tree that goes on is let go of as soon as all is known: what is small is written afterwards.
+    # A script after the dump must still find it stopped.
+    early = options.leave_running and not options.action_scripts
+    if early:
+        store.defer()
     with Deferred() as interrupts, Tree(proc, options.timeout) as tree:
         tree.freeze(root)
         log.info(f"stopped {len(tree.processes)} processes")
@@ -142,7 +149,10 @@ def _dump(
             files.finish()
             shared.write()
             _write_tree(store, tree)
+            if early:
+                tree.release()
             frozen = time.monotonic_ns() // 1000
+            store.write_deferred()
             result = DumpResult(
                 pid=root,
                 directory=options.images_dir,
@@ -162,6 +172,8 @@ def _dump(
             store.remove("inventory")
             files.undo()
             raise
+        if early:
+            return result.but(total_us=time.monotonic_ns() // 1000 - started)
         if options.leave_running:
             tree.release()
         elif options.leave_stopped:

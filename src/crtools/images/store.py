@@ -50,6 +50,7 @@ class ImageStore:
         self.fd = fd
         self.path = path
         self._prepared: dict[str, int] = {}
+        self._deferred: list[tuple[str, Sequence[Entry], int | None]] | None = None
 
     @classmethod
     def create(cls, path: str) -> Self:
@@ -163,7 +164,20 @@ class ImageStore:
 
         Raises ImageError, also when the disk is full, and PermissionDenied.
         """
-        os.close(self.begin(key, entries, id))
+        if self._deferred is not None:
+            self._deferred.append((key, entries, id))
+        else:
+            os.close(self.begin(key, entries, id))
+
+    def defer(self) -> None:
+        """From now on `write` only takes note; `write_deferred` does it all."""
+        self._deferred = []
+
+    def write_deferred(self) -> None:
+        """Writes what was put off, if anything was; `write` writes at once again."""
+        deferred, self._deferred = self._deferred or [], None
+        for key, entries, id in deferred:
+            self.write(key, entries, id)
 
     def begin(self, key: str, entries: Sequence[Entry], id: int | None = None) -> int:
         """As `write`, and leave the file open for what the caller appends (a ghost file's bytes).

@@ -51,7 +51,15 @@ def ask_actions(program: Program) -> Ref:
 
 
 def actions(executed: Executed, room: Ref) -> list[SaEntry]:
-    data = executed.bytes(room, _ACTION.size * len(SIGNALS))
+    return _parse_actions(executed.bytes(room, _ACTION.size * len(SIGNALS)))
+
+
+def default_actions() -> list[SaEntry]:
+    """Those of a new process."""
+    return _parse_actions(bytes(_ACTION.size * len(SIGNALS)))
+
+
+def _parse_actions(data: bytes) -> list[SaEntry]:
     return [
         SaEntry(
             sigaction=handler,
