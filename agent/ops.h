@@ -18,6 +18,7 @@ enum {
 	OP_COPY = 4,	 /* copy bytes: dst, src, bytes */
 	OP_SKIP_IF = 5,	 /* skip arg2 instructions if arg0 == arg1 */
 	OP_VALUE = 6,	 /* the result is arg0, to be stored */
+	OP_TILES = 7,	 /* use a tile register of AMX once, configured as arg0 points to */
 };
 
 /* How an argument is found; four bits each in `kinds`. */

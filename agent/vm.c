@@ -206,6 +206,15 @@ static void run(struct slot *slot)
 		case OP_VALUE:
 			result = (s64)arg[0];
 			break;
+		case OP_TILES:
+			/* ldtilecfg (%rdi); tilezero %tmm0; tilerelease, spelled for old assemblers */
+			__asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0x07\n\t"
+					 ".byte 0xc4, 0xe2, 0x7b, 0x49, 0xc0\n\t"
+					 ".byte 0xc4, 0xe2, 0x78, 0x49, 0xc0"
+					 :
+					 : "D"(arg[0])
+					 : "memory");
+			break;
 		}
 		in->result = result;
 		if (in->store_bytes) {

@@ -25,7 +25,16 @@ RESULT_AT = 72
 _RESULT = struct.Struct("<q")
 
 # agent/ops.h
-OP_SYSCALL, OP_TRANSFER, OP_CLONE, OP_MERGE, OP_COPY, OP_SKIP_IF, OP_VALUE = range(7)
+(
+    OP_SYSCALL,
+    OP_TRANSFER,
+    OP_CLONE,
+    OP_MERGE,
+    OP_COPY,
+    OP_SKIP_IF,
+    OP_VALUE,
+    OP_TILES,
+) = range(8)
 ARG_VALUE, ARG_DATA, ARG_RESULT, ARG_LOAD64, ARG_LOAD32, ARG_AREA, ARG_AREA32 = range(7)
 STORE_IN_AREA = 16
 ANY, NONNEGATIVE, EXACTLY, OR_ERRNO = range(4)
@@ -124,6 +133,10 @@ class Program:
     def store(self, value: Arg, into: Ref) -> None:
         """Stores a 32-bit value, such as a descriptor, at a data reference."""
         self.call(0, value, op=OP_VALUE, expect=ANY, store=into)
+
+    def use_tiles(self, configuration: Ref) -> None:
+        """Uses a tile register once: the kernel makes room for them at their first use."""
+        self.call(0, configuration, op=OP_TILES)
 
     def clone(self, args: Ref, size: int, slot: int, label: Label) -> Ref:
         """clone3(2); the child starts in its own slot."""

@@ -184,7 +184,7 @@ class Executed:
         label = self.program.labels.get(index, "")
         if callable(label):
             label = label()
-        call = syscall_name(nr) if op < 3 else ("merge", "copy", "skip", "value")[op - 3]
+        call = syscall_name(nr) if op < 3 else ("merge", "copy", "skip", "value", "tiles")[op - 3]
         number = -result if -4096 < result < 0 else 0
         because = f"{call} failed: {os.strerror(number)}" if number else f"{call} answered {result}"
         return RemoteSyscallError(

@@ -73,6 +73,8 @@ class StateBuilder:
         born: list[int] = []
         for task in self.plan.alive:
             script = Script()
+            if any(registers.has_tiles(own.xstate) for own in task.own.values()):
+                registers.build_tile_permission(script.program())
             for tid in task.tids[1:]:
                 shop.build_clone(script.program(1000), task.pid, tid, flags=THREAD_FLAGS)
                 born.append(tid)
@@ -141,6 +143,8 @@ class StateBuilder:
                 assert thread is not None
                 assert info is not None
                 attributes.build_name(program, thread.comm or task.task.comm)
+                if tid in task.own and registers.has_tiles(task.own[tid].xstate):
+                    registers.build_tile_room(program)
                 for desc in registers.restore_tls(info):
                     program.call(SYS_set_thread_area, program.put(desc), label="set a TLS segment")
                 signals.build_stack(program, thread.sas)

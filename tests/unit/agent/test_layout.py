@@ -37,6 +37,7 @@ ENUMS = {
     "OP_COPY": program.OP_COPY,
     "OP_SKIP_IF": program.OP_SKIP_IF,
     "OP_VALUE": program.OP_VALUE,
+    "OP_TILES": program.OP_TILES,
     "ARG_VALUE": program.ARG_VALUE,
     "ARG_DATA": program.ARG_DATA,
     "ARG_RESULT": program.ARG_RESULT,

@@ -31,6 +31,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crtools.agent.program import Program
+
+SYS_arch_prctl, ARCH_REQ_XCOMP_PERM = 158, 0x1023  # asm/prctl.h
+TILE_CONFIG, TILE_DATA = 17, 18  # XFEATURE_XTILE_CFG, XFEATURE_XTILE_DATA, asm/fpu/types.h
 NATIVE = UserX86RegsMode.NATIVE
 COMPAT = UserX86RegsMode.COMPAT
 CS_32 = 0x23  # __USER32_CS, asm/segment.h
@@ -302,6 +306,29 @@ def _build_extra(
             area[place[0] : place[0] + place[1]] = content
             used |= 1 << number
     return used
+
+
+def has_tiles(extra: bytes | None) -> bool:
+    """Whether a thread's extra components hold AMX tiles or their configuration."""
+    return bool(extra) and not {TILE_CONFIG, TILE_DATA}.isdisjoint(parse_extra(extra or b""))
+
+
+def build_tile_permission(program: Program) -> None:
+    """Before a process has threads, which inherit it (Documentation/arch/x86/xstate.rst)."""
+    program.call(
+        SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA, label="ask for the use of AMX tiles"
+    )
+
+
+def build_tile_room(program: Program) -> None:
+    """The kernel enlarges a thread's register state at its first tile instruction; before that,
+    PTRACE_SETREGSET with tiles is EINVAL."""
+    # The 64 bytes of ldtilecfg: palette 1, tile 0 of 16 rows of 64 bytes.
+    configuration = bytearray(64)
+    configuration[0] = 1
+    configuration[16] = 64
+    configuration[48] = 16
+    program.use_tiles(program.put(configuration))
 
 
 def restore_registers(info: ThreadInfoX86) -> list[int]:
