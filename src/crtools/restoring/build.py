@@ -4,6 +4,7 @@ what relatives share copy-on-write is shared again."""
 from __future__ import annotations
 
 import os
+from errno import EEXIST
 
 from crtools.abi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_THP_DISABLE, PR_SET_VMA
 from crtools.abi.x86_64 import (
@@ -118,16 +119,21 @@ class TreeBuilder:
             fills[pid] = memory[pid][begin:]
             memory[pid] = memory[pid][:begin]
         results = shop.run(memory)
-        begetting: dict[int, list[Program]] = {}
-        for pid in self.helped:
-            program = Program()
-            shop.build_clone(program, pid, plan.workers[pid][1], flags=THREAD_FLAGS)
-            begetting[pid] = [program]
-        helpers = {pid: plan.workers[pid][1] for pid in self.helped}
-        shop.run(begetting)
-        shop.adopt(helpers.values())
         both = dict(fills)
-        for pid, tid in helpers.items():
+        helpers = {pid: plan.workers[pid][1] for pid in self.helped}
+        for pid, tid in list(helpers.items()):
+            program = Program()
+            shop.build_clone(program, pid, tid, flags=THREAD_FLAGS)
+            try:
+                shop.run({pid: [program]})
+            except RemoteSyscallError as error:
+                if error.errno != EEXIST:
+                    raise
+                # Somebody has taken the number since it was found free: one reader it is.
+                shop.skeletons.pop(tid)
+                del helpers[pid]
+        shop.adopt(helpers.values())
+        for pid in self.helped:
             name = f"pages-{plan.by_pid[pid].space.pages_id}.img".encode() + b"\0"
             script = Script(THREAD_ROOM // 2)
             half = self.helped[pid]
@@ -136,7 +142,10 @@ class TreeBuilder:
                 image = self._open_image(program, name)
                 layout.build_fill(program, image, half[first : first + 200])
                 program.call(SYS_close, image)
-            both[tid] = script.programs
+            if pid in helpers:
+                both[helpers[pid]] = script.programs
+            else:
+                both[pid] = both[pid] + script.programs
         for pid, done in shop.run(both).items():
             if pid in results:
                 results[pid] += done
