@@ -573,7 +573,7 @@ SERVED = {
 }
 # … and what the others stand for. A kind that learns to carry it moves its name up.
 NOT_SERVED = {
-    "memfd_hugetlb": "shared areas of huge pages",
+    "memfd_hugetlb": "memfds of huge pages",
     "mem_dirty_track": "incremental dumps",
     "aio_remap": "contexts of asynchronous I/O",
     "timerfd": "timers behind descriptors",

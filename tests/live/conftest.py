@@ -27,6 +27,21 @@ def built_programs() -> None:
         pytest.fail(f"the test programs do not build:\n{done.stderr}", pytrace=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def huge_pages() -> Iterator[None]:
+    """Sets some huge pages aside while the tests run, where none are and we may: 16 of 2 MiB."""
+    setting = Path("/proc/sys/vm/nr_hugepages")
+    ours = os.geteuid() == 0 and setting.exists() and setting.read_text().strip() == "0"
+    if ours:
+        try:
+            setting.write_text("16")
+        except OSError:
+            ours = False  # a container's view of it: the tests that need them skip, saying so
+    yield
+    if ours:
+        setting.write_text("0")
+
+
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """A directory that other users may enter: pytest's own tmp_path is closed to them."""

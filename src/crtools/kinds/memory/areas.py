@@ -145,11 +145,16 @@ def _area(
     elif path.startswith(b"["):
         raise _refused(vma, task, f"it is {path.decode(errors='replace')}")
     elif flags & smaps.VF_HT:
-        if path != b"/anon_hugepage" or vma.shared:
-            raise _refused(vma, task, "huge pages of a file or shared ones are not carried yet")
-        status |= ANON_PRIVATE
-        shift = (fact.kernel_page_size).bit_length() - 1
-        map_flags |= MAP_ANONYMOUS | MAP_HUGETLB | shift << MAP_HUGE_SHIFT
+        if path != b"/anon_hugepage":
+            raise _refused(vma, task, "huge pages of a file are not carried yet")
+        if vma.shared:
+            status |= FILE_SHARED | MEMFD
+            map_flags = MAP_SHARED
+            shmid, pgoff, fdflags = shared_id(vma), vma.pgoff, 2
+        else:
+            status |= ANON_PRIVATE
+            shift = (fact.kernel_page_size).bit_length() - 1
+            map_flags |= MAP_ANONYMOUS | MAP_HUGETLB | shift << MAP_HUGE_SHIFT
     elif path == b"/dev/zero" and vma.deleted and vma.shared:
         status |= FILE_SHARED | MEMFD
         map_flags = MAP_SHARED

@@ -1,7 +1,8 @@
 """Shared anonymous memory: mmap(MAP_SHARED | MAP_ANONYMOUS), shared between relatives by fork.
 
-Behind it is an unnamed file, "/dev/zero (deleted)", one an object. The image form is CRIU's since
-4.0: a MEMFD entry of files.img, an entry of memfd.img, and the contents by the inode's number.
+Behind it is an unnamed file, "/dev/zero (deleted)", one an object, or with MAP_HUGETLB
+"/anon_hugepage (deleted)". The image form is CRIU's since 4.0: a MEMFD entry of files.img, an entry
+of memfd.img, and the contents by the inode's number.
 """
 
 from __future__ import annotations
@@ -11,7 +12,17 @@ import os
 
 from crtools.abi import kernel
 from crtools.abi.kernel import PAGE
-from crtools.errors import ImageError
+from crtools.abi.mman import (
+    MAP_ANONYMOUS,
+    MAP_HUGE_SHIFT,
+    MAP_HUGETLB,
+    MAP_NORESERVE,
+    MAP_SHARED,
+    PROT_READ,
+    PROT_WRITE,
+)
+from crtools.abi.x86_64 import SYS_mmap, SYS_munmap
+from crtools.errors import ImageError, RestoreConflict
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.images.messages.memfd import MemfdFileEntry, MemfdInodeEntry
@@ -28,6 +39,8 @@ if TYPE_CHECKING:
 
 F_SEAL_SEAL = 1
 NAME = "/dev/zero"
+HUGE_NAME = "/anon_hugepage"
+_PIECE = 2 << 20
 _SYS_sendfile = 40
 
 
@@ -64,9 +77,10 @@ class SharedDump:
             facts = os.fstat(fd)
             # CRIU names the contents by 32 bits of the inode's number.
             shmid = vma.inode & 0xFFFFFFFF
+            huge = vma.path == HUGE_NAME.encode()
             self.inodes.append(
                 MemfdInodeEntry(
-                    name=NAME,
+                    name=HUGE_NAME if huge else NAME,
                     uid=facts.st_uid,
                     gid=facts.st_gid,
                     size=facts.st_size,
@@ -74,9 +88,13 @@ class SharedDump:
                     seals=F_SEAL_SEAL,
                     inode_id=inode_id,
                     mode=facts.st_mode,
+                    # As in the flags of mmap: the size as a power of two.
+                    hugetlb_flag=(facts.st_blksize.bit_length() - 1) << MAP_HUGE_SHIFT
+                    if huge
+                    else None,
                 )
             )
-            self._write(fd, facts.st_size, shmid)
+            self._write(fd, facts.st_size, shmid, huge)
         finally:
             os.close(fd)
         self.files.append(
@@ -94,13 +112,13 @@ class SharedDump:
         )
         return file_id
 
-    def _write(self, fd: int, size: int, shmid: int) -> None:
+    def _write(self, fd: int, size: int, shmid: int, huge: bool) -> None:
         pages_id = self._new_pages_id()
         entries: list[PagemapEntry] = []
         image = self._store.create_raw("pages", pages_id)
         try:
             offset = 0
-            for start, end in _contents(fd, size):
+            for start, end in _huge_contents(fd, size) if huge else _contents(fd, size):
                 end = -(-end // PAGE) * PAGE
                 entries.append(
                     PagemapEntry(
@@ -110,7 +128,8 @@ class SharedDump:
                         nr_pages=(end - start) // PAGE,
                     )
                 )
-                offset += copy_range(fd, image, start, end - start, offset)
+                copy = _copy_huge if huge else copy_range
+                offset += copy(fd, image, start, end - start, offset)
             os.ftruncate(image, offset)
         finally:
             os.close(image)
@@ -136,6 +155,31 @@ def _contents(fd: int, size: int) -> list[tuple[int, int]]:
         at = os.lseek(fd, start, os.SEEK_HOLE)
         found.append((start, at))
     return found
+
+
+def _huge_contents(fd: int, size: int) -> list[tuple[int, int]]:
+    """The parts that are not all zero: hugetlbfs has no SEEK_DATA. A hole is read without being
+    filled (fs/hugetlbfs/inode.c, hugetlbfs_read_iter)."""
+    found: list[tuple[int, int]] = []
+    for start in range(0, size, _PIECE):
+        data = os.pread(fd, _PIECE, start)
+        if data.count(0) == len(data):
+            continue
+        if found and found[-1][1] == start:
+            found[-1] = found[-1][0], start + len(data)
+        else:
+            found.append((start, start + len(data)))
+    return found
+
+
+def _copy_huge(source: int, target: int, start: int, length: int, offset: int) -> int:
+    """As copy_range: sendfile reads no hugetlbfs."""
+    for at in range(0, length, _PIECE):
+        data = memoryview(os.pread(source, min(_PIECE, length - at), start + at))
+        done = 0
+        while done < len(data):
+            done += os.pwrite(target, data[done:], offset + at + done)
+    return length
 
 
 def copy_range(source: int, target: int, start: int, length: int, offset: int) -> int:
@@ -165,29 +209,56 @@ class SharedObject:
         self, proc: int, store: ImageStore, pages: Sequence[PagemapEntry], pages_id: int
     ) -> int:
         """Makes it, by mapping it once; returns the pages read."""
-        if self.inode.name != NAME:
-            raise ImageError(f"memfd {self.inode.name} is not carried yet")
-        size = -(-self.inode.size // PAGE) * PAGE
-        # PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE
-        address = kernel.checked(9, 0, size, 3, 0x4021, (1 << 64) - 1, 0)
+        inode = self.inode
+        if inode.name not in (NAME, HUGE_NAME):
+            raise ImageError(f"memfd {inode.name} is not carried yet")
+        size = -(-inode.size // PAGE) * PAGE
+        flags = MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE
+        if inode.hugetlb_flag:
+            flags |= MAP_HUGETLB | inode.hugetlb_flag
+        try:
+            address = kernel.checked(
+                SYS_mmap, 0, size, PROT_READ | PROT_WRITE, flags, (1 << 64) - 1, 0
+            )
+        except OSError as error:
+            raise RestoreConflict(
+                f"Cannot make shared memory of {size >> 10} KiB",
+                because=error.strerror or "",
+                hint="set huge pages aside (vm.nr_hugepages)" if inode.hugetlb_flag else "",
+            ) from error
         try:
             self.fd = open_map_files(proc, os.getpid(), address, address + size, os.O_RDWR)
+            image = store.open_raw("pages", pages_id)
+            try:
+                return self._fill(image, pages, address, size)
+            finally:
+                os.close(image)
         finally:
-            kernel.checked(11, address, size)
-        image = store.open_raw("pages", pages_id)
-        read = offset = 0
-        try:
-            for entry in pages:
-                length = (entry.nr_pages or entry.compat_nr_pages) * PAGE
-                if entry.vaddr + length > size:
-                    raise ImageError(f"pagemap-shmem-{self.inode.shmid}.img goes beyond its object")
-                if entry.flags is None or entry.flags & PRESENT:
-                    copy_range(image, self.fd, offset, length, entry.vaddr)
-                    offset += length
-                    read += length // PAGE
-        finally:
-            os.close(image)
-        return read
+            kernel.checked(SYS_munmap, address, size)
+
+    def _fill(self, image: int, pages: Sequence[PagemapEntry], address: int, size: int) -> int:
+        offset = 0
+        for entry in pages:
+            length = (entry.nr_pages or entry.compat_nr_pages) * PAGE
+            if entry.vaddr + length > size:
+                raise ImageError(f"pagemap-shmem-{self.inode.shmid}.img goes beyond its object")
+            if entry.flags is not None and not entry.flags & PRESENT:
+                continue
+            if self.inode.hugetlb_flag:
+                # hugetlbfs cannot be written to, but through a mapping.
+                done = 0
+                while done < length:
+                    room = kernel.view(address + entry.vaddr + done, length - done)
+                    got = os.preadv(image, [room], offset + done)
+                    if not got:
+                        raise ImageError(
+                            f"The pages of shared memory {self.inode.shmid} are cut off"
+                        )
+                    done += got
+            else:
+                copy_range(image, self.fd, offset, length, entry.vaddr)
+            offset += length
+        return offset // PAGE
 
     def close(self) -> None:
         if self.fd >= 0:
