@@ -48,10 +48,10 @@ def test_lines_look_like_criu_s(tmp_path):
     log.error("bad", pid=7)
     log.close()
     patterns = [
-        r"\(\d\d\.\d{6}\) 3 files",
-        r"\(\d\d\.\d{6}\)    812: about one",
-        r"\(\d\d\.\d{6}\) Warn  \(test_log\.py:\d+\): odd",
-        r"\(\d\d\.\d{6}\)      7: Error \(test_log\.py:\d+\): bad",
+        r"\(\d\d+\.\d{6}\) 3 files",
+        r"\(\d\d+\.\d{6}\)    812: about one",
+        r"\(\d\d+\.\d{6}\) Warn  \(test_log\.py:\d+\): odd",
+        r"\(\d\d+\.\d{6}\)      7: Error \(test_log\.py:\d+\): bad",
     ]
     lines = path.read_text().splitlines()
     assert len(lines) == 4
