@@ -33,7 +33,7 @@ def dump(pid: int, directory: str, **options: Any) -> DumpResult:
 
     resolved = Options(tree=pid, images_dir=os.path.abspath(directory), **options)
     refuse_unimplemented("dump", resolved)
-    return dump_with(resolved)
+    return dump_with(resolved, until_gone=True)
 
 
 def restore(directory: str, **options: Any) -> RestoreResult:
@@ -48,11 +48,13 @@ def restore(directory: str, **options: Any) -> RestoreResult:
     return restore_with(resolved)
 
 
-def dump_with(options: Options) -> DumpResult:
+def dump_with(options: Options, *, until_gone: bool = False) -> DumpResult:
+    """For commands, which end soon after: killed tasks may still be on their way out, unless
+    `until_gone`."""
     from crtools.dumping.dump import dump
 
     try:
-        return dump(options)
+        return dump(options, until_gone=until_gone)
     except OSError as error:
         raise failed_call(f"dump task {options.tree}", error) from error
 

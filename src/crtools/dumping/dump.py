@@ -84,8 +84,11 @@ OWN_NAMESPACES = {
 }
 
 
-def dump(options: Options) -> DumpResult:
-    """Dumps the tree of options.tree. On any error the tree goes on as if nothing had happened."""
+def dump(options: Options, *, until_gone: bool) -> DumpResult:
+    """Dumps the tree of options.tree. On any error the tree goes on as if nothing had happened.
+
+    A command, which ends right afterwards, need not wait `until_gone` for tasks that it killed.
+    """
     started = time.monotonic_ns() // 1000
     if options.tree is None:
         raise UsageError("dump needs the pid of the tree's root", hint="-t PID")
@@ -94,7 +97,7 @@ def dump(options: Options) -> DumpResult:
     try:
         store = ImageStore.create(options.images_dir)
         try:
-            return _dump(proc, root, store, options, started)
+            return _dump(proc, root, store, options, started, until_gone)
         finally:
             store.close()
     finally:
@@ -102,7 +105,12 @@ def dump(options: Options) -> DumpResult:
 
 
 def _dump(
-    proc: int, root: HostPid, store: ImageStore, options: Options, started: int
+    proc: int,
+    root: HostPid,
+    store: ImageStore,
+    options: Options,
+    started: int,
+    until_gone: bool,
 ) -> DumpResult:
     figures = Figures()
 
@@ -179,7 +187,7 @@ def _dump(
         elif options.leave_stopped:
             _leave_stopped(tree)
         else:
-            tree.kill()
+            tree.kill(wait=until_gone)
     end = time.monotonic_ns() // 1000
     return result.but(frozen_us=end - tree.started_us, total_us=end - started)
 

@@ -27,6 +27,7 @@ EINTR = 4
 # semtimedop, rt_sigtimedwait, io_getevents. The program must not see it: they begin again.
 ANSWER_EINTR = frozenset((232, 281, 441, 65, 220, 128, 208))
 
+LINGER_SECONDS = 0.02
 EPOLL_WAITS = (232, 281)  # epoll_wait, epoll_pwait: milliseconds in r10
 
 
@@ -99,23 +100,34 @@ class Tree:
         if failed is not None:
             raise failed
 
-    def kill(self) -> None:
-        """Ends all tasks, and returns when they have ended."""
+    def kill(self, *, wait: bool) -> None:
+        """Ends all tasks. With `wait`, returns when they have ended; without, soon after, if the
+        kernel takes longer to free their memory (0.1 s a GiB): none of them runs any more, and what
+        is left unwaited for is let go of when this process ends."""
         for process in self.alive:
             try:
                 os.kill(process.pid, 9)
             except ProcessLookupError:
                 continue
+        limit = None if wait else time.monotonic() + LINGER_SECONDS
         # A leader's end is reported when the ends of its threads have been.
         for tracee in sorted(self._tracees, key=lambda t: t.tid == t.pid):
-            try:
-                while True:
-                    status = ptrace.wait(tracee.tid)
-                    if status is not None and not os.WIFSTOPPED(status):
-                        break
-            except ChildProcessError:
-                continue
+            if not self._wait_until_ended(tracee.tid, limit):
+                break
         self._tracees.clear()
+
+    def _wait_until_ended(self, tid: int, limit: float | None) -> bool:
+        while True:
+            try:
+                status = ptrace.wait(tid, block=limit is None)
+            except ChildProcessError:
+                return True
+            if status is None:
+                if limit is not None and time.monotonic() > limit:
+                    return False
+                time.sleep(0.0005)
+            elif not os.WIFSTOPPED(status):
+                return True
 
     def _check_root(self, root: HostPid) -> None:
         # A tree that holds the tool itself would wait for itself.

@@ -13,7 +13,7 @@ from crtools.errors import (
     RestoreConflict,
     TaskVanished,
 )
-from crtools.procfs.stat import read_stat
+from crtools.procfs.stat import PF_EXITING, read_stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from crtools.procfs.stat import Stat
 
-# Orphans that a dump has just killed keep their numbers until init takes their statuses.
+# What a dump has just killed keeps its number until its memory is freed and its parent, which may
+# be init by now, has taken its status.
 ZOMBIES_SECONDS = 3.0
 
 
@@ -35,10 +36,15 @@ def check_pids(proc: int, pids: Iterable[int]) -> None:
         while _is_used(os.kill, pid) or _is_used(os.killpg, pid):
             holders = list(_holders(proc, pid))
             end = end or time.monotonic() + ZOMBIES_SECONDS
-            alive = not holders or any(stat.state not in "ZX" for _, stat in holders)
+            alive = not holders or not all(_is_ending(stat) for _, stat in holders)
             if alive or time.monotonic() > end:
                 raise explain_pid(proc, pid, errno.EEXIST)
             time.sleep(0.005)
+
+
+def _is_ending(stat: Stat) -> bool:
+    """A killed process keeps its number while the kernel frees its memory."""
+    return stat.state in "ZX" or bool(stat.flags & PF_EXITING)
 
 
 def _is_used(probe: object, pid: int) -> bool:
