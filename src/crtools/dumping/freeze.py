@@ -27,7 +27,7 @@ EINTR = 4
 # semtimedop, rt_sigtimedwait, io_getevents. The program must not see it: they begin again.
 ANSWER_EINTR = frozenset((232, 281, 441, 65, 220, 128, 208))
 
-LINGER_SECONDS = 0.02
+LINGER_SECONDS = 0.005
 EPOLL_WAITS = (232, 281)  # epoll_wait, epoll_pwait: milliseconds in r10
 
 
