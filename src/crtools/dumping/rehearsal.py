@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 
+from crtools import log
 from crtools.abi.kernel import cpuid
+from crtools.errors import CrtoolsError
 from crtools.images.messages.core import CoreEntry, CoreEntryMarch, TaskCoreEntry, ThreadCoreEntry
 from crtools.images.messages.siginfo import SignalQueueEntry
 from crtools.kinds.memory import areas, mm, pages, scan
@@ -26,8 +28,15 @@ _ENABLED_AT = 464  # in the XSAVE area: what the kernel has enabled (asm/user.h,
 
 
 def rehearse(proc: int) -> None:
-    """Nothing comes of it; what goes wrong would go wrong later as well, with a better error."""
-    own = os.getpid()
+    """Nothing comes of it. Our own memory may hold what cannot be dumped, and it changes while it is
+    looked at: that is no error."""
+    try:
+        _rehearse(proc, os.getpid())
+    except (CrtoolsError, OSError) as error:
+        log.debug(f"rehearsed in part: {error}")
+
+
+def _rehearse(proc: int, own: int) -> None:
     found = areas.collect_areas(
         read_maps(proc, own),
         list(read_smaps(proc, own)),
