@@ -28,8 +28,8 @@ _ENABLED_AT = 464  # in the XSAVE area: what the kernel has enabled (asm/user.h,
 
 
 def rehearse(proc: int) -> None:
-    """Nothing comes of it. Our own memory may hold what cannot be dumped, and it changes while it is
-    looked at: that is no error."""
+    """Nothing comes of it. Our own memory may hold what cannot be dumped, and it changes while it
+    is looked at: that is no error."""
     try:
         _rehearse(proc, os.getpid())
     except (CrtoolsError, OSError) as error:
