@@ -53,6 +53,14 @@ SYS_preadv, SYS_pwritev, SYS_getppid, SYS_dup = 295, 296, 110, 32
 NO_CALL = 0xFFFF
 
 
+def wait_until_asleep(pid: int) -> None:
+    """Until it waits in the kernel for something."""
+    end = time.monotonic() + 10
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+        assert time.monotonic() < end, f"task {pid} does not fall asleep"
+        os.sched_yield()
+
+
 class Library(ctypes.CDLL):
     """vm.c as a library of this process."""
 
@@ -322,7 +330,7 @@ def test_a_transfer_goes_on_after_short_reads(machine: Machine) -> None:
     content = os.urandom(total)
     for first in range(0, total, 600):
         os.write(writer, content[first : first + 600])
-        time.sleep(0.002)
+        wait_until_asleep(machine.pid)
     assert machine.slot.wait().result(moved) == total
     assert machine.shared.memory[SCRATCH_AT : SCRATCH_AT + total] == content
     os.close(writer)
@@ -360,9 +368,9 @@ def test_a_transfer_goes_on_after_a_signal(machine: Machine) -> None:
     )
     machine.slot.post(program)
     for part in (b"0123", b"4567"):
-        time.sleep(0.01)
+        wait_until_asleep(machine.pid)
         os.kill(machine.pid, signal.SIGUSR1)
-        time.sleep(0.01)
+        wait_until_asleep(machine.pid)
         os.write(writer, part)
     assert machine.slot.wait().result(moved) == 8
     assert machine.shared.memory[SCRATCH_AT : SCRATCH_AT + 8] == b"01234567"
@@ -448,7 +456,7 @@ def orphan(machine: Machine) -> None:
     os.close(ready)
     os.close(told)
     machine.start()
-    time.sleep(0.01)
+    wait_until_asleep(machine.pid)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 
@@ -464,7 +472,7 @@ def test_an_orphan_goes_home_with_its_area(machine: Machine) -> None:
 def test_an_orphan_waits_for_the_visitor_to_leave(machine: Machine) -> None:
     machine.shared.memory[KEEP_AT : KEEP_AT + 32] = b"\xff" * 32
     orphan(machine)
-    time.sleep(0.05)
+    wait_until_asleep(machine.pid)
     assert os.waitpid(machine.pid, os.WNOHANG)[0] == 0
     word = machine.base + VISITOR_AT + LEFT_AT
     struct.pack_into("<I", machine.shared.memory, VISITOR_AT + LEFT_AT, 1)
@@ -506,7 +514,7 @@ def test_an_orphan_within_a_transfer_stops_between_two_calls(machine: Machine) -
             time.sleep(60)
     os.read(ready, 1)
     machine.start()
-    time.sleep(0.02)
+    wait_until_asleep(machine.pid)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     os.write(writer, b"0123")  # its read returns, and it looks around
