@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -384,6 +385,20 @@ def left_running_then_restored(run: Run) -> None:
     run.expect_pass()
 
 
+def session_from_outside(run: Run) -> None:
+    """As `docker exec` leaves it: session and group have no number in this pid namespace."""
+    with mock.patch.object(os, "setsid"):
+        run.start()
+    session, group = os.getsid(run.pid), os.getpgid(run.pid)
+    refused = run.try_dump(run.new_images())
+    if refused.returncode != 1 or "the leader of its session has no pid here" not in refused.stderr:
+        run.fail(f"a session from outside was not refused: {refused.stderr}")
+    run.restore(run.dump("--shell-job"), "--shell-job")
+    if (os.getsid(run.pid), os.getpgid(run.pid)) != (session, group):
+        run.fail(f"it was in session {session} and group {group} before")
+    run.expect_pass()
+
+
 MODES: dict[str, Callable[[Run], None]] = {
     "alone": alone,
     "interrupted": interrupted,
@@ -392,6 +407,7 @@ MODES: dict[str, Callable[[Run], None]] = {
     "twice": restored_twice,
     "left-running-then-restored": left_running_then_restored,
 }
+MODES_INSIDE = MODES | {"session-from-outside": session_from_outside}
 
 
 def run_in_namespace(
@@ -419,7 +435,7 @@ def run_in_namespace(
 def main(directory: str, mode: str, how: str, program: str, *args: str) -> int:
     run = Run(Path(directory), program, *args, **json.loads(how))
     try:
-        MODES[mode](run)
+        MODES_INSIDE[mode](run)
     except Skipped as reason:
         print(reason)
         return SKIPPED

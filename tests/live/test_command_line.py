@@ -19,7 +19,7 @@ import pytest
 import crtools
 from crtools.errors import CrtoolsError, RestoreConflict, UsageError
 from crtools.kinds.files.build_id import read_build_id
-from live.roundtrip import SECONDS, TOOL, Run
+from live.roundtrip import SECONDS, TOOL, Run, run_in_namespace
 from live.snapshot import collect_tree
 
 pytestmark = pytest.mark.root
@@ -186,6 +186,10 @@ def test_shell_job_needs_the_option_and_joins_the_session_of_the_tool(
     assert os.getsid(run.pid) == os.getsid(0)
     assert os.getpgid(run.pid) == os.getpgrp()
     run.expect_pass()
+
+
+def test_shell_job_whose_session_began_outside_of_the_pid_namespace(directory: Path) -> None:
+    run_in_namespace(directory, "session-from-outside", "pipes")
 
 
 # --- Who is told ---

@@ -239,10 +239,11 @@ def _check_session(tree: Tree, options: Options) -> None:
         return
     pids = {process.pid for process in tree.processes}
     for what, number in (("session", root.stat.session), ("process group", root.stat.pgrp)):
-        if number not in pids and number != 0:
+        if number not in pids:
+            # 0: begun outside of this pid namespace, as docker exec and nsenter leave it
+            where = f", task {number}, is outside the tree" if number else " has no pid here"
             raise UnsupportedObject(
-                f"Cannot dump {root.name}: the leader of its {what}, task {number}, is outside the"
-                " tree",
+                f"Cannot dump {root.name}: the leader of its {what}{where}",
                 because="it was started from a shell or another program that is not dumped",
                 hint="--shell-job, or start the program with setsid",
                 subject=("task", root.pid),

@@ -48,7 +48,7 @@ class Plan:
                 )
                 for task in self.tasks
             ],
-            outer_pgid=os.getpgrp() if options.shell_job else 0,
+            outer_pgid=os.getpgrp() if options.shell_job else None,
             is_free=_is_free,
         )
         self.files = FilesPlan(store, [(task.pid, task.fdinfo) for task in self.alive], options)

@@ -104,21 +104,22 @@ class RelationsPlan(Value):
 def plan_relations(
     entries: Sequence[Relation],
     *,
-    outer_pgid: int = 0,
+    outer_pgid: int | None = None,
     is_free: Callable[[int], bool] = lambda pid: True,
 ) -> RelationsPlan:
     """The steps that make a tree: `entries` are parent before child, the first is the root.
 
-    outer_pgid: with --shell-job, the tool's own group, getpgrp(): where the root's session lies
-    outside of the tree, that and its group become the tool's. 0: such a tree is refused.
+    outer_pgid: with --shell-job, the tool's own group, getpgrp() (0: begun outside of the pid
+    namespace): where the root's session lies outside of the tree, that and its group become the
+    tool's. None: such a tree is refused.
     is_free: asked for the numbers of helpers that may have any.
     No process may be a subreaper while the steps run, but through them.
 
     Raises ImageError where the ids contradict each other, UnsupportedObject where the tree cannot
     be made.
     """
-    tree = _Tree(entries, shell_job=outer_pgid > 0)
-    return _Emission(tree, _Begetting(tree, is_free), outer_pgid).plan()
+    tree = _Tree(entries, shell_job=outer_pgid is not None)
+    return _Emission(tree, _Begetting(tree, is_free), outer_pgid or 0).plan()
 
 
 def _impossible(entry: Relation, why: str) -> ImageError:
@@ -508,6 +509,13 @@ class _Emission:
         self.keepers.append(_Helper(pid=helper, begetter=by, reaper=by))
 
     def _set_group(self, by: int, pid: int, group: int) -> None:
+        if group == 0:  # setpgid(pid, 0) would begin a group, setpgid(2)
+            raise UnsupportedObject(
+                f"Cannot restore process {pid}: it would have to go back to the group of crtools,"
+                " which was begun outside of this pid namespace and has no number here",
+                hint="run crtools from a shell of this pid namespace, or with setsid",
+                subject=("task", pid, "pgid"),
+            )
         at = self._turn(by, 0 if pid == group else self._round_after(self.begun[group], by))
         self.steps.append(Step(by=by, kind=SETPGID, pid=pid, round=at, pgid=group))
         if pid == group:

@@ -284,7 +284,7 @@ def test_a_leader_that_left_its_group_leaves_it_again():
 
 def test_without_a_shell_job_a_root_in_a_session_from_outside_is_refused():
     with pytest.raises(UnsupportedObject) as caught:
-        plan_relations(tree((10, 0, 10, 7)))
+        plan_relations(tree((10, 0, 10, 7)), outer_pgid=None)
     assert "--shell-job" in caught.value.hint
 
 
@@ -301,6 +301,16 @@ def test_a_shell_job_joins_the_session_and_the_group_of_the_tool():
     ]
     assert sorted(kernel.tree(10), key=lambda e: e.pid) == inside
     assert not plan.helpers
+
+
+def test_a_shell_job_in_a_group_from_outside_of_the_namespace_stays_in_it():
+    plan = plan_relations(tree((10, 0, 0, 0), (11, 10, 11, 0), (12, 11, 11, 0)), outer_pgid=0)
+    assert [step.pgid for step in plan.steps if step.kind == SETPGID] == [11]
+
+
+def test_nobody_goes_back_to_a_group_from_outside_of_the_namespace():
+    with pytest.raises(UnsupportedObject, match="no number here"):
+        plan_relations(tree((10, 0, 10, 0), (11, 10, 0, 0)), outer_pgid=0)
 
 
 def test_a_shell_job_with_a_group_of_its_own_keeps_it():
