@@ -98,6 +98,8 @@ CASES = (
     Case("private_file"),
     Case("shared_file"),
     Case("shared_anonymous"),
+    Case("sysv_shm"),
+    Case("sysv_shm huge", root=True),
     Case("gone_mappings"),
     Case("gone_mappings replaced", changes=True),  # what is restored has other (deleted) names
     Case("moved_mappings"),

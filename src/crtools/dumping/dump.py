@@ -150,6 +150,7 @@ def _dump(
             for entry in shared.files:
                 files.add_entry(entry)
             files.check()
+            shared.check()
             with RobustList():
                 for index, process in enumerate(tree.processes):
                     interrupts.check()

@@ -228,6 +228,7 @@ IMAGES = (
     # Our own: state that the schema has no field for. Other tools leave these files alone.
     _k("crtools-task", "crtools-task-%u.img", "CRTOOLS_TASK", 0x43520001,
        "crtools:CrtoolsTaskEntry"),
+    _k("crtools-shm", "crtools-shm.img", "CRTOOLS_SHM", 0x43520080, "crtools:CrtoolsShmEntry"),
 )
 # fmt: on
 

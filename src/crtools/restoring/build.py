@@ -61,6 +61,8 @@ class TreeBuilder:
         for shared in self.plan.shared.values():
             head, *entries = self.plan.store.read("pagemap-shmem", shared.inode.shmid)
             pages += shared.create(self.proc, self.plan.store, entries, head.pages_id)
+        if self.plan.sysv is not None:
+            pages += self.plan.sysv.create(self.proc, self.plan.store)
         return pages
 
     def create_tree(self) -> None:
@@ -234,7 +236,10 @@ class TreeBuilder:
             opener = layout.FileOpener(program, self._open_mapped)
             while at < len(change.map) and program.size < PROCESS_BYTES - 4096:
                 vma = change.map[at]
-                layout.build_map(program, vma, vma.start in filled, opener, task.name)
+                if plan.sysv is not None and vma.status & layout.SYSV_SHM:
+                    plan.sysv.build_attach(program, vma, change.map)
+                else:
+                    layout.build_map(program, vma, vma.start in filled, opener, task.name)
                 at += 1
             opener.close()
         for start, stop in change.open_up:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from crtools.images.messages.core import CoreEntry
     from crtools.images.store import ImageStore
+    from crtools.kinds.memory.sysv import SysvPlan
     from crtools.kinds.process.relations import RelationsPlan
     from crtools.model.options import Options
 
@@ -53,6 +54,7 @@ class Plan:
         )
         self.files = FilesPlan(store, [(task.pid, task.fdinfo) for task in self.alive], options)
         self.shared = _read_shared(store, self.alive)
+        self.sysv: SysvPlan | None = _read_segments(store, self.alive)
         self.begetter: dict[int, int] = {}
         for step in self.relations.steps:
             if step.kind == relations.CLONE:
@@ -67,7 +69,10 @@ class Plan:
         room = Workshop.room([*everybody, *self.workers.values()])
         spaces = [task.space for task in self.alive]
         # The last pages of the hole are for a vDSO that does not fit in the image's place.
-        self.hole = layout.find_hole(spaces, room + VDSO_ROOM)
+        segments = self.sysv.room if self.sysv is not None else 0
+        self.hole = layout.find_hole(spaces, room + VDSO_ROOM + segments)
+        if self.sysv is not None:
+            self.sysv.scratch = self.hole + room + VDSO_ROOM
         self.patches = self._plan_vdso(self.hole + room)
         for task in self.alive:
             for core in task.cores.values():
@@ -173,6 +178,15 @@ def _is_free(pid: int) -> bool:
     except PermissionError:
         return False
     return False
+
+
+def _read_segments(store: ImageStore, alive: list[TaskImages]) -> SysvPlan | None:
+    """System V shared memory, where some process has it attached."""
+    if not any(vma.status & layout.SYSV_SHM for task in alive for vma in task.space.vmas):
+        return None
+    from crtools.kinds.memory.sysv import plan_sysv
+
+    return plan_sysv(store, [(task.name, task.space.vmas) for task in alive])
 
 
 def _read_shared(store: ImageStore, alive: list[TaskImages]) -> dict[int, SharedObject]:

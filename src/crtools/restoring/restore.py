@@ -141,6 +141,8 @@ class Restore:
             plan.files.close_held(restored=restored)
             for shared in plan.shared.values():
                 shared.close()
+            if plan.sysv is not None:
+                plan.sysv.close(restored=restored)
         try:
             self._script("post-resume", root)
         except actions.ActionScriptFailed as error:
@@ -160,6 +162,8 @@ class Restore:
         plan = self.plan
         check_pids(self.proc, plan.pids())
         plan.files.check_files(self.root)
+        if plan.sysv is not None:
+            plan.sysv.check()
         privileged = bool(self.state.host.status.cap_effective & 1 << 24)  # CAP_SYS_RESOURCE
         for task in plan.alive:
             limits.check_limits(task.task.rlimits, self.state.host_limits, task.name, privileged)

@@ -9,6 +9,7 @@ from crtools.images.wire import (
     find_damage,
     finish,
     read_bool,
+    read_int64,
     read_run,
     read_varint32,
     read_varint64,
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Self
 
+    from crtools.images.messages.ipc_shm import IpcShmEntry
+
 _bool_9 = field(9, "bool")
+_int64_2 = field(2, "int64")
 _length_1 = field(1, "length")
 _length_3 = field(3, "length")
 _length_5 = field(5, "length")
@@ -33,6 +37,7 @@ _uint32_11 = field(11, "uint32")
 _uint32_12 = field(12, "uint32")
 _uint64_1 = field(1, "uint64")
 _uint64_2 = field(2, "uint64")
+_uint64_3 = field(3, "uint64")
 _uint64_4 = field(4, "uint64")
 _uint64_10 = field(10, "uint64")
 
@@ -420,5 +425,94 @@ class CrtoolsTaskEntry(Message):
         if at != stop:
             finish(new, buf, begin, at, stop)
         if tid is None:
+            require(new, begin)
+        return new
+
+
+class CrtoolsShmEntry(Message):
+    """crtools-shm.img: the System V segments that the tree has attached, in the host's ipc
+    namespace."""
+
+    __slots__ = (
+        "segment",
+        "ctime",
+        "contents",
+    )
+
+    NAME = "crtools_shm_entry"
+    FIELDS = (
+        (1, "segment", "required", "message", "ipc_shm:IpcShmEntry", None, None),
+        (2, "ctime", "required", "int64", None, None, None),
+        (3, "contents", "optional", "uint64", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        segment: IpcShmEntry,
+        ctime: int,
+        contents: int | None = None,
+        unknown: bytes = b"",
+    ) -> None:
+        self.segment = segment
+        self.ctime = ctime
+        self.contents = contents
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _length_1[len(b := self.segment.encode())] + b,
+                    _int64_2[self.ctime],
+                    b"" if self.contents is None else _uint64_3[self.contents],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        segment: Any = None
+        ctime: Any = None
+        contents: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 10:
+                from crtools.images.messages.ipc_shm import IpcShmEntry
+
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                segment = IpcShmEntry.read_at(buf, at - span, at)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                ctime = buf[at + 1]
+                at += 2
+                if ctime > 127:
+                    ctime, at = read_int64(buf, at, ctime)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                contents = buf[at + 1]
+                at += 2
+                if contents > 127:
+                    contents, at = read_varint64(buf, at, contents)
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.segment = segment
+        new.ctime = ctime
+        new.contents = contents
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if segment is None or ctime is None:
             require(new, begin)
         return new

@@ -92,8 +92,8 @@ def collect_areas(
     task: str,
 ) -> list[Area]:
     """The areas with their entries. `file_id` and `shared_id` enter what is behind a mapping into
-    the files images; `file_id` also tells how it was opened (O_RDONLY,
-    O_RDWR). Raises UnsupportedObject, naming the area."""
+    the images (a System V segment's id is its own); `file_id` also tells how it was opened
+    (O_RDONLY, O_RDWR). Raises UnsupportedObject, naming the area."""
     if len(vmas) != len(facts):
         raise UnsupportedObject(
             f"Cannot dump the memory of {task}", because="its areas change while it is stopped"
@@ -144,6 +144,12 @@ def _area(
         map_flags |= MAP_ANONYMOUS
     elif path.startswith(b"["):
         raise _refused(vma, task, f"it is {path.decode(errors='replace')}")
+    elif path.startswith(b"/SYSV") and vma.deleted and vma.shared and not vma.dev[0]:
+        status |= SYSV_SHM
+        map_flags = MAP_SHARED
+        shmid, pgoff = shared_id(vma), vma.pgoff
+        # Attached with SHM_RDONLY it can never be made writable.
+        fdflags = 2 if flags & smaps.VF_MW else 0
     elif flags & smaps.VF_HT:
         if path != b"/anon_hugepage":
             raise _refused(vma, task, "huge pages of a file are not carried yet")
@@ -159,7 +165,7 @@ def _area(
         status |= FILE_SHARED | MEMFD
         map_flags = MAP_SHARED
         shmid, pgoff, fdflags = shared_id(vma), vma.pgoff, 2
-    elif path.startswith((b"/memfd:", b"/SYSV", b"anon_inode:", b"socket:", b"/[aio]")):
+    elif path.startswith((b"/memfd:", b"anon_inode:", b"socket:", b"/[aio]")):
         raise _refused(vma, task, f"what is mapped, {path.decode(errors='replace')}, is not yet")
     else:
         if flags & (smaps.VF_PF | smaps.VF_IO | smaps.VF_MM):

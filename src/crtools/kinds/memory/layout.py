@@ -47,6 +47,7 @@ SYS_prctl = 157
 ARCH_MAP_VDSO_64 = 0x2003  # asm/prctl.h
 MADV_DONTNEED = 4
 PR_SET_VMA, PR_SET_VMA_ANON_NAME = 0x53564D41, 0
+SYSV_SHM = kinds.SYSV_SHM
 TASK_SIZE = 0x7FFFFFFFF000  # x86-64, 4-level page tables: asm/page_64_types.h
 # The lowest address that is mapped in any process: vm.mmap_min_addr is 64 KiB on most systems.
 LOWEST = 0x10000
@@ -121,7 +122,7 @@ def read_space(
                 because="areas are page aligned, ascending and inside user space",
             )
         last = vma.end
-        if vma.status & (kinds.SYSV_SHM | kinds.AIO_RING | kinds.SOCKET | kinds.SHADOW_STACK):
+        if vma.status & (kinds.AIO_RING | kinds.SOCKET | kinds.SHADOW_STACK):
             raise UnsupportedObject(
                 f"Cannot restore the area {vma.start:x}-{vma.end:x} of {name}",
                 because="crtools does not carry its kind yet",

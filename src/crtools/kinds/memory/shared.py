@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from crtools.images.store import ImageStore
+    from crtools.kinds.memory.sysv import SysvDump
     from crtools.procfs.maps import Vma
 
 F_SEAL_SEAL = 1
@@ -62,8 +63,24 @@ class SharedDump:
         self.files: list[FileEntry] = []
         self.inodes: list[MemfdInodeEntry] = []
         self.pages_written = 0
+        self._sysv: SysvDump | None = None
+
+    def _segment_id(self, pid: int, vma: Vma) -> int:
+        if self._sysv is None:
+            from crtools.kinds.memory.sysv import SysvDump
+
+            self._sysv = SysvDump()
+        return self._sysv.add(pid, vma)
+
+    def check(self) -> None:
+        """Judges what needs the whole tree. Raises UnsupportedObject."""
+        if self._sysv is not None:
+            self._sysv.check()
 
     def file_id(self, pid: int, vma: Vma) -> int:
+        """The id of the object's file; that of the segment, for System V's."""
+        if vma.path.startswith(b"/SYSV"):
+            return self._segment_id(pid, vma)
         key = (vma.dev, vma.inode)
         if key not in self._ids:
             self._ids[key] = self._add(pid, vma)
@@ -94,7 +111,7 @@ class SharedDump:
                     else None,
                 )
             )
-            self._write(fd, facts.st_size, shmid, huge)
+            self.write_contents(fd, facts.st_size, shmid, huge=huge)
         finally:
             os.close(fd)
         self.files.append(
@@ -112,7 +129,8 @@ class SharedDump:
         )
         return file_id
 
-    def _write(self, fd: int, size: int, shmid: int, huge: bool) -> None:
+    def write_contents(self, fd: int, size: int, shmid: int, *, huge: bool) -> None:
+        """The pages of an object's file, as pagemap-shmem-SHMID and a pages file."""
         pages_id = self._new_pages_id()
         entries: list[PagemapEntry] = []
         image = self._store.create_raw("pages", pages_id)
@@ -137,6 +155,8 @@ class SharedDump:
         self._store.write("pagemap-shmem", [PagemapHead(pages_id=pages_id), *entries], id=shmid)
 
     def write(self) -> None:
+        if self._sysv is not None:
+            self._sysv.write(self._proc, self._store, self)
         if self.inodes:
             self._store.write("memfd", self.inodes)
 
@@ -230,37 +250,49 @@ class SharedObject:
             self.fd = open_map_files(proc, os.getpid(), address, address + size, os.O_RDWR)
             image = store.open_raw("pages", pages_id)
             try:
-                return self._fill(image, pages, address, size)
+                return fill(
+                    self.fd, image, pages, address, size, inode.shmid, huge=bool(inode.hugetlb_flag)
+                )
             finally:
                 os.close(image)
         finally:
             kernel.checked(SYS_munmap, address, size)
 
-    def _fill(self, image: int, pages: Sequence[PagemapEntry], address: int, size: int) -> int:
-        offset = 0
-        for entry in pages:
-            length = (entry.nr_pages or entry.compat_nr_pages) * PAGE
-            if entry.vaddr + length > size:
-                raise ImageError(f"pagemap-shmem-{self.inode.shmid}.img goes beyond its object")
-            if entry.flags is not None and not entry.flags & PRESENT:
-                continue
-            if self.inode.hugetlb_flag:
-                # hugetlbfs cannot be written to, but through a mapping.
-                done = 0
-                while done < length:
-                    room = kernel.view(address + entry.vaddr + done, length - done)
-                    got = os.preadv(image, [room], offset + done)
-                    if not got:
-                        raise ImageError(
-                            f"The pages of shared memory {self.inode.shmid} are cut off"
-                        )
-                    done += got
-            else:
-                copy_range(image, self.fd, offset, length, entry.vaddr)
-            offset += length
-        return offset // PAGE
-
     def close(self) -> None:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def fill(
+    fd: int,
+    image: int,
+    pages: Sequence[PagemapEntry],
+    address: int,
+    size: int,
+    id: int,
+    *,
+    huge: bool,
+) -> int:
+    """Fills an object's file, `fd`, of which `size` bytes are mapped here at `address`, from its
+    pages image; returns the pages read. Raises ImageError, naming pagemap-shmem-ID."""
+    offset = 0
+    for entry in pages:
+        length = (entry.nr_pages or entry.compat_nr_pages) * PAGE
+        if entry.vaddr + length > size:
+            raise ImageError(f"pagemap-shmem-{id}.img goes beyond its object")
+        if entry.flags is not None and not entry.flags & PRESENT:
+            continue
+        if huge:
+            # hugetlbfs cannot be written to, but through a mapping.
+            done = 0
+            while done < length:
+                room = kernel.view(address + entry.vaddr + done, length - done)
+                got = os.preadv(image, [room], offset + done)
+                if not got:
+                    raise ImageError(f"The pages of shared memory {id} are cut off")
+                done += got
+        else:
+            copy_range(image, fd, offset, length, entry.vaddr)
+        offset += length
+    return offset // PAGE
