@@ -569,6 +569,7 @@ SERVED = {
     "openat2": "openat2",
     "get_rseq_conf": "rseq",
     "pagemap_scan": "pagemap_scan",
+    "pagemap_scan_guard_pages": "guard_pages",
     "breakpoints": "breakpoints",
 }
 # … and what the others stand for. A kind that learns to carry it moves its name up.
@@ -607,7 +608,6 @@ NOT_SERVED = {
     "sockopt_buf_lock": "locked socket buffers",
     "move_mount_set_group": "mount namespaces",
     "ipv6_freebind": "IPv6 sockets",
-    "pagemap_scan_guard_pages": "guard pages",
     "timer_cr_ids": "POSIX timers",
     "overlayfs_maps": "mapped files of an overlay by their upper inode",
 }

@@ -35,8 +35,9 @@ STAT = {
     51: "env_end", 52: "exit_code",
 }  # fmt: skip
 # sd: soft-dirty is the dumper's own tool. ac: accounted, kept by an area that once was writable
-# (the loader's read-only relocations) and of no effect on one that is not.
-IGNORED_VM_FLAGS = {"sd", "ac"}
+# (the loader's read-only relocations) and of no effect on one that is not. gu: guard pages are
+# possible, which an area also gets from a neighbour that it is joined with.
+IGNORED_VM_FLAGS = {"sd", "ac", "gu"}
 MANY_MAPPINGS = 5000  # above this smaps, which is slow, is not read
 KCMP_FILE = 0  # linux/kcmp.h
 SYS_KCMP = 312  # x86-64

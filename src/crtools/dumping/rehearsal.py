@@ -49,7 +49,7 @@ def _rehearse(proc: int, own: int) -> None:
         regions = scan.scan(pagemap, [(a.entry.start, a.entry.end) for a in found[:8]])
     finally:
         os.close(pagemap)
-    plan = pages.plan_pages([area.but(readable=True) for area in found], regions, "crtools")
+    plan = pages.plan_pages([area.but(readable=True) for area in found], regions)
     for entry in plan.entries[:4]:
         entry.encode()
     stat = read_stat(proc, own)

@@ -38,7 +38,7 @@ from crtools.procfs.auxv import read_auxv
 from crtools.procfs.files import explain, read_task_file, unescape
 from crtools.procfs.maps import read_maps
 from crtools.procfs.pagemap import open_pagemap
-from crtools.procfs.smaps import VF_LF, VF_LO, read_smaps
+from crtools.procfs.smaps import VF_GU, VF_LF, VF_LO, VF_SL, read_smaps
 from crtools.procfs.status import parse_status
 from crtools.procfs.values import (
     read_coredump_filter,
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.crtools import RestartEntry
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
+    from crtools.images.messages.vma import VmaEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.files.table import FilesDump
     from crtools.kinds.memory.areas import Area
@@ -98,11 +99,17 @@ class MemoryFacts:
     """What CRIU's schema has no field for: names of anonymous areas, areas locked on fault, and how
     areas to come are locked."""
 
-    __slots__ = ("future", "names", "on_fault")
+    __slots__ = ("future", "names", "on_fault", "sealed")
 
     def __init__(self, areas: list[Area], future: int | None) -> None:
         self.future = future
         self.on_fault = [a.entry.start for a in areas if a.flags & VF_LF]
+        # The kernel itself seals what is its own, where it is built so (Linux 6.16).
+        self.sealed = [
+            a.entry.start
+            for a in areas
+            if a.flags & VF_SL and not a.entry.status & area_kinds.OF_KERNEL
+        ]
         self.names = [
             AnonNameEntry(start=a.entry.start, end=a.entry.end, name=a.name[6:-1])
             for a in areas
@@ -187,7 +194,7 @@ class TaskDump:
                 ]
                 future = self._locks_future(process, agent)
                 by_task = rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
-                self._dump_pages(process, agent, areas, memory, vdso, by_task)
+                guards = self._dump_pages(process, agent, areas, memory, vdso, by_task)
             started = time.monotonic_ns()
             restarts = [
                 restart.sleeping(tracee, memory, tracee.slept) for tracee in process.tracees
@@ -207,7 +214,7 @@ class TaskDump:
             read_auxv(proc, pid),
             about.brk,
             collected.exe_id,
-            [area.entry for area in areas],
+            area_entries(areas, guards),
             about.dumpable,
             about.thp_disabled,
         )
@@ -311,6 +318,7 @@ class TaskDump:
             entry.anon_names = memory.names
             entry.lock_on_fault = memory.on_fault
             entry.lock_future = memory.future
+            entry.sealed = memory.sealed
         entry.xstate = self._extra
         if tracee is process.tracees[0]:
             if tracee.group_stop and process.stat.exit_code:
@@ -387,16 +395,18 @@ class TaskDump:
         memory: int,
         vdso: tuple[int, bytes],
         by_task: bool,
-    ) -> None:
+    ) -> list[tuple[int, int]]:
+        """Writes the pages and their pagemap; the answer is where guard pages are."""
         started = time.monotonic_ns()
         pid = process.pid
         pagemap = open_pagemap(self._proc, pid)
         try:
-            spans = [(area.entry.start, area.entry.end) for area in areas if area.pages]
+            # Any area may have guard pages, where the kernel does not say which may.
+            spans = [(a.entry.start, a.entry.end) for a in areas if a.pages or a.flags & VF_GU]
             regions = scan.scan(pagemap, spans)
         finally:
             os.close(pagemap)
-        plan = pages.plan_pages(areas, regions, process.name)
+        plan = pages.plan_pages(areas, regions)
         pages_id = self.new_pages_id()
         image = self._store.create_raw("pages", pages_id)
         writing = time.monotonic_ns()
@@ -410,6 +420,7 @@ class TaskDump:
         self._figures.pages_written += plan.written
         self._figures.write_us += (ended - writing) // 1000
         self._figures.memory_us += (writing - started) // 1000
+        return plan.guards
 
     def _thread_core(
         self,
@@ -440,6 +451,15 @@ class TaskDump:
             else None,
             cg_set=1,
         )
+
+
+def area_entries(areas: list[Area], guards: list[tuple[int, int]]) -> list[VmaEntry]:
+    entries = [area.entry for area in areas]
+    if guards:
+        from crtools.kinds.memory.marks import guard_entries
+
+        entries += guard_entries(guards)
+    return entries
 
 
 def _vdso(memory: int, vmas: list[Vma]) -> tuple[int, bytes]:

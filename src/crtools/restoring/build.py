@@ -320,6 +320,10 @@ class TreeBuilder:
             filled = {c.start for c in change.map if _has_content(task.space, c.start, c.end)}
             kept = {vma.start for vma in change.keep}
             vmas = [v for v in task.space.vmas if not v.status & (1 << 3 | 1 << 12)]
+            for guards in task.space.guards.values():
+                from crtools.kinds.memory.marks import build_guards
+
+                build_guards(script.program, guards)
             for first in range(0, len(vmas), 500):
                 part = task.space.but(vmas=tuple(vmas[first : first + 500]))
                 layout.build_protections(
@@ -337,6 +341,10 @@ class TreeBuilder:
                     text,
                     label=f"name {name.start:x}",
                 )
+            if own.sealed:
+                from crtools.kinds.memory.marks import build_seals
+
+                build_seals(script.program, task.pid, task.space.vmas, own.sealed)
             program = script.program(4000)
             # Before files are opened: lseek on an open file of /proc already prints its text.
             attributes.build_name(program, task.task.comm)

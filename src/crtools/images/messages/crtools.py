@@ -40,6 +40,7 @@ _uint64_2 = field(2, "uint64")
 _uint64_3 = field(3, "uint64")
 _uint64_4 = field(4, "uint64")
 _uint64_10 = field(10, "uint64")
+_uint64_70 = field(70, "uint64")
 
 
 class RestartEntry(Message):
@@ -227,6 +228,7 @@ class CrtoolsTaskEntry(Message):
         "lock_on_fault",
         "lock_future",
         "tid",
+        "sealed",
     )
 
     NAME = "crtools_task_entry"
@@ -243,6 +245,7 @@ class CrtoolsTaskEntry(Message):
         (10, "lock_on_fault", "repeated", "uint64", None, None, "hex"),
         (11, "lock_future", "optional", "uint32", None, None, None),
         (12, "tid", "required", "uint32", None, None, None),
+        (70, "sealed", "repeated", "uint64", None, None, "hex"),
     )
 
     def __init__(
@@ -260,6 +263,7 @@ class CrtoolsTaskEntry(Message):
         lock_on_fault: Sequence[int] = (),
         lock_future: int | None = None,
         tid: int,
+        sealed: Sequence[int] = (),
         unknown: bytes = b"",
     ) -> None:
         self.xstate = xstate
@@ -274,6 +278,7 @@ class CrtoolsTaskEntry(Message):
         self.lock_on_fault = lock_on_fault
         self.lock_future = lock_future
         self.tid = tid
+        self.sealed = sealed
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -292,6 +297,7 @@ class CrtoolsTaskEntry(Message):
                     *map(_uint64_10.__getitem__, self.lock_on_fault),
                     b"" if self.lock_future is None else _uint32_11[self.lock_future],
                     _uint32_12[self.tid],
+                    *map(_uint64_70.__getitem__, self.sealed),
                     self.unknown,
                 ]
             )
@@ -312,6 +318,7 @@ class CrtoolsTaskEntry(Message):
         lock_on_fault: Any = ()
         lock_future: Any = None
         tid: Any = None
+        sealed: Any = ()
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -406,6 +413,9 @@ class CrtoolsTaskEntry(Message):
                 if tid > 127:
                     tid, at = read_varint32(buf, at, tid)
                 tag = buf[at] if at < stop else 0
+            if tag == 176 and buf[at + 1] == 4:
+                sealed, at = read_run(buf, at, stop, b"\xb0\x04", "uint64")
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -421,6 +431,7 @@ class CrtoolsTaskEntry(Message):
         new.lock_on_fault = lock_on_fault
         new.lock_future = lock_future
         new.tid = tid
+        new.sealed = sealed
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

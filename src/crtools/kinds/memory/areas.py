@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from crtools.abi.mman import (
     MAP_ANONYMOUS,
+    MAP_DROPPABLE,
     MAP_GROWSDOWN,
     MAP_HUGE_SHIFT,
     MAP_HUGETLB,
@@ -46,6 +47,8 @@ MEMFD = 1 << 14
 SHADOW_STACK = 1 << 15
 GUARD = 1 << 16
 UPROBES = 1 << 17
+# What the kernel maps into every process.
+OF_KERNEL = VSYSCALL | VDSO | VVAR
 
 # VmFlags that are MADV_* advice: (flag of smaps, number of the advice).
 ADVICE = (
@@ -63,10 +66,7 @@ ADVICE = (
 NOT_CARRIED = (
     (smaps.VF_SS, "it is a shadow stack"),
     (smaps.VF_UM | smaps.VF_UW | smaps.VF_UI, "it is registered with a userfaultfd"),
-    (smaps.VF_SL, "it is sealed (mseal)"),
     (smaps.VF_SF, "it is mapped with MAP_SYNC"),
-    (smaps.VF_DP, "it is droppable (MAP_DROPPABLE)"),
-    (smaps.VF_GU, "it may have guard pages (MADV_GUARD_INSTALL)"),
 )
 
 # What an area may be named if nothing is mapped there but anonymous memory.
@@ -141,7 +141,8 @@ def _area(
         map_flags |= MAP_ANONYMOUS
     elif path in _PLAIN or path.startswith((b"[anon:", b"[stack")):
         status |= ANON_PRIVATE | (HEAP if path == b"[heap]" else 0)
-        map_flags |= MAP_ANONYMOUS
+        # A type of mapping of its own, beside private and shared.
+        map_flags = MAP_ANONYMOUS | (MAP_DROPPABLE if flags & smaps.VF_DP else MAP_PRIVATE)
     elif path.startswith(b"["):
         raise _refused(vma, task, f"it is {path.decode(errors='replace')}")
     elif path.startswith(b"/SYSV") and vma.deleted and vma.shared and not vma.dev[0]:

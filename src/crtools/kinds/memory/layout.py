@@ -16,6 +16,7 @@ import struct
 from crtools.abi.kernel import PAGE
 from crtools.abi.mman import (
     MAP_ANONYMOUS,
+    MAP_DROPPABLE,
     MAP_FIXED_NOREPLACE,
     MAP_HUGE_MASK,
     MAP_HUGE_SHIFT,
@@ -23,6 +24,7 @@ from crtools.abi.mman import (
     MAP_LOCKED,
     MAP_NORESERVE,
     MAP_PRIVATE,
+    MAP_SHARED,
     MLOCK_ONFAULT,
     PROT_READ,
     PROT_WRITE,
@@ -74,6 +76,8 @@ class Space(Value):
     name: str
     vmas: tuple[VmaEntry, ...]
     contents: tuple[Content, ...]
+    # By the area's start: where its guard pages are.
+    guards: dict[int, list[tuple[int, int]]]
     pages_id: int
     # Where this kernel's vDSO goes, from vvar to the vDSO's end: in the image's place if that is
     # the same, elsewhere if the image's has become ordinary memory (with_other_vdso).
@@ -110,7 +114,7 @@ def read_space(
     """Checks all that the images say: nothing in them is trusted. Raises ImageError."""
     last = LOWEST - PAGE
     for vma in mm.vmas:
-        if vma.status & kinds.VSYSCALL:
+        if vma.status & (kinds.VSYSCALL | kinds.GUARD):
             continue
         if (
             vma.start % PAGE
@@ -127,7 +131,13 @@ def read_space(
                 f"Cannot restore the area {vma.start:x}-{vma.end:x} of {name}",
                 because="crtools does not carry its kind yet",
             )
-    vmas = tuple(vma for vma in mm.vmas if not vma.status & kinds.VSYSCALL)
+    vmas = tuple(vma for vma in mm.vmas if not vma.status & (kinds.VSYSCALL | kinds.GUARD))
+    guards: dict[int, list[tuple[int, int]]] = {}
+    marks = [vma for vma in mm.vmas if vma.status & kinds.GUARD]
+    if marks:
+        from crtools.kinds.memory.marks import read_guards
+
+        guards = read_guards(pid, marks, vmas)
     contents: list[Content] = []
     offset = 0
     last = 0
@@ -164,6 +174,7 @@ def read_space(
         name=name,
         vmas=vmas,
         contents=tuple(contents),
+        guards=guards,
         pages_id=pages_id,
         kernel_vdso=None,
     )
@@ -184,7 +195,9 @@ def _same(a: VmaEntry, b: VmaEntry) -> bool:
 
 
 def is_private(vma: VmaEntry) -> bool:
-    return bool(vma.flags & MAP_PRIVATE) and not vma.status & (kinds.VDSO | kinds.VVAR)
+    return bool(vma.flags & (MAP_PRIVATE | MAP_DROPPABLE)) and not vma.status & (
+        kinds.VDSO | kinds.VVAR
+    )
 
 
 class Changes(Value):
@@ -405,7 +418,7 @@ def build_map(program: Program, vma: VmaEntry, filled: bool, opener: FileOpener,
     fd: Arg = -1
     if not vma.flags & MAP_ANONYMOUS:
         fd = opener.fd(vma)
-    elif vma.status & kinds.ANON_SHARED or not vma.flags & MAP_PRIVATE:
+    elif vma.status & kinds.ANON_SHARED or vma.flags & MAP_SHARED:
         raise UnsupportedObject(
             f"Cannot restore the area {vma.start:x}-{vma.end:x} of {name}",
             because="shared memory of older images (without memfd.img) is not carried yet",
@@ -558,7 +571,11 @@ def build_protections(
                     number,
                     label=lambda start=start, number=number: f"advise {number} at {start:x}",  # type: ignore[misc]
                 )
-        if vma.flags & MAP_LOCKED:
+        if vma.flags & MAP_LOCKED and start in space.guards:
+            from crtools.kinds.memory.marks import build_lock
+
+            build_lock(program, start, end, MLOCK_ONFAULT if start in on_fault else 0)
+        elif vma.flags & MAP_LOCKED:
             program.call(
                 SYS_mlock2,
                 start,

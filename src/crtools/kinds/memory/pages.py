@@ -53,18 +53,19 @@ class Run(Value):
 
 
 class PagePlan(Value):
-    """What goes into the pagemap and the pages file."""
+    """What goes into the pagemap and the pages file, and where guard pages are."""
 
     entries: list[PagemapEntry]
     runs: list[Run]
+    guards: list[tuple[int, int]]
     written: int
     scanned: int
 
 
-def plan_pages(areas: Sequence[Area], regions: Sequence[Region], task: str) -> PagePlan:
+def plan_pages(areas: Sequence[Area], regions: Sequence[Region]) -> PagePlan:
     """The pages of private areas that differ from what a new mapping would show.
 
-    Pages of files, zero pages and pages that nobody touched are left out.
+    Pages of files, zero pages, guard pages and pages that nobody touched are left out.
     """
     entries: list[PagemapEntry] = []
     runs: list[Run] = []
@@ -84,18 +85,19 @@ def plan_pages(areas: Sequence[Area], regions: Sequence[Region], task: str) -> P
         while region is not None and region[0] < end:
             first, last = max(start, region[0]), min(end, region[1])
             scanned += (last - first) // PAGE
-            if region[2] & PAGE_IS_GUARD:
-                raise UnsupportedObject(
-                    f"Cannot dump the area {start:x}-{end:x} of {task}",
-                    because=f"it has guard pages (MADV_GUARD_INSTALL) at {first:x}-{last:x}",
-                    subject=("area", start, end),
-                )
-            if not region[2] & (PAGE_IS_FILE | PAGE_IS_PFNZERO):
+            if not region[2] & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD):
                 offset = _append(entries, runs, first, last, flags, area.readable, offset)
             if region[1] > end:
                 break
             region = next(at, None)
-    return PagePlan(entries=entries, runs=runs, written=offset // PAGE, scanned=scanned)
+    return PagePlan(
+        entries=entries,
+        runs=runs,
+        # Of shared areas, too: guards are each process's own.
+        guards=[(start, end) for start, end, what in regions if what & PAGE_IS_GUARD],
+        written=offset // PAGE,
+        scanned=scanned,
+    )
 
 
 def _append(
