@@ -73,6 +73,8 @@ CASES = (
     Case("attributes subreaper"),
     Case("attributes pdeathsig"),
     Case("attributes thp_disable"),
+    Case("scheduling user"),
+    Case("scheduling root", root=True),
     # Signals, timers, interrupted system calls.
     Case("signals"),
     Case("altstack"),

@@ -85,10 +85,11 @@ class Figures:
 class Collected:
     """What was seen of a process from outside, until its images are written."""
 
-    __slots__ = ("areas", "exe_id", "fdinfo", "fs", "threads", "vmas")
+    __slots__ = ("areas", "autogroup_nice", "exe_id", "fdinfo", "fs", "threads", "vmas")
 
     vmas: list[Vma]
     areas: list[Area]
+    autogroup_nice: int | None
     exe_id: int
     fdinfo: list[FdinfoEntry]
     fs: FsEntry
@@ -133,6 +134,7 @@ class TaskDump:
         self._collected: dict[int, Collected] = {}
         self._mapped: dict[tuple[tuple[int, int], int, bytes, bool], int] = {}
         self._usual = scheduling.own_scheduling()
+        self._sessions: set[int] = set()
         self._usual_coredump = read_coredump_filter(proc, os.getpid())
         # The same questions for everybody: put together once.
         self._questions = Program()
@@ -164,6 +166,7 @@ class TaskDump:
             lambda vma: self._shared.file_id(pid, vma),
             process.name,
         )
+        collected.autogroup_nice = scheduling.autogroup_nice(proc, process, self._sessions)
         collected.exe_id = self._files.add_path(pid, "exe")
         collected.fdinfo = self._files.add_table(pid, pid)
         collected.fs = fs.dump_fs(self._files, pid, process.status.umask or 0)
@@ -243,7 +246,9 @@ class TaskDump:
             process.tracees, threads, restarts, homes, strict=True
         ):
             first_thread = tracee is process.tracees[0]
-            own = scheduling.Scheduling(tracee.tid, answers.timer_slack)
+            own = scheduling.Scheduling(
+                tracee.tid, answers.timer_slack, cookies=self._usual.cookies
+            )
             core = CoreEntry(
                 mtype=CoreEntryMarch.X86_64,
                 thread_info=self._thread_info(tracee, home, answers),
@@ -253,6 +258,9 @@ class TaskDump:
             store.write("core", [core], id=tracee.tid)
             facts = memory_facts if first_thread else None
             more = self._dump_own(process, tracee, own, slept, facts)
+            if first_thread and collected.autogroup_nice is not None:
+                more = more or CrtoolsTaskEntry(tid=tracee.tid)
+                more.autogroup_nice = collected.autogroup_nice
             if more is not None:
                 own_entries.append(more)
         if own_entries:

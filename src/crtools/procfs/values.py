@@ -54,6 +54,23 @@ def read_oom_score_adj(proc: int, pid: int) -> int:
     return parse_number("/proc/PID/oom_score_adj", read_task_file(proc, pid, "oom_score_adj"))
 
 
+def parse_autogroup(data: bytes) -> int:
+    """The nice value in "/autogroup-812 nice 5"; 0 where nothing stands, since the task is in no
+    group of its session's. Raises InternalError."""
+    if not data.strip():
+        return 0
+    words = data.split()
+    if len(words) != 3 or words[1] != b"nice":
+        raise misread("/proc/PID/autogroup", data)
+    return parse_number("/proc/PID/autogroup", words[2])
+
+
+def read_autogroup_nice(proc: int, pid: int) -> int:
+    """-20 to 19, of the whole session (sched(7)); 0 on a kernel without CONFIG_SCHED_AUTOGROUP."""
+    data = read_optional_task_file(proc, pid, "autogroup")
+    return 0 if data is None else parse_autogroup(data)
+
+
 def read_personality(proc: int, pid: int, tid: int | None = None) -> int:
     """The execution domain and its flags, personality(2). Needs the right to ptrace the task."""
     data = read_task_file(proc, pid, "personality", tid)

@@ -24,7 +24,7 @@ from crtools.errors import RemoteSyscallError
 from crtools.images.messages.crtools import CrtoolsTaskEntry
 from crtools.kinds.memory import layout
 from crtools.kinds.memory.mm import build_mm
-from crtools.kinds.process import attributes, registers, relations
+from crtools.kinds.process import attributes, registers, relations, scheduling
 from crtools.restoring.conflict import explain_pid
 from crtools.restoring.script import PROCESS_BYTES, Script
 from crtools.restoring.skeleton import SCRATCH_BYTES, THREAD_FLAGS, THREAD_ROOM
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from crtools.agent.program import Ref
     from crtools.agent.slot import Executed
     from crtools.kinds.process.relations import Step
+    from crtools.kinds.process.scheduling import Scheduling
     from crtools.model.options import Options
     from crtools.restoring.plan import Plan
     from crtools.restoring.read import TaskImages
@@ -45,11 +46,14 @@ WALL = 0x40000000  # __WALL, linux/wait.h
 class TreeBuilder:
     """Makes all processes and gives them their memory."""
 
-    def __init__(self, proc: int, plan: Plan, options: Options, shop: Workshop) -> None:
+    def __init__(
+        self, proc: int, plan: Plan, options: Options, shop: Workshop, usual: Scheduling
+    ) -> None:
         self.proc = proc
         self.plan = plan
         self.options = options
         self.shop = shop
+        self.usual = usual
         self.compared = 0
         self.copied = 0
         self.merges: dict[int, list[tuple[int, Ref]]] = {}
@@ -111,6 +115,7 @@ class TreeBuilder:
             sibling=options.restore_sibling,
             orphan=signalled and options.restore_detached and not options.restore_sibling,
         )
+        scheduling.Restoring(self.usual).begin(pid)
 
     def _fill_with_helpers(self, memory: dict[int, list[Program]]) -> dict[int, list[Executed]]:
         """Maps everything first, then lets a second thread of large processes read its half."""

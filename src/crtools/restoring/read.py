@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crtools.errors import ImageError, UnsupportedObject
 from crtools.kinds.memory.layout import Space, read_space
+from crtools.kinds.process.scheduling import check_scheduling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def _read_task(store: ImageStore, entry: PstreeEntry) -> TaskImages:
         _check_core(images, tid)
     if store.has("crtools-task", pid):
         images.own = {entry.tid: entry for entry in store.read("crtools-task", pid)}
+    for tid in images.cores:
+        check_scheduling(images.cores[tid].thread_core, images.own.get(tid), tid)
     # Older sets have the ids in the core image.
     images.ids = core.ids if core.ids is not None else store.read_one("ids", pid)
     images.mm = store.read_one("mm", pid)

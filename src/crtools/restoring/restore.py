@@ -99,7 +99,7 @@ class Restore:
             tasks = [*plan.everybody, *plan.workers.values()]
             with Workshop(self.proc, plan.hole, tasks) as shop:
                 plan.files.create_held(os.getpid(), self.root)
-                tree = TreeBuilder(self.proc, plan, options, shop)
+                tree = TreeBuilder(self.proc, plan, options, shop, self.state.usual)
                 resume = Resume(plan, options, shop)
                 self.state.shop = shop
                 pages = tree.create_shared()
@@ -111,6 +111,7 @@ class Restore:
                 self.state.restore_state()
                 self.state.restore_credentials()
                 resume.stop_all()
+                self.state.restore_scheduling()
                 total = time.monotonic_ns() // 1000
                 for task in plan.alive:
                     pages += sum([c.end - c.start for c in task.space.contents]) >> 12
@@ -132,7 +133,7 @@ class Restore:
                     pidfile = options.pidfile
                 self._script("network-unlock", root)
                 self._script("pre-resume", root)
-                resume.let_go()
+                resume.let_go(self.state.usual)
                 restored = True
         finally:
             os.close(self.root)

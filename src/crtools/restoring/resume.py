@@ -8,7 +8,7 @@ from crtools import log
 from crtools.abi.prctl import PR_SET_DUMPABLE
 from crtools.abi.x86_64 import SYS_prctl, SYS_wait4
 from crtools.agent.program import Program
-from crtools.kinds.process import registers, restart, signals, timers
+from crtools.kinds.process import registers, restart, scheduling, signals, timers
 from crtools.restoring.read import STOPPED
 from crtools.restoring.script import PROCESS_BYTES, THREAD_BYTES, Script
 from crtools.tracee import ptrace
@@ -160,7 +160,15 @@ class Resume:
         tracee.set_registers(home)
         tracee.set_mask(mask.to_bytes(8, "little"))
 
-    def let_go(self) -> None:
+    def let_go(self, usual: scheduling.Scheduling) -> None:
+        """`usual` is the tool's own scheduling."""
+        threads = [core.thread_core for task in self.plan.alive for core in task.cores.values()]
+        with scheduling.Above(usual, threads):
+            self._let_go()
+        for task in self.plan.alive:
+            log.debug(f"restored {task.name}: {len(task.tids)} threads", pid=task.pid)
+
+    def _let_go(self) -> None:
         shop = self.shop
         for task in self.plan.alive:
             if self.options.leave_stopped and task.task.task_state != STOPPED:
@@ -173,5 +181,3 @@ class Resume:
                     # Killed by somebody, as it could be a moment later. The others run already.
                     log.warning(f"task {tid} was killed before it was let go of", pid=task.pid)
                 shop.skeletons.pop(tid)
-        for task in self.plan.alive:
-            log.debug(f"restored {task.name}: {len(task.tids)} threads", pid=task.pid)

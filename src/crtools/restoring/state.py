@@ -133,7 +133,6 @@ class StateBuilder:
 
     def restore_state(self) -> None:
         scripts: dict[int, list[Program]] = {}
-        usual = (self.usual.policy, self.usual.nice, self.usual.priority)
         for task in self.plan.alive:
             for tid, core in task.cores.items():
                 first = tid == task.pid
@@ -166,7 +165,7 @@ class StateBuilder:
                         rseq.signature,
                         label="register its restartable sequences",
                     )
-                scheduling.build_scheduling(program, thread, task.own.get(tid), usual)
+                scheduling.build_slack(program, task.own.get(tid), self.usual)
                 if first:
                     self._build_process(task, script)
                 scripts[tid] = script.programs
@@ -177,10 +176,6 @@ class StateBuilder:
         core = task.task
         own = task.own.get(task.pid)
         # Before the root changes: these are files of /proc.
-        if core.oom_score_adj is not None and core.oom_score_adj != self.oom_score:
-            attributes.build_proc_value(
-                program, "/proc/self/oom_score_adj", core.oom_score_adj, must=False
-            )
         if core.loginuid is not None and core.loginuid != self.loginuid:
             attributes.build_proc_value(program, "/proc/self/loginuid", core.loginuid, must=False)
         if own is not None and own.coredump_filter is not None:
@@ -214,3 +209,16 @@ class StateBuilder:
                     program.call(SYS_prctl, PR_SET_PDEATHSIG, thread.pdeath_sig)
                 scripts[tid] = script.programs
         self.shop.run(scripts)
+
+    def restore_scheduling(self) -> None:
+        """From outside, when all tasks are stopped: nothing of ours runs as slowly as they may."""
+        restoring = scheduling.Restoring(self.usual)
+        for task in self.plan.alive:
+            oom_score = task.task.oom_score_adj
+            if oom_score is not None and oom_score != self.oom_score:
+                attributes.restore_oom_score(self.proc, task.pid, oom_score)
+            own = task.own.get(task.pid)
+            if own is not None and own.autogroup_nice:
+                scheduling.restore_autogroup_nice(self.proc, task.pid, own.autogroup_nice)
+            for tid, core in task.cores.items():
+                restoring.restore(tid, core.thread_core, task.own.get(tid))

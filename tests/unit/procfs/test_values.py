@@ -64,3 +64,16 @@ def test_our_own_values(proc: int) -> None:
     assert -1000 <= values.read_oom_score_adj(proc, pid) <= 1000
     values.read_loginuid(proc, pid)
     assert values.read_coredump_filter(proc, pid) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "nice"), [(b"/autogroup-812 nice -5\n", -5), (b"/autogroup-1 nice 19\n", 19), (b"", 0)]
+)
+def test_nice_value_of_a_session(text: bytes, nice: int) -> None:
+    assert values.parse_autogroup(text) == nice
+
+
+@pytest.mark.parametrize("text", [b"/autogroup-1 nice", b"/autogroup-1 mean 5", b"a nice b"])
+def test_odd_autogroup_is_an_error(text: bytes) -> None:
+    with pytest.raises(InternalError):
+        values.parse_autogroup(text)

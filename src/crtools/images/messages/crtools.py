@@ -11,6 +11,7 @@ from crtools.images.wire import (
     read_bool,
     read_int64,
     read_run,
+    read_sint32,
     read_varint32,
     read_varint64,
     require,
@@ -24,17 +25,25 @@ if TYPE_CHECKING:
     from crtools.images.messages.ipc_shm import IpcShmEntry
 
 _bool_9 = field(9, "bool")
+_bool_39 = field(39, "bool")
 _int64_2 = field(2, "int64")
 _length_1 = field(1, "length")
+_length_2 = field(2, "length")
 _length_3 = field(3, "length")
 _length_5 = field(5, "length")
 _length_8 = field(8, "length")
+_length_35 = field(35, "length")
+_length_37 = field(37, "length")
+_length_38 = field(38, "length")
+_sint32_36 = field(36, "sint32")
 _uint32_1 = field(1, "uint32")
 _uint32_3 = field(3, "uint32")
+_uint32_5 = field(5, "uint32")
 _uint32_6 = field(6, "uint32")
 _uint32_7 = field(7, "uint32")
 _uint32_11 = field(11, "uint32")
 _uint32_12 = field(12, "uint32")
+_uint32_40 = field(40, "uint32")
 _uint64_1 = field(1, "uint64")
 _uint64_2 = field(2, "uint64")
 _uint64_3 = field(3, "uint64")
@@ -211,6 +220,225 @@ class AnonNameEntry(Message):
         return new
 
 
+class SchedEntry(Message):
+    """sched_setattr(2), as far as thread_core_entry has no field for it. Times are in
+    nanoseconds."""
+
+    __slots__ = (
+        "flags",
+        "runtime",
+        "deadline",
+        "period",
+        "util_min",
+        "util_max",
+    )
+
+    NAME = "sched_entry"
+    FIELDS = (
+        (1, "flags", "optional", "uint64", None, None, "hex"),
+        (2, "runtime", "optional", "uint64", None, None, None),
+        (3, "deadline", "optional", "uint64", None, None, None),
+        (4, "period", "optional", "uint64", None, None, None),
+        (5, "util_min", "optional", "uint32", None, None, None),
+        (6, "util_max", "optional", "uint32", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        flags: int | None = None,
+        runtime: int | None = None,
+        deadline: int | None = None,
+        period: int | None = None,
+        util_min: int | None = None,
+        util_max: int | None = None,
+        unknown: bytes = b"",
+    ) -> None:
+        self.flags = flags
+        self.runtime = runtime
+        self.deadline = deadline
+        self.period = period
+        self.util_min = util_min
+        self.util_max = util_max
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    b"" if self.flags is None else _uint64_1[self.flags],
+                    b"" if self.runtime is None else _uint64_2[self.runtime],
+                    b"" if self.deadline is None else _uint64_3[self.deadline],
+                    b"" if self.period is None else _uint64_4[self.period],
+                    b"" if self.util_min is None else _uint32_5[self.util_min],
+                    b"" if self.util_max is None else _uint32_6[self.util_max],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        flags: Any = None
+        runtime: Any = None
+        deadline: Any = None
+        period: Any = None
+        util_min: Any = None
+        util_max: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                flags = buf[at + 1]
+                at += 2
+                if flags > 127:
+                    flags, at = read_varint64(buf, at, flags)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                runtime = buf[at + 1]
+                at += 2
+                if runtime > 127:
+                    runtime, at = read_varint64(buf, at, runtime)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                deadline = buf[at + 1]
+                at += 2
+                if deadline > 127:
+                    deadline, at = read_varint64(buf, at, deadline)
+                tag = buf[at] if at < stop else 0
+            if tag == 32:
+                period = buf[at + 1]
+                at += 2
+                if period > 127:
+                    period, at = read_varint64(buf, at, period)
+                tag = buf[at] if at < stop else 0
+            if tag == 40:
+                util_min = buf[at + 1]
+                at += 2
+                if util_min > 127:
+                    util_min, at = read_varint32(buf, at, util_min)
+                tag = buf[at] if at < stop else 0
+            if tag == 48:
+                util_max = buf[at + 1]
+                at += 2
+                if util_max > 127:
+                    util_max, at = read_varint32(buf, at, util_max)
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.flags = flags
+        new.runtime = runtime
+        new.deadline = deadline
+        new.period = period
+        new.util_min = util_min
+        new.util_max = util_max
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        return new
+
+
+class MemoryPolicyEntry(Message):
+    """A NUMA memory policy: set_mempolicy(2), for an area mbind(2)."""
+
+    __slots__ = (
+        "mode",
+        "nodes",
+        "start",
+        "end",
+    )
+
+    NAME = "memory_policy_entry"
+    FIELDS = (
+        (1, "mode", "required", "uint32", None, None, "hex"),
+        (2, "nodes", "optional", "bytes", None, None, None),
+        (3, "start", "optional", "uint64", None, None, "hex"),
+        (4, "end", "optional", "uint64", None, None, "hex"),
+    )
+
+    def __init__(
+        self,
+        *,
+        mode: int,
+        nodes: bytes | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        unknown: bytes = b"",
+    ) -> None:
+        self.mode = mode
+        self.nodes = nodes
+        self.start = start
+        self.end = end
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint32_1[self.mode],
+                    b"" if self.nodes is None else _length_2[len(b := self.nodes)] + b,
+                    b"" if self.start is None else _uint64_3[self.start],
+                    b"" if self.end is None else _uint64_4[self.end],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        mode: Any = None
+        nodes: Any = None
+        start: Any = None
+        end: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                mode = buf[at + 1]
+                at += 2
+                if mode > 127:
+                    mode, at = read_varint32(buf, at, mode)
+                tag = buf[at] if at < stop else 0
+            if tag == 18:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                nodes = buf[at - span : at]
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                start = buf[at + 1]
+                at += 2
+                if start > 127:
+                    start, at = read_varint64(buf, at, start)
+                tag = buf[at] if at < stop else 0
+            if tag == 32:
+                end = buf[at + 1]
+                at += 2
+                if end > 127:
+                    end, at = read_varint64(buf, at, end)
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.mode = mode
+        new.nodes = nodes
+        new.start = start
+        new.end = end
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if mode is None:
+            require(new, begin)
+        return new
+
+
 class CrtoolsTaskEntry(Message):
     """crtools-task-%u.img, by process: an entry for each thread of which there is something to
     say; what belongs to the process stands with its first thread."""
@@ -228,6 +456,12 @@ class CrtoolsTaskEntry(Message):
         "lock_on_fault",
         "lock_future",
         "tid",
+        "sched",
+        "autogroup_nice",
+        "memory_policy",
+        "area_policies",
+        "memory_merge",
+        "thp_disable",
         "sealed",
     )
 
@@ -245,6 +479,12 @@ class CrtoolsTaskEntry(Message):
         (10, "lock_on_fault", "repeated", "uint64", None, None, "hex"),
         (11, "lock_future", "optional", "uint32", None, None, None),
         (12, "tid", "required", "uint32", None, None, None),
+        (35, "sched", "optional", "message", "crtools:SchedEntry", None, None),
+        (36, "autogroup_nice", "optional", "sint32", None, None, None),
+        (37, "memory_policy", "optional", "message", "crtools:MemoryPolicyEntry", None, None),
+        (38, "area_policies", "repeated", "message", "crtools:MemoryPolicyEntry", None, None),
+        (39, "memory_merge", "optional", "bool", None, None, None),
+        (40, "thp_disable", "optional", "uint32", None, None, None),
         (70, "sealed", "repeated", "uint64", None, None, "hex"),
     )
 
@@ -263,6 +503,12 @@ class CrtoolsTaskEntry(Message):
         lock_on_fault: Sequence[int] = (),
         lock_future: int | None = None,
         tid: int,
+        sched: SchedEntry | None = None,
+        autogroup_nice: int | None = None,
+        memory_policy: MemoryPolicyEntry | None = None,
+        area_policies: Sequence[MemoryPolicyEntry] = (),
+        memory_merge: bool | None = None,
+        thp_disable: int | None = None,
         sealed: Sequence[int] = (),
         unknown: bytes = b"",
     ) -> None:
@@ -278,6 +524,12 @@ class CrtoolsTaskEntry(Message):
         self.lock_on_fault = lock_on_fault
         self.lock_future = lock_future
         self.tid = tid
+        self.sched = sched
+        self.autogroup_nice = autogroup_nice
+        self.memory_policy = memory_policy
+        self.area_policies = area_policies
+        self.memory_merge = memory_merge
+        self.thp_disable = thp_disable
         self.sealed = sealed
         self.unknown = unknown
 
@@ -297,6 +549,14 @@ class CrtoolsTaskEntry(Message):
                     *map(_uint64_10.__getitem__, self.lock_on_fault),
                     b"" if self.lock_future is None else _uint32_11[self.lock_future],
                     _uint32_12[self.tid],
+                    b"" if self.sched is None else _length_35[len(b := self.sched.encode())] + b,
+                    b"" if self.autogroup_nice is None else _sint32_36[self.autogroup_nice],
+                    b""
+                    if self.memory_policy is None
+                    else _length_37[len(b := self.memory_policy.encode())] + b,
+                    *[_length_38[len(b)] + b for b in [m.encode() for m in self.area_policies]],
+                    b"" if self.memory_merge is None else _bool_39[self.memory_merge],
+                    b"" if self.thp_disable is None else _uint32_40[self.thp_disable],
                     *map(_uint64_70.__getitem__, self.sealed),
                     self.unknown,
                 ]
@@ -318,6 +578,12 @@ class CrtoolsTaskEntry(Message):
         lock_on_fault: Any = ()
         lock_future: Any = None
         tid: Any = None
+        sched: Any = None
+        autogroup_nice: Any = None
+        memory_policy: Any = None
+        area_policies: Any = ()
+        memory_merge: Any = None
+        thp_disable: Any = None
         sealed: Any = ()
         begin = at
         try:
@@ -413,6 +679,60 @@ class CrtoolsTaskEntry(Message):
                 if tid > 127:
                     tid, at = read_varint32(buf, at, tid)
                 tag = buf[at] if at < stop else 0
+            if tag == 154 and buf[at + 1] == 2:
+                span = buf[at + 2]
+                at += 3
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                sched = SchedEntry.read_at(buf, at - span, at)
+                tag = buf[at] if at < stop else 0
+            if tag == 160 and buf[at + 1] == 2:
+                autogroup_nice = buf[at + 2]
+                at += 3
+                if autogroup_nice > 127:
+                    autogroup_nice, at = read_sint32(buf, at, autogroup_nice)
+                else:
+                    autogroup_nice = autogroup_nice >> 1 ^ -(autogroup_nice & 1)
+                tag = buf[at] if at < stop else 0
+            if tag == 170 and buf[at + 1] == 2:
+                span = buf[at + 2]
+                at += 3
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                memory_policy = MemoryPolicyEntry.read_at(buf, at - span, at)
+                tag = buf[at] if at < stop else 0
+            if tag == 178 and buf[at + 1] == 2:
+                area_policies = []
+                while tag == 178 and buf[at + 1] == 2:
+                    span = buf[at + 2]
+                    at += 3
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    area_policies.append(MemoryPolicyEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
+            if tag == 184 and buf[at + 1] == 2:
+                memory_merge = buf[at + 2]
+                at += 3
+                if memory_merge > 1:
+                    memory_merge, at = read_bool(buf, at, memory_merge)
+                else:
+                    memory_merge = memory_merge == 1
+                tag = buf[at] if at < stop else 0
+            if tag == 192 and buf[at + 1] == 2:
+                thp_disable = buf[at + 2]
+                at += 3
+                if thp_disable > 127:
+                    thp_disable, at = read_varint32(buf, at, thp_disable)
+                tag = buf[at] if at < stop else 0
             if tag == 176 and buf[at + 1] == 4:
                 sealed, at = read_run(buf, at, stop, b"\xb0\x04", "uint64")
                 tag = buf[at] if at < stop else 0
@@ -431,6 +751,12 @@ class CrtoolsTaskEntry(Message):
         new.lock_on_fault = lock_on_fault
         new.lock_future = lock_future
         new.tid = tid
+        new.sched = sched
+        new.autogroup_nice = autogroup_nice
+        new.memory_policy = memory_policy
+        new.area_policies = area_policies
+        new.memory_merge = memory_merge
+        new.thp_disable = thp_disable
         new.sealed = sealed
         new.unknown = b""
         if at != stop:

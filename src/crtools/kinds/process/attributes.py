@@ -4,7 +4,10 @@ signal, membarrier registrations, OOM score. dumping/questions.py asks for them,
 
 from __future__ import annotations
 
+import os
+
 from crtools.agent.program import ANY, NONNEGATIVE, Program
+from crtools.errors import failed_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,3 +53,16 @@ def build_membarrier(program: Program, registrations: int | None) -> None:
     for bit in range(32):
         if (registrations or 0) & 1 << bit:
             program.call(SYS_membarrier, 1 << bit, 0, 0, label="register for membarrier")
+
+
+def restore_oom_score(proc: int, pid: int, score: int) -> None:
+    """From outside. Below what a process with CAP_SYS_RESOURCE has set for it or its ancestors
+    (fs/proc/base.c, __set_oom_adj) that takes the same privilege."""
+    try:
+        fd = os.open(f"{pid}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
+        try:
+            os.write(fd, str(score).encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise failed_call(f"set the OOM score of task {pid} to {score}", error) from error

@@ -1,97 +1,362 @@
-"""How a thread is scheduled: policy, priority, nice, CPU affinity, I/O priority, timer slack.
+"""How a thread is scheduled: policy, priority, nice, slice, clamps, CPUs, I/O priority, slack.
 
-sched_setattr(2), sched_setaffinity(2), ioprio_set(2). All are read from outside. Affinity, I/O
-priority and timer slack have no field in CRIU's schema: they go into crtools-task-N.img, where
-they differ from what a new task has.
+sched(7), sched_setattr(2), sched_setaffinity(2), ioprio_set(2). All but the timer slack is read
+and set from outside. What CRIU's schema has no field for goes into crtools-task-N.img, where it
+differs from what a new task has.
+
+It is set last, when the tasks are stopped with their own registers. Earlier, a task of SCHED_IDLE
+or of one CPU would be slow to build, one of SCHED_FIFO would starve the tool, children would
+inherit what their parents alone had, and the timer slack of real-time tasks, which is 0, would
+become the default of their children (kernel/fork.c, copy_process).
 """
 
 from __future__ import annotations
 
+import os
 import struct
+import time
 
+from crtools import log
 from crtools.abi import kernel
-from crtools.errors import TaskVanished, UnsupportedObject
-from crtools.images.messages.crtools import CrtoolsTaskEntry
+from crtools.errors import (
+    CrtoolsError,
+    ImageError,
+    PermissionDenied,
+    TaskVanished,
+    UnsupportedObject,
+    failed_call,
+)
+from crtools.images.messages.crtools import CrtoolsTaskEntry, SchedEntry
+from crtools.procfs.values import read_autogroup_nice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from crtools.agent.program import Program
     from crtools.images.messages.core import ThreadCoreEntry
+    from crtools.model.tree import Process
 
-SYS_prctl, SYS_sched_setaffinity, SYS_sched_getaffinity = 157, 203, 204
+SYS_getpriority, SYS_prctl, SYS_gettid = 140, 157, 186
+SYS_sched_setaffinity, SYS_sched_getaffinity = 203, 204
 SYS_ioprio_set, SYS_ioprio_get, SYS_sched_setattr, SYS_sched_getattr = 251, 252, 314, 315
-SYS_gettid = 186
-PR_SET_TIMERSLACK, PR_GET_TIMERSLACK = 29, 30
+PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SCHED_CORE = 29, 30, 62
 IOPRIO_WHO_PROCESS = 1
-SCHED_DEADLINE, SCHED_EXT = 6, 7
-RESET_ON_FORK = 1
-_ATTR = struct.Struct("<IIQiI3Q")  # struct sched_attr, linux/sched/types.h, first 48 bytes
+OTHER, FIFO, RR, BATCH, IDLE, DEADLINE, EXT = 0, 1, 2, 3, 5, 6, 7  # SCHED_*, linux/sched.h
+RESET_ON_FORK, CLAMPS, KNOWN_FLAGS = 0x1, 0x60, 0x7  # SCHED_FLAG_*; RECLAIM and DL_OVERRUN
+DEFAULT_SLACK = 50_000  # nanoseconds, init/init_task.c
+CLAMP_MAX = 1024  # SCHED_CAPACITY_SCALE
+EPERM, ESRCH, EAGAIN, EACCES = 1, 3, 11, 13
+AUTOGROUP_SECONDS = 1.0
+
+# struct sched_attr, linux/sched/types.h: size, policy, flags, nice, priority, runtime, deadline,
+# period, util_min, util_max. A kernel that knows less takes it as long as the rest is zero.
+_ATTR = struct.Struct("<IIQiI3Q2I")
 _MASK_BYTES = 1024
 
 
 class Scheduling:
-    """Policy, nice value, real-time priority, and what only our own image has a place for."""
+    """A thread's attributes, by the names of sched_setattr(2), and what belongs to them."""
 
-    __slots__ = ("affinity", "io_priority", "nice", "policy", "priority", "slack", "tid")
+    __slots__ = (
+        *("affinity", "cookies", "deadline", "flags", "io_priority", "nice", "period", "policy"),
+        *("priority", "runtime", "slack", "tid", "util_max", "util_min"),
+    )
 
-    def __init__(self, tid: int, slack: int) -> None:
-        """`slack` is PR_GET_TIMERSLACK, which only the task itself is told without privilege."""
+    def __init__(self, tid: int, slack: int, *, cookies: bool = False) -> None:
+        """`slack` is PR_GET_TIMERSLACK, which only the task itself is told without privilege;
+        with `cookies` the task is asked for its core scheduling cookie."""
         buffer = bytearray(_ATTR.size)
         result = kernel.raw(SYS_sched_getattr, tid, kernel.address_of(buffer), _ATTR.size, 0)
         if result < 0:
             raise TaskVanished(f"Task {tid} ended while it was being looked at")
-        _, self.policy, flags, self.nice, self.priority, *_ = _ATTR.unpack(buffer)
-        if self.policy in (SCHED_DEADLINE, SCHED_EXT) or flags & ~RESET_ON_FORK or flags:
+        _, self.policy, self.flags, self.nice, self.priority, *more = _ATTR.unpack(buffer)
+        self.runtime, self.deadline, self.period, self.util_min, self.util_max = more
+        if self.policy in (FIFO, RR, DEADLINE):
+            # Not told there: the value for the day when it is SCHED_OTHER again.
+            self.nice = 20 - kernel.raw(SYS_getpriority, 0, tid)
+        elif self.policy not in (OTHER, BATCH, IDLE) or self.flags & ~KNOWN_FLAGS:
             raise UnsupportedObject(
-                f"Cannot dump task {tid}: its scheduling (policy {self.policy}, flags {flags:#x})"
-                " is not carried yet",
-                hint="set SCHED_OTHER without flags (chrt) before the dump",
+                f"Cannot dump task {tid}: its scheduling (policy {self.policy}, flags"
+                f" {self.flags:#x}) is not carried",
+                because="a sched_ext scheduler is not the kernel's own"
+                if self.policy == EXT
+                else "crtools does not know it",
+                hint=f"chrt --other --pid 0 {tid} before the dump",
                 subject=("task", tid),
             )
+        if cookies:
+            _check_cookie(tid)
         mask = bytearray(_MASK_BYTES)
         size = kernel.raw(SYS_sched_getaffinity, tid, _MASK_BYTES, kernel.address_of(mask))
         self.affinity = bytes(mask[: max(size, 0)]).rstrip(b"\0")
         self.io_priority = max(kernel.raw(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid), 0)
+        self.cookies = cookies
         self.slack = slack
         self.tid = tid
 
     def own_image(self, usual: Scheduling) -> CrtoolsTaskEntry:
-        """What differs from the tool's own, which a restored task starts with elsewhere too."""
-        return CrtoolsTaskEntry(
+        """What differs from a new task's. `usual` is the tool's own: the CPUs that tasks have here
+        and the kernel's slice, which may be others elsewhere, are seen from it."""
+        real_time = self.policy in (FIFO, RR, DEADLINE)
+        entry = CrtoolsTaskEntry(
             tid=self.tid,
-            timer_slack=self.slack if self.slack != usual.slack else None,
+            # 0 as long as a task is real-time.
+            timer_slack=self.slack if self.slack != DEFAULT_SLACK and not real_time else None,
             cpu_affinity=self.affinity if self.affinity != usual.affinity else None,
-            io_priority=self.io_priority if self.io_priority != usual.io_priority else None,
+            io_priority=self.io_priority or None,
         )
+        runtime = self.policy == DEADLINE or self.runtime not in (0, usual.runtime)
+        # The kernel clamps real-time tasks to the top unless somebody said otherwise.
+        clamps = self.util_min, self.util_max
+        clamped = clamps not in ((0, 0), (0, CLAMP_MAX)) and not (
+            real_time and clamps == (CLAMP_MAX, CLAMP_MAX)
+        )
+        if self.flags or runtime or clamped:
+            entry.sched = SchedEntry(
+                flags=self.flags or None,
+                runtime=self.runtime if runtime else None,
+                deadline=self.deadline or None,
+                period=self.period or None,
+                util_min=self.util_min if clamped else None,
+                util_max=self.util_max if clamped else None,
+            )
+        return entry
 
 
 def own_scheduling() -> Scheduling:
-    """The tool's own."""
-    return Scheduling(kernel.raw(SYS_gettid), kernel.raw(SYS_prctl, PR_GET_TIMERSLACK))
+    """The tool's own. It tells as well whether this kernel has cookies of core scheduling: without
+    CONFIG_SCHED_CORE asking is EINVAL, where no CPU has two threads it is ENODEV."""
+    tid = kernel.raw(SYS_gettid)
+    own = Scheduling(tid, kernel.raw(SYS_prctl, PR_GET_TIMERSLACK))
+    own.cookies = _ask_cookie(tid)[0] == 0
+    return own
 
 
-def build_scheduling(
-    program: Program,
-    thread: ThreadCoreEntry | None,
-    own: CrtoolsTaskEntry | None,
-    usual: tuple[int, int, int],
-) -> None:
-    """`usual` is the skeleton's own (policy, nice, priority): nothing is set where it is equal."""
-    if thread is not None and thread.sched_policy is not None:
-        wanted = (thread.sched_policy, thread.sched_nice or 0, thread.sched_prio or 0)
-        if wanted != usual:
-            attr = program.put(_ATTR.pack(_ATTR.size, wanted[0], 0, *wanted[1:], 0, 0, 0))
-            program.call(SYS_sched_setattr, 0, attr, 0, label="set its scheduling policy")
-    if own is None:
-        return
-    if own.cpu_affinity is not None:
-        mask = program.put(own.cpu_affinity.ljust(8, b"\0"))
-        size = -(-len(own.cpu_affinity) // 8) * 8
-        program.put(bytes(8))
-        program.call(SYS_sched_setaffinity, 0, size, mask, label="set its CPU affinity")
-    if own.io_priority is not None:
-        program.call(
-            SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, own.io_priority, label="set its I/O priority"
+def _ask_cookie(tid: int) -> tuple[int, int]:
+    """The result of PR_SCHED_CORE_GET, and the cookie; a thread's (PIDTYPE_PID)."""
+    cookie = bytearray(8)
+    result = kernel.raw(SYS_prctl, PR_SCHED_CORE, 0, tid, 0, kernel.address_of(cookie))
+    return result, int.from_bytes(cookie, "little")
+
+
+def _check_cookie(tid: int) -> None:
+    result, cookie = _ask_cookie(tid)
+    if result == -ESRCH:
+        raise TaskVanished(f"Task {tid} ended while it was being looked at")
+    if result < 0 or cookie:
+        raise UnsupportedObject(
+            f"Cannot dump task {tid}: it has a core scheduling cookie (PR_SCHED_CORE)"
+            if cookie
+            else f"Cannot dump task {tid}: its core scheduling cookie (PR_SCHED_CORE) is not told",
+            because="cookies are addresses of the kernel: nobody can make the same one again"
+            if cookie
+            else os.strerror(-result),
+            hint="start the program without it (coresched)",
+            subject=("task", tid),
         )
-    if own.timer_slack is not None:
-        program.call(SYS_prctl, PR_SET_TIMERSLACK, own.timer_slack, label="set its timer slack")
+
+
+def check_scheduling(
+    thread: ThreadCoreEntry | None, own: CrtoolsTaskEntry | None, tid: int
+) -> None:
+    """Raises ImageError for what no kernel takes."""
+    sched = own.sched if own is not None else None
+    if thread is not None and thread.sched_policy is not None:
+        policy, nice, priority = thread.sched_policy, thread.sched_nice, thread.sched_prio or 0
+        if (
+            policy not in (OTHER, FIFO, RR, BATCH, IDLE, DEADLINE)
+            or not -20 <= (nice or 0) <= 19
+            or not (1 <= priority <= 99 if policy in (FIFO, RR) else priority == 0)
+            or (policy == DEADLINE and (sched is None or not sched.runtime))
+        ):
+            raise ImageError(
+                f"The images of task {tid} have impossible scheduling: policy {policy}, nice"
+                f" {nice}, priority {priority}"
+            )
+    if sched is not None and (
+        (sched.flags or 0) & ~KNOWN_FLAGS
+        or max(sched.runtime or 0, sched.deadline or 0, sched.period or 0) >> 63
+        or not (sched.util_min or 0) <= (sched.util_max or 0) <= CLAMP_MAX
+    ):
+        raise ImageError(f"crtools-task-N.img has impossible scheduling of task {tid}")
+    if own is not None and (
+        (own.autogroup_nice is not None and not -20 <= own.autogroup_nice <= 19)
+        or (own.cpu_affinity is not None and not 0 < len(own.cpu_affinity) <= _MASK_BYTES)
+    ):
+        raise ImageError(f"crtools-task-N.img has impossible scheduling of task {tid}")
+
+
+def build_slack(program: Program, own: CrtoolsTaskEntry | None, usual: Scheduling) -> None:
+    """The timer slack: only the task itself can set it without privilege."""
+    slack = own.timer_slack if own is not None and own.timer_slack else DEFAULT_SLACK
+    if slack != (usual.slack or DEFAULT_SLACK):
+        program.call(SYS_prctl, PR_SET_TIMERSLACK, slack, label="set its timer slack")
+
+
+class Restoring:
+    """Sets the scheduling of tasks from outside."""
+
+    def __init__(self, usual: Scheduling) -> None:
+        """`usual` is the tool's own, from which a skeleton's comes."""
+        self.usual = usual
+        fair = usual.policy in (OTHER, BATCH, IDLE)
+        self._born = _ATTR.pack(
+            _ATTR.size, usual.policy if fair else OTHER, 0, usual.nice, *(0, 0, 0, 0, 0, 0)
+        )
+
+    def begin(self, pid: int) -> None:
+        """What the first skeleton has from the tool and no task should have: a real-time policy, a
+        slice. It never asks for more than the tool has, so it needs no privilege."""
+        _set(pid, self._born)
+
+    def restore(
+        self, tid: int, thread: ThreadCoreEntry | None, own: CrtoolsTaskEntry | None
+    ) -> None:
+        """Sets what differs from a skeleton's. Raises PermissionDenied, or CrtoolsError where this
+        machine does not have it."""
+        if own is not None and own.cpu_affinity is not None:
+            self._set_affinity(tid, own.cpu_affinity)  # before SCHED_DEADLINE, which it excludes
+        io_priority = (own.io_priority if own is not None else None) or 0
+        if io_priority != self.usual.io_priority:
+            result = kernel.raw(SYS_ioprio_set, IOPRIO_WHO_PROCESS, tid, io_priority)
+            _check(result, tid, f"I/O priority {io_priority >> 13}/{io_priority & 7}")
+        if thread is None or thread.sched_policy is None:
+            return
+        sched = own.sched if own is not None else None
+        wanted = _wanted(thread, sched)
+        if wanted != self._born or sched is not None:
+            self._set_attributes(tid, thread, sched or SchedEntry(), wanted)
+
+    def _set_attributes(
+        self, tid: int, thread: ThreadCoreEntry, sched: SchedEntry, wanted: bytes
+    ) -> None:
+        policy, nice = thread.sched_policy or OTHER, thread.sched_nice or 0
+        what = f"scheduling (policy {policy}, priority {thread.sched_prio or 0}, nice {nice})"
+        if policy not in (OTHER, BATCH):
+            # A nice value and a slice are taken with a policy that uses them, and kept.
+            runtime = (sched.runtime or 0) if policy == IDLE else 0
+            first = _ATTR.pack(_ATTR.size, OTHER, 0, nice, 0, runtime, 0, 0, 0, 0)
+            if first != self._born:
+                _check(_set(tid, first), tid, what)
+        _check(_set(tid, wanted), tid, what)
+        if policy != DEADLINE and sched.runtime:
+            got = Scheduling(tid, 0)
+            if got.runtime != sched.runtime:
+                # Before Linux 6.12 the kernel takes it and forgets it.
+                log.warning(f"task {tid}: its slice of {sched.runtime} ns is {got.runtime} here")
+
+    def _set_affinity(self, tid: int, wanted: bytes) -> None:
+        mask = wanted.ljust(_MASK_BYTES, b"\0")
+        result = kernel.raw(SYS_sched_setaffinity, tid, _MASK_BYTES, kernel.address_of(mask))
+        _check(result, tid, f"CPU affinity (CPUs {_cpus(wanted)})")
+        got = Scheduling(tid, 0).affinity
+        if got != wanted:
+            log.warning(f"task {tid} ran on CPUs {_cpus(wanted)}: here it has {_cpus(got)} of them")
+
+
+def _wanted(thread: ThreadCoreEntry, sched: SchedEntry | None) -> bytes:
+    policy, nice = thread.sched_policy or OTHER, thread.sched_nice or 0
+    # Real-time tasks have theirs from before; in the attributes it has no meaning.
+    nice = nice if policy in (OTHER, BATCH, IDLE) else 0
+    if sched is None:
+        return _ATTR.pack(_ATTR.size, policy, 0, nice, thread.sched_prio or 0, *(0, 0, 0, 0, 0))
+    clamps = sched.util_max is not None
+    return _ATTR.pack(
+        _ATTR.size,
+        policy,
+        (sched.flags or 0) | (CLAMPS if clamps else 0),
+        nice,
+        thread.sched_prio or 0,
+        (sched.runtime or 0) if policy in (OTHER, BATCH, DEADLINE) else 0,
+        sched.deadline or 0,
+        sched.period or 0,
+        (sched.util_min or 0) if clamps else 0,
+        (sched.util_max or 0) if clamps else 0,
+    )
+
+
+def _set(tid: int, attributes: bytes) -> int:
+    return kernel.raw(SYS_sched_setattr, tid, kernel.address_of(attributes), 0)
+
+
+class Above:
+    """While it is open, the tool runs before real-time tasks: they are let go of one after the
+    other, and the first could keep the tool from its CPU. Nothing comes of it without privilege."""
+
+    def __init__(self, usual: Scheduling, threads: Iterable[ThreadCoreEntry | None]) -> None:
+        self._usual = usual
+        self._needed = any(t and t.sched_policy in (FIFO, RR, DEADLINE) for t in threads)
+        self._raised = False
+
+    def __enter__(self) -> None:
+        if self._needed:
+            top = _ATTR.pack(_ATTR.size, FIFO, RESET_ON_FORK, 0, 99, *(0, 0, 0, 0, 0))
+            self._raised = _set(0, top) == 0
+
+    def __exit__(self, *_: object) -> None:
+        if self._raised:
+            own = self._usual
+            back = _ATTR.pack(
+                *(_ATTR.size, own.policy, own.flags, own.nice, own.priority),
+                *(own.runtime, own.deadline, own.period, 0, 0),
+            )
+            _set(0, back)
+
+
+def _check(result: int, tid: int, what: str, because: str = "") -> None:
+    if result >= 0:
+        return
+    if result == -ESRCH:
+        raise TaskVanished(f"Task {tid} was killed while it was being restored")
+    refused = result in (-EPERM, -EACCES)
+    raise (PermissionDenied if refused else CrtoolsError)(
+        f"Cannot set the {what} of task {tid}",
+        because=because or os.strerror(-result),
+        hint="run crtools as root or with CAP_SYS_NICE" if refused else "",
+        subject=("task", tid),
+    )
+
+
+def _cpus(mask: bytes) -> str:
+    """The numbers of a mask's bits, as people write them: 0-3,8."""
+    bits = int.from_bytes(mask, "little")
+    spans: list[str] = []
+    at = 0
+    while bits >> at:
+        first = at
+        while bits >> at & 1:
+            at += 1
+        if at > first:
+            spans.append(str(first) if at == first + 1 else f"{first}-{at - 1}")
+        at += 1
+    return ",".join(spans)
+
+
+def autogroup_nice(proc: int, process: Process, seen: set[int]) -> int | None:
+    """The nice value of the process's session among sessions (sched(7), "The autogroup feature"),
+    for the first process of each session; None where there is nothing to say."""
+    session = process.stat.session
+    if session in seen:
+        return None
+    seen.add(session)
+    if process.parent is None and session != process.pid:
+        return None  # of a shell that is not dumped: it will be in another one's session
+    return read_autogroup_nice(proc, process.pid) or None
+
+
+def restore_autogroup_nice(proc: int, pid: int, nice: int) -> None:
+    limit = time.monotonic() + AUTOGROUP_SECONDS
+    while True:
+        try:
+            fd = os.open(f"{pid}/autogroup", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
+            try:
+                os.write(fd, str(nice).encode())
+            finally:
+                os.close(fd)
+            return
+        except OSError as error:
+            # Without CAP_SYS_ADMIN the kernel takes ten changes a second from all users together.
+            if error.errno != EAGAIN or time.monotonic() > limit:
+                raise failed_call(f"set the nice value of task {pid}'s session", error) from error
+            time.sleep(0.01)
