@@ -68,6 +68,8 @@ CASES = (
     Case("credentials keepcaps", root=True),
     Case("credentials child", root=True),
     Case("credentials threads", root=True),
+    Case("limits"),
+    Case("limits soft"),
     Case("attributes no_new_privs"),
     Case("attributes dumpable"),
     Case("attributes subreaper"),

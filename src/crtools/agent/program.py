@@ -46,13 +46,14 @@ _ZEROS = (0, 0, 0, 0, 0, 0)
 class Program:
     """Instructions, their data, and a label each that says in an error what it was for."""
 
-    __slots__ = ("code", "count", "data", "labels")
+    __slots__ = ("attempts", "code", "count", "data", "labels")
 
     def __init__(self) -> None:
         self.code = bytearray()
         self.data = bytearray()
         self.labels: dict[int, Label] = {}
         self.count = 0
+        self.attempts: list[tuple[Ref, Callable[[int], None]]] | None = None
 
     def put(self, content: bytes | bytearray, align: int = 8) -> Ref:
         """Data that comes with the program; the reference is its address in the task."""
@@ -102,6 +103,22 @@ class Program:
             self.labels[self.count] = label
         self.count += 1
         return ARG_RESULT, self.count - 1
+
+    def attempt(
+        self,
+        nr: int,
+        *args: Arg,
+        refusals: tuple[int, ...],
+        otherwise: Callable[[int], None],
+        label: Label = "",
+    ) -> Ref:
+        """A call that may fail with one of `refusals` (errnos): the program goes on, and when it
+        has ended otherwise(errno) is called by the slot that it ran in."""
+        ref = self.call(nr, *args, expect=OR_ERRNO, expected=errnos(*refusals), label=label)
+        if self.attempts is None:
+            self.attempts = []
+        self.attempts.append((ref, otherwise))
+        return ref
 
     def transfer(
         self, nr: int, fd: Arg, vector: Ref, count: int, offset: Arg, expected: int, label: Label

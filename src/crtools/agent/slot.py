@@ -126,7 +126,10 @@ class Slot:
         self._data_at = data_at
 
     def wait(self) -> Executed:
-        """Waits for the program's end; RemoteSyscallError where a result was not as expected."""
+        """Waits for the program's end; RemoteSyscallError where a result was not as expected.
+
+        Of an attempt that was refused its owner is told, who may raise as well.
+        """
         program = self._running
         if program is None:
             raise InternalError(f"task {self.task} runs no program")
@@ -142,6 +145,11 @@ class Slot:
         stopped = _U32.unpack_from(self.memory, self.at + STOPPED_AT)[0]
         if stopped < program.count:
             raise executed.failure(stopped)
+        if program.attempts is not None:
+            for ref, otherwise in program.attempts:
+                result = executed.result(ref)
+                if result < 0:
+                    otherwise(-result)
         return executed
 
     def end(self) -> None:

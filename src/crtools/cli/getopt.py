@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     # the row; the value as text, None where the option has none; False for --no-X; as it was given
     Found = tuple[Row, str | None, bool, str]
 
-# Forms. A switch is a flag that has a --no-X too.
-FLAG, SWITCH, NEEDS_VALUE, MAY_HAVE_VALUE = "flag", "switch", "value", "maybe"
+# Forms. A switch is a flag that has a --no-X too. One of our own, which CRIU does not have, gives
+# way where an abbreviation fits others too: --str is CRIU's --stream, whatever we add.
+FLAG, SWITCH, NEEDS_VALUE, MAY_HAVE_VALUE, OWN_FLAG = "flag", "switch", "value", "maybe", "own"
 
 
 class CommandLineError(UsageError):
@@ -40,7 +41,7 @@ def parse_words(words: list[str], table: tuple[Row, ...]) -> tuple[list[Found], 
             row, positive = find_long(name, table)
             shown = ("--" if positive else "--no-") + row[0]
             form = row[2]
-            if joined and form in (FLAG, SWITCH):
+            if joined and form in (FLAG, SWITCH, OWN_FLAG):
                 raise CommandLineError(f"option '{shown}' doesn't allow an argument")
             if form == NEEDS_VALUE and not joined:
                 if at == len(words):
@@ -73,6 +74,8 @@ def find_long(name: str, table: tuple[Row, ...]) -> tuple[Row, bool]:
         ]
     if not matches:
         raise CommandLineError(f"unrecognized option '--{name}'")
+    if len(matches) > 1:
+        matches = [match for match in matches if match[0][2] != OWN_FLAG] or matches
     if len(matches) > 1:
         names = " ".join(
             f"'--{row[0]}'" if positive else f"'--no-{row[0]}'" for row, positive in matches

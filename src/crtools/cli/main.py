@@ -174,6 +174,10 @@ def _restore(options: Options) -> int:
     with _progress():
         result = api.restore_with(options)
     log.info("Restore finished successfully. Tasks resumed.")
+    if options.log_level >= log.WARNING and not log.writes_to_stderr():
+        # The log has them; who looks at the terminal only has to know as well.
+        for shortfall in result.shortfalls:
+            _tell(f"Warning: {shortfall}\n")
     _finish(options, result)
     if not options.restore_detached:
         _wait_until_ended(result.root_pid, ignore_keys=options.shell_job)
@@ -214,6 +218,8 @@ def _check_verb(verb: str, operands: list[str], options: Options) -> None:
         raise UsageError("dump needs the pid of the tree's root", hint="-t PID")
     if verb != "restore" and options.dry_run:
         raise UsageError("--dry-run is there for restore only")
+    if verb != "restore" and options.strict:
+        raise UsageError("--strict is there for restore only")
 
 
 def _prepare_directories(verb: str, options: Options) -> bool:

@@ -11,6 +11,7 @@ from crtools.cli.getopt import (
     FLAG,
     MAY_HAVE_VALUE,
     NEEDS_VALUE,
+    OWN_FLAG,
     SWITCH,
     parse_number,
     parse_words,
@@ -112,7 +113,8 @@ TABLE: tuple[Row, ...] = (
     ("ghost-fiemap", "", SWITCH, "ghost_fiemap", "flag"),
     ("allow-uprobes", "", SWITCH, "allow_uprobes", "flag"),
     # Ours. None may take a unique abbreviation away from CRIU's (a test watches it).
-    ("dry-run", "", FLAG, "dry_run", "flag"),
+    ("dry-run", "", OWN_FLAG, "dry_run", "flag"),
+    ("strict", "", OWN_FLAG, "strict", "flag"),
 )
 
 # Values out of a fixed set, by the word in the table's last column.

@@ -14,6 +14,7 @@ from crtools.images.messages.stats import RestoreStatsEntry, StatsEntry
 from crtools.images.stats import write_stats
 from crtools.images.store import ImageStore
 from crtools.kinds.process import limits
+from crtools.model.shortfall import Shortfall, Shortfalls
 from crtools.model.value import Value
 from crtools.procfs.files import open_proc
 from crtools.restoring.build import TreeBuilder
@@ -40,6 +41,7 @@ class RestoreResult(Value):
     pages_shared: int
     forking_us: int
     total_us: int
+    shortfalls: tuple[Shortfall, ...] = ()  # what could not be brought back
 
     def summary_line(self) -> str:
         from crtools.model.units import size, span
@@ -86,7 +88,8 @@ class Restore:
         self.plan = plan
         self.options = options
         self.started = started
-        self.state = StateBuilder(proc, plan)
+        self.shortfalls = Shortfalls(strict=options.strict)
+        self.state = StateBuilder(proc, plan, self.shortfalls)
 
     def run(self) -> RestoreResult:
         plan, options = self.plan, self.options
@@ -125,6 +128,7 @@ class Restore:
                     pages_shared=tree.compared - tree.copied,
                     forking_us=forked - self.started,
                     total_us=total - self.started,
+                    shortfalls=tuple(self.shortfalls.found),
                 )
                 self._write_stats(result)
                 self._script("post-restore", root)
@@ -165,9 +169,16 @@ class Restore:
         plan.files.check_files(self.root)
         if plan.sysv is not None:
             plan.sysv.check()
-        privileged = bool(self.state.host.status.cap_effective & 1 << 24)  # CAP_SYS_RESOURCE
+        privileged = self.state.host.may_raise
         for task in plan.alive:
-            limits.check_limits(task.task.rlimits, self.state.host_limits, task.name, privileged)
+            limits.check_limits(
+                task.task.rlimits,
+                self.state.host_limits,
+                task.pid,
+                task.name,
+                privileged=privileged,
+                shortfalls=self.shortfalls,
+            )
             for core in task.cores.values():
                 if core.thread_core is not None and core.thread_core.creds is not None:
                     self.state.host.check(core.thread_core.creds, task.name)

@@ -36,6 +36,7 @@ from crtools.tracee import ptrace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crtools.model.shortfall import Shortfalls
     from crtools.restoring.plan import Plan
     from crtools.restoring.read import TaskImages
     from crtools.restoring.skeleton import Workshop
@@ -46,8 +47,9 @@ SIGKILL = 9
 class StateBuilder:
     """Files, threads, attributes, limits and credentials of all processes."""
 
-    def __init__(self, proc: int, plan: Plan) -> None:
+    def __init__(self, proc: int, plan: Plan, shortfalls: Shortfalls) -> None:
         self.proc = proc
+        self.shortfalls = shortfalls
         self.plan = plan
         self.shop: Workshop
         self.host = credentials.Host(read_status(proc, os.getpid()))
@@ -75,6 +77,19 @@ class StateBuilder:
             script = Script()
             if any(registers.has_tiles(own.xstate) for own in task.own.values()):
                 registers.build_tile_permission(script.program())
+            login = task.task.loginuid
+            if login == attributes.UNSET_ID:
+                login = None
+            if login != self.loginuid:
+                # Threads inherit it.
+                attributes.build_loginuid(
+                    script.program(),
+                    login,
+                    self.loginuid,
+                    task.pid,
+                    task.name,
+                    self.shortfalls,
+                )
             for tid in task.tids[1:]:
                 shop.build_clone(script.program(1000), task.pid, tid, flags=THREAD_FLAGS)
                 born.append(tid)
@@ -176,12 +191,8 @@ class StateBuilder:
         core = task.task
         own = task.own.get(task.pid)
         # Before the root changes: these are files of /proc.
-        if core.loginuid is not None and core.loginuid != self.loginuid:
-            attributes.build_proc_value(program, "/proc/self/loginuid", core.loginuid, must=False)
         if own is not None and own.coredump_filter is not None:
-            attributes.build_proc_value(
-                program, "/proc/self/coredump_filter", own.coredump_filter, must=True
-            )
+            attributes.build_proc_value(program, "/proc/self/coredump_filter", own.coredump_filter)
         fs.plan_fs(program, task.fs, self.plan.files, task.pid)
         program.call(SYS_personality, core.personality, label="set its personality")
         program.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, int(bool(core.child_subreaper)), 0, 0, 0)
@@ -198,9 +209,15 @@ class StateBuilder:
                 assert thread is not None
                 program = script.program()
                 if first:
-                    raised = self.plan.files.raises_limit
                     limits.build_limits(
-                        program, task.task.rlimits, () if raised else self.host_limits
+                        program,
+                        task.task.rlimits,
+                        self.host_limits,
+                        task.pid,
+                        task.name,
+                        changed=self.plan.files.raises_limit,
+                        privileged=self.host.may_raise,
+                        shortfalls=self.shortfalls,
                     )
                 if thread.creds is not None:
                     credentials.build_credentials(program, thread.creds, self.host)
@@ -216,7 +233,9 @@ class StateBuilder:
         for task in self.plan.alive:
             oom_score = task.task.oom_score_adj
             if oom_score is not None and oom_score != self.oom_score:
-                attributes.restore_oom_score(self.proc, task.pid, oom_score)
+                attributes.restore_oom_score(
+                    *(self.proc, task.pid, oom_score, self.oom_score, task.name, self.shortfalls)
+                )
             own = task.own.get(task.pid)
             if own is not None and own.autogroup_nice:
                 scheduling.restore_autogroup_nice(self.proc, task.pid, own.autogroup_nice)

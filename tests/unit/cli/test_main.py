@@ -20,6 +20,7 @@ SRC = Path(crtools.__file__).parents[1]
 
 class Result:
     root_pid = 1 << 22  # above any pid: nobody to wait for
+    shortfalls: tuple[str, ...] = ()
 
     def summary_line(self) -> str:
         return "3 tasks, 12 KiB"
@@ -140,6 +141,7 @@ def test_a_wrong_line_gets_its_error_and_the_usage(api, line, message, capfd):
         ("dump -t 1 --stream", "--stream is not available yet."),
         ("restore --inherit-fd fd[3]:x", "--inherit-fd is not available yet."),
         ("dump -t 1 --dry-run", "--dry-run is there for restore only."),
+        ("dump -t 1 --strict", "--strict is there for restore only."),
         ("check --ms", "--ms is deprecated."),
         ("check --feature teleport", "Unknown feature teleport."),
         ("restore --close 99999", "Descriptor 99999 of --close cannot be closed."),
@@ -254,6 +256,16 @@ def test_a_dry_run_prints_the_plan(api, tmp_path, capfd):
     assert _run("restore", "-D", tmp_path, "--dry-run") == 0
     assert [verb for verb, _ in api.asked] == ["plan"]
     assert capfd.readouterr().out == "first step\nsecond step\n"
+
+
+def test_what_a_restore_lacks_is_told_on_the_terminal(api, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(Result, "shortfalls", ("task 3 (x): its y is 1, was 2: because",))
+    assert _run("restore", "-D", tmp_path, "-o", "log") == 0
+    assert capfd.readouterr().err == "Warning: task 3 (x): its y is 1, was 2: because\n"
+    # Without a log file the log's own warning is on the terminal already; and some want silence.
+    assert _run("restore", "-D", tmp_path) == 0
+    assert _run("restore", "-D", tmp_path, "-o", "log", "-v1") == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_restore_waits_for_the_root_unless_detached(api, tmp_path):

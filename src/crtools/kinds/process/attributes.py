@@ -5,17 +5,21 @@ signal, membarrier registrations, OOM score. dumping/questions.py asks for them,
 from __future__ import annotations
 
 import os
+from errno import EBADF, ENOENT, EPERM
 
-from crtools.agent.program import ANY, NONNEGATIVE, Program
+from crtools.agent.program import ANY, OR_ERRNO, Program, errnos
 from crtools.errors import failed_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Callable
+
+    from crtools.model.shortfall import Shortfalls
 
 SYS_close, SYS_write, SYS_brk, SYS_prctl, SYS_personality = 3, 1, 12, 157, 135
 SYS_openat, SYS_membarrier = 257, 324
 AT_FDCWD = -100
+UNSET_ID = 0xFFFFFFFF  # (uid_t) -1
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE = 1, 2, 3, 4
 PR_SET_NAME, PR_GET_TSC, PR_GET_SECUREBITS, PR_GET_TIMERSLACK, PR_MCE_KILL_GET = 15, 25, 27, 30, 34
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_GET_TID_ADDRESS = 36, 37, 40
@@ -32,21 +36,63 @@ def build_name(program: Program, comm: str) -> None:
     program.call(SYS_prctl, PR_SET_NAME, name, label="set its name")
 
 
-def build_proc_value(program: Program, path: str, value: int, *, must: bool) -> None:
-    """Writes a number to a file of /proc/self."""
+def build_proc_value(
+    program: Program,
+    path: str,
+    value: int,
+    refusals: tuple[int, ...] = (),
+    otherwise: Callable[[int], None] | None = None,
+) -> None:
+    """Writes a number to a file of /proc/self. With `otherwise`, the kernel may refuse it with one
+    of the errnos `refusals`, or have no such file."""
     name = program.put(path.encode() + b"\0")
     text = str(value).encode()
     content = program.put(text)
-    fd = program.call(SYS_openat, AT_FDCWD, name, 0o2000001, 0, label=f"open {path}")
-    program.call(
-        SYS_write,
-        fd,
-        content,
-        len(text),
-        expect=NONNEGATIVE if must else ANY,
-        label=f"write {value} to {path}",
+    label = f"write {value} to {path}"
+    opening = (SYS_openat, AT_FDCWD, name, os.O_WRONLY | os.O_CLOEXEC, 0)
+    if otherwise is None:
+        fd = program.call(*opening, label=f"open {path}")
+        program.call(SYS_write, fd, content, len(text), label=label)
+        program.call(SYS_close, fd)
+        return
+    # A kernel that was built without the file refuses in its own way: there is nothing to write to.
+    fd = program.call(
+        *opening, expect=OR_ERRNO, expected=errnos(ENOENT, *refusals), label=f"open {path}"
     )
-    program.call(SYS_close, fd)
+    program.attempt(
+        *(SYS_write, fd, content, len(text)),
+        refusals=(EBADF, *refusals),
+        otherwise=otherwise,
+        label=label,
+    )
+    program.call(SYS_close, fd, expect=ANY)
+
+
+def build_loginuid(
+    program: Program,
+    value: int | None,
+    host: int | None,
+    pid: int,
+    name: str,
+    shortfalls: Shortfalls,
+) -> None:
+    """Each thread has its own and inherits it at its birth; None stands for one that was never set.
+    EPERM: kernel/audit.c, audit_set_loginuid_perm. The session id that goes with it is the
+    kernel's to choose."""
+    build_proc_value(
+        program,
+        "/proc/self/loginuid",
+        UNSET_ID if value is None else value,
+        (EPERM,),
+        lambda _: shortfalls.report(
+            pid,
+            name,
+            "its login uid",
+            wanted="unset" if value is None else value,
+            got="unset" if host is None else host,
+            because="changing it needs CAP_AUDIT_CONTROL, and audit rules that permit it",
+        ),
+    )
 
 
 def build_membarrier(program: Program, registrations: int | None) -> None:
@@ -55,7 +101,9 @@ def build_membarrier(program: Program, registrations: int | None) -> None:
             program.call(SYS_membarrier, 1 << bit, 0, 0, label="register for membarrier")
 
 
-def restore_oom_score(proc: int, pid: int, score: int) -> None:
+def restore_oom_score(
+    proc: int, pid: int, score: int, host: int, name: str, shortfalls: Shortfalls
+) -> None:
     """From outside. Below what a process with CAP_SYS_RESOURCE has set for it or its ancestors
     (fs/proc/base.c, __set_oom_adj) that takes the same privilege."""
     try:
@@ -64,5 +112,14 @@ def restore_oom_score(proc: int, pid: int, score: int) -> None:
             os.write(fd, str(score).encode())
         finally:
             os.close(fd)
+    except PermissionError:
+        shortfalls.report(
+            pid,
+            name,
+            "its OOM score adjustment",
+            wanted=score,
+            got=host,
+            because="lowering it needs CAP_SYS_RESOURCE",
+        )
     except OSError as error:
         raise failed_call(f"set the OOM score of task {pid} to {score}", error) from error

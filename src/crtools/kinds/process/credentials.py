@@ -66,6 +66,11 @@ class Host:
     def __init__(self, status: Status) -> None:
         self.status = status
 
+    @property
+    def may_raise(self) -> bool:
+        """Whether it has CAP_SYS_RESOURCE."""
+        return bool(self.status.cap_effective & 1 << 24)
+
     def check(self, creds: CredsEntry, name: str) -> None:
         """Raises RestoreConflict for what only more privilege could bring back."""
         missing = number(creds.cap_prm) & ~self.status.cap_permitted

@@ -6,19 +6,29 @@ Asked of a task of another uid from outside they need CAP_SYS_RESOURCE, which co
 from __future__ import annotations
 
 import struct
+from errno import EPERM
 
-from crtools.errors import RestoreConflict
+from crtools.errors import ImageError
 from crtools.images.messages.core import TaskRlimitsEntry
 from crtools.images.messages.rlimit import RlimitEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from crtools.agent.program import Program, Ref
     from crtools.agent.slot import Executed
+    from crtools.model.shortfall import Shortfalls
+
+    Limits: TypeAlias = tuple[tuple[int, int], ...]  # (soft, hard) by number
 
 SYS_prlimit64 = 302
 COUNT = 16  # RLIM_NLIMITS, asm-generic/resource.h
 FSIZE, NOFILE = 1, 7
+NAMES = (
+    *("CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS"),
+    *("SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"),
+)
 INFINITY = (1 << 64) - 1
 _LIMIT = struct.Struct("<QQ")
 
@@ -45,29 +55,77 @@ def limits(executed: Executed, room: Ref) -> TaskRlimitsEntry:
 
 
 def check_limits(
-    entry: TaskRlimitsEntry | None, host: tuple[tuple[int, int], ...], name: str, privileged: bool
+    entry: TaskRlimitsEntry | None,
+    host: Limits,
+    pid: int,
+    name: str,
+    *,
+    privileged: bool,
+    shortfalls: Shortfalls,
 ) -> None:
-    """Raises RestoreConflict where a hard limit would have to be raised without the right to."""
-    if entry is None or privileged:
+    """Reports the hard limits that are above the tool's own, which it may not raise.
+
+    `host` are the tool's own, `privileged` says whether it has CAP_SYS_RESOURCE. Raises ImageError.
+    """
+    if entry is None:
         return
-    for resource, limit in enumerate(entry.rlimits[: len(host)]):
-        if limit.max > host[resource][1]:
-            raise RestoreConflict(
-                f"Cannot restore {name}: its hard limit {resource} was {limit.max}",
-                because=f"crtools' own is {host[resource][1]}, and raising it needs"
-                " CAP_SYS_RESOURCE",
-                hint="start crtools with the limits that the task had",
-            )
+    if len(entry.rlimits) > COUNT or any(limit.cur > limit.max for limit in entry.rlimits):
+        raise ImageError(f"The image of {name} has impossible limits")
+    for resource, limit in enumerate(entry.rlimits):
+        if limit.max > host[resource][1] and not privileged:
+            _report(shortfalls, pid, name, resource, limit.max, host[resource][1])
 
 
 def build_limits(
-    program: Program, entry: TaskRlimitsEntry | None, host: tuple[tuple[int, int], ...]
+    program: Program,
+    entry: TaskRlimitsEntry | None,
+    host: Limits,
+    pid: int,
+    name: str,
+    *,
+    changed: bool,
+    privileged: bool,
+    shortfalls: Shortfalls,
 ) -> None:
-    """Late: a small limit of memory or files would hinder the restore itself."""
+    """Late: a small limit of memory or files would hinder the restore itself.
+
+    `changed`: the skeletons' are not the tool's own any more.
+    """
     if entry is None:
         return
     for resource, limit in enumerate(entry.rlimits):
-        if resource < len(host) and host[resource] == (limit.cur, limit.max):
+        soft, hard = limit.cur, limit.max
+        if host[resource] == (soft, hard) and not changed:
             continue
-        value = program.put(_LIMIT.pack(limit.cur, limit.max))
-        program.call(SYS_prlimit64, 0, resource, value, 0, label=f"set limit {resource}")
+        most = host[resource][1]
+        nearest = program.put(_LIMIT.pack(min(soft, most), min(hard, most)))
+        program.call(SYS_prlimit64, 0, resource, nearest, 0, label=f"set limit {resource}")
+        if hard > most and privileged:
+            # CAP_SYS_RESOURCE of a user namespace does not count, nor does any for more
+            # descriptors than fs.nr_open (kernel/sys.c, do_prlimit).
+            program.attempt(
+                SYS_prlimit64,
+                *(0, resource, program.put(_LIMIT.pack(soft, hard)), 0),
+                refusals=(EPERM,),
+                otherwise=lambda _, resource=resource, hard=hard, most=most: _report(  # type: ignore[misc]
+                    shortfalls, pid, name, resource, hard, most
+                ),
+                label=f"raise limit {resource}",
+            )
+
+
+def _report(
+    shortfalls: Shortfalls, pid: int, name: str, resource: int, wanted: int, got: int
+) -> None:
+    shortfalls.report(
+        pid,
+        name,
+        f"its hard limit RLIMIT_{NAMES[resource]}",
+        wanted=_shown(wanted),
+        got=_shown(got),
+        because="crtools has no more itself, and raising it needs CAP_SYS_RESOURCE",
+    )
+
+
+def _shown(limit: int) -> str:
+    return "unlimited" if limit == INFINITY else str(limit)

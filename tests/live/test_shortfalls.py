@@ -1,0 +1,167 @@
+"""What a restore cannot bring back for want of a right: it says so and goes on, or refuses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from crtools.abi.capabilities import CAP_SYS_RESOURCE
+from crtools.images.store import ImageStore
+from live.roundtrip import SECONDS, TOOL, Run
+
+pytestmark = pytest.mark.root
+
+
+def restore(
+    run: Run, images: Path, *options: str, by: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """`crtools restore` at its usual log level, by a command with less rights than we have."""
+    run.status = None
+    return subprocess.run(
+        [*by, TOOL, "restore", "-D", images, "-d", "-o", "restore.log", *options],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+
+
+def edit_core(images: Path, pid: int, **values: int) -> None:
+    """Changes the process's part of its core image."""
+    with ImageStore.open(str(images)) as store:
+        core = store.read_one("core", pid)
+        for field, value in values.items():
+            setattr(core.tc, field, value)
+        os.unlink(images / f"core-{pid}.img")
+        store.write("core", [core], id=pid)
+
+
+def limits(pid: int, name: str) -> list[str]:
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line for line in lines if line.startswith(name))[len(name) :].split()[:2]
+
+
+def expect_nothing_left(run: Run, done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 1
+    assert not os.path.exists(f"/proc/{run.pid}")
+
+
+POORER = ("prlimit", "--nofile=5000:6000", "--memlock=65536:131072")
+
+
+def test_hard_limits_above_our_own_become_our_own_with_a_warning(
+    new_run: Callable[..., Run],
+) -> None:
+    run = new_run("anonymous")
+    run.start()
+    name = f"task {run.pid} (anonymous)"
+    was = limits(run.pid, "Max open files")
+    cpu = limits(run.pid, "Max cpu time")
+    images = run.dump()
+    done = restore(run, images, by=POORER)
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.splitlines()
+    assert said == [
+        f"Warning: {name}: its hard limit RLIMIT_{limit} is {got}, was {wanted}: crtools has no"
+        " more itself, and raising it needs CAP_SYS_RESOURCE"
+        for limit, got, wanted in (("NOFILE", 6000, was[1]), ("MEMLOCK", 131072, 8388608))
+    ]
+    for line in said:
+        assert line.removeprefix("Warning: ") in (images / "restore.log").read_text()
+    assert limits(run.pid, "Max open files") == [str(min(6000, int(was[0]))), "6000"]
+    assert limits(run.pid, "Max locked memory") == ["131072", "131072"]
+    assert limits(run.pid, "Max cpu time") == cpu
+    run.expect_pass()
+
+
+def test_strict_restore_refuses_a_limit_before_anything_is_made(
+    new_run: Callable[..., Run],
+) -> None:
+    run = new_run("anonymous")
+    run.start()
+    images = run.dump()
+    done = restore(run, images, "--strict", by=POORER)
+    expect_nothing_left(run, done)
+    assert "its hard limit RLIMIT_NOFILE was " in done.stderr
+    assert "and would be 6000." in done.stderr
+    assert "CAP_SYS_RESOURCE" in done.stderr
+    assert "or without --strict" in done.stderr
+    # Nothing is missing where the tool has what the task had.
+    assert restore(run, images, "--strict").returncode == 0
+    run.expect_pass()
+
+
+def test_oom_score_that_may_not_be_lowered_is_told_of(new_run: Callable[..., Run]) -> None:
+    effective = Path("/proc/self/status").read_text().partition("CapEff:")[2].split()[0]
+    if int(effective, 16) & 1 << CAP_SYS_RESOURCE:
+        pytest.skip("needs to lack CAP_SYS_RESOURCE")
+    run = new_run("anonymous")
+    run.start()
+    images = run.dump()
+    ours = int(Path("/proc/self/oom_score_adj").read_text())
+    edit_core(images, run.pid, oom_score_adj=-900)
+    refused = restore(run, images, "--strict")
+    expect_nothing_left(run, refused)
+    assert f"its OOM score adjustment was -900 and would be {ours}" in refused.stderr
+    done = restore(run, images)
+    assert done.returncode == 0
+    assert f"its OOM score adjustment is {ours}, was -900: lowering it needs" in done.stderr
+    assert Path(f"/proc/{run.pid}/oom_score_adj").read_text() == f"{ours}\n"
+    run.expect_pass()
+
+
+def test_oom_score_that_may_be_raised_comes_back(new_run: Callable[..., Run]) -> None:
+    run = new_run("anonymous")
+    run.start()
+    Path(f"/proc/{run.pid}/oom_score_adj").write_text("777")
+    images = run.dump()
+    done = restore(run, images, "--strict")
+    assert done.returncode == 0, done.stderr
+    assert Path(f"/proc/{run.pid}/oom_score_adj").read_text() == "777\n"
+    run.expect_pass()
+
+
+@pytest.mark.parametrize("login", [4000, 0xFFFFFFFF])
+def test_login_uid_of_all_threads_comes_back(new_run: Callable[..., Run], login: int) -> None:
+    run = new_run("threads")
+    run.start()
+    images = run.dump()
+    if login == 0xFFFFFFFF:
+        # The tool's own is set then, and the task's has to be taken back.
+        by = ("sh", "-c", 'echo 5000 > /proc/self/loginuid && exec "$0" "$@"')
+    else:
+        by = ()
+        edit_core(images, run.pid, loginuid=login)
+    done = restore(run, images, "--strict", by=by)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    for tid in os.listdir(f"/proc/{run.pid}/task"):
+        assert Path(f"/proc/{run.pid}/task/{tid}/loginuid").read_text() == str(login)
+    run.expect_pass()
+
+
+def test_login_uid_is_dumped(new_run: Callable[..., Run]) -> None:
+    run = new_run("/bin/sh", "-c", "echo 4321 > /proc/self/loginuid; echo READY; exec sleep 1000")
+    run.start(wait=False)
+    run.wait_until(lambda: "READY" in run.out or run.has_ended(), "it is ready")
+    images = run.new_images()
+    assert run.try_dump(images, "-R").returncode == 0
+    with ImageStore.open(str(images)) as store:
+        assert store.read_one("core", run.pid).tc.loginuid == 4321
+
+
+def test_login_uid_that_may_not_be_set_is_told_of(new_run: Callable[..., Run]) -> None:
+    run = new_run("anonymous", uid=12345)
+    run.start()
+    images = run.dump()
+    edit_core(images, run.pid, loginuid=4000)
+    by = ("setpriv", "--bounding-set=-audit_control")
+    # Login uids that are set once: without the right nobody changes his own.
+    by = ("sh", "-c", 'echo 5000 > /proc/self/loginuid && exec "$0" "$@"', *by)
+    refused = restore(run, images, "--strict", by=by)
+    expect_nothing_left(run, refused)
+    done = restore(run, images, by=by)
+    assert done.returncode == 0
+    assert "its login uid is 5000, was 4000: changing it needs CAP_AUDIT_CONTROL" in done.stderr
+    run.expect_pass()
