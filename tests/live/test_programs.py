@@ -79,6 +79,7 @@ CASES = (
     Case("scheduling root", root=True),
     # Signals, timers, interrupted system calls.
     Case("signals"),
+    Case("sem_undo"),
     Case("altstack"),
     Case("altstack autodisarm"),
     Case("itimers"),

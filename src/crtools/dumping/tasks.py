@@ -34,6 +34,7 @@ from crtools.kinds.process import (
     signals,
     timers,
 )
+from crtools.kinds.process.sharing import has_semaphores
 from crtools.procfs.auxv import read_auxv
 from crtools.procfs.files import explain, read_task_file, unescape
 from crtools.procfs.maps import read_maps
@@ -53,7 +54,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.dumping.questions import ThreadAnswers
     from crtools.images.messages.core_x86 import ThreadInfoX86
-    from crtools.images.messages.crtools import RestartEntry
+    from crtools.images.messages.crtools import CrtoolsSemUndoEntry, RestartEntry
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
     from crtools.images.messages.vma import VmaEntry
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from crtools.kinds.files.table import FilesDump
     from crtools.kinds.memory.areas import Area
     from crtools.kinds.memory.shared import SharedDump
+    from crtools.kinds.process.semaphores import SemaphoresDump
     from crtools.model.tree import Process
     from crtools.procfs.maps import Vma
     from crtools.procfs.status import Status
@@ -97,12 +99,15 @@ class Collected:
 
 
 class MemoryFacts:
-    """What CRIU's schema has no field for: names of anonymous areas, areas locked on fault, and how
-    areas to come are locked."""
+    """What CRIU's schema has no field for: names of anonymous areas, areas locked on fault, how
+    areas to come are locked, and undo values of semaphores."""
 
-    __slots__ = ("future", "names", "on_fault", "sealed")
+    __slots__ = ("future", "names", "on_fault", "sealed", "undo")
 
-    def __init__(self, areas: list[Area], future: int | None) -> None:
+    def __init__(
+        self, areas: list[Area], future: int | None, undo: list[CrtoolsSemUndoEntry]
+    ) -> None:
+        self.undo = undo
         self.future = future
         self.on_fault = [a.entry.start for a in areas if a.flags & VF_LF]
         # The kernel itself seals what is its own, where it is built so (Linux 6.16).
@@ -131,6 +136,8 @@ class TaskDump:
         self._figures = figures
         self._pages_id = 0
         self._extra: bytes | None = None
+        self._semaphores: SemaphoresDump | None = None
+        self._no_semaphores = False
         self._collected: dict[int, Collected] = {}
         self._mapped: dict[tuple[tuple[int, int], int, bytes, bool], int] = {}
         self._usual = scheduling.own_scheduling()
@@ -196,6 +203,7 @@ class TaskDump:
                     for tracee in process.tracees[1:]
                 ]
                 future = self._locks_future(process, agent)
+                undo = self._undo_values(process, agent)
                 by_task = rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
                 guards = self._dump_pages(process, agent, areas, memory, vdso, by_task)
             started = time.monotonic_ns()
@@ -240,7 +248,7 @@ class TaskDump:
             stop_signo=stop or None,
             membarrier_registration_mask=about.membarrier or None,
         )
-        memory_facts = MemoryFacts(areas, future)
+        memory_facts = MemoryFacts(areas, future, undo)
         own_entries: list[CrtoolsTaskEntry] = []
         for tracee, answers, slept, home in zip(
             process.tracees, threads, restarts, homes, strict=True
@@ -269,6 +277,18 @@ class TaskDump:
         self._figures.tasks += 1
         self._figures.threads += len(process.tracees)
         log.info(f"dumped {process.name}", pid=pid)
+
+    def _undo_values(self, process: Process, agent: Agent) -> list[CrtoolsSemUndoEntry]:
+        if self._no_semaphores:
+            return []
+        if self._semaphores is None:
+            if not has_semaphores():
+                self._no_semaphores = True
+                return []
+            from crtools.kinds.process.semaphores import SemaphoresDump
+
+            self._semaphores = SemaphoresDump()
+        return self._semaphores.ask(process, agent)
 
     def _locks_future(self, process: Process, agent: Agent) -> int | None:
         """The flags of mlockall(2) for areas to come: nothing tells them but an area that has come,
@@ -323,6 +343,7 @@ class TaskDump:
         entry = own.own_image(self._usual)
         entry.restart = [slept] if slept else []
         if memory is not None:
+            entry.sem_undo = memory.undo
             entry.anon_names = memory.names
             entry.lock_on_fault = memory.on_fault
             entry.lock_future = memory.future

@@ -8,9 +8,11 @@ from crtools.kinds.process.scheduling import check_scheduling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crtools.images.messages.core import CoreEntry, TaskCoreEntry, TaskKobjIdsEntry
     from crtools.images.messages.creds import CredsEntry
-    from crtools.images.messages.crtools import CrtoolsTaskEntry
+    from crtools.images.messages.crtools import CrtoolsSemUndoEntry, CrtoolsTaskEntry
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
     from crtools.images.messages.mm import MmEntry
@@ -53,6 +55,12 @@ class TaskImages:
     @property
     def pid(self) -> int:
         return self.entry.pid
+
+    @property
+    def undo(self) -> Sequence[CrtoolsSemUndoEntry]:
+        """Its undo values of semaphores."""
+        own = self.own.get(self.pid)
+        return own.sem_undo if own is not None else []
 
     @property
     def zombie(self) -> bool:

@@ -112,6 +112,7 @@ class Restore:
                 self.state.restore_files()
                 self.state.create_threads()
                 self.state.restore_state()
+                self.state.restore_semaphores()
                 self.state.restore_credentials()
                 resume.stop_all()
                 self.state.restore_scheduling()
@@ -179,6 +180,10 @@ class Restore:
                 privileged=privileged,
                 shortfalls=self.shortfalls,
             )
+            if task.undo:
+                from crtools.kinds.process.semaphores import check_undo
+
+                check_undo(task.undo, task.name)
             for core in task.cores.values():
                 if core.thread_core is not None and core.thread_core.creds is not None:
                     self.state.host.check(core.thread_core.creds, task.name)

@@ -198,6 +198,26 @@ class StateBuilder:
         program.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, int(bool(core.child_subreaper)), 0, 0, 0)
         signals.build_actions(program, core.sigactions)
 
+    def restore_semaphores(self) -> None:
+        """Undo values, in their own phase: what some take before what others give, so that nobody
+        outside sees more to take than there is."""
+        found = [task for task in self.plan.alive if task.undo]
+        if not found:
+            return
+        from crtools.kinds.process import semaphores
+
+        for taking in (True, False):
+            scripts: dict[int, list[Program]] = {}
+            for task in found:
+                program = Program()
+                semaphores.build_undo(program, task.undo, taking=taking)
+                if program.count:
+                    scripts[task.pid] = [program]
+            try:
+                self.shop.run(scripts)
+            except RemoteSyscallError as error:
+                raise semaphores.explain_undo(error) from error
+
     def restore_credentials(self) -> None:
         """Afterwards nothing can be done that the task could not do itself."""
         scripts: dict[int, list[Program]] = {}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Self
 
+    from crtools.images.messages.ipc_desc import IpcDescEntry
     from crtools.images.messages.ipc_shm import IpcShmEntry
 
 _bool_9 = field(9, "bool")
@@ -35,6 +36,9 @@ _length_8 = field(8, "length")
 _length_35 = field(35, "length")
 _length_37 = field(37, "length")
 _length_38 = field(38, "length")
+_length_80 = field(80, "length")
+_sint32_4 = field(4, "sint32")
+_sint32_5 = field(5, "sint32")
 _sint32_36 = field(36, "sint32")
 _uint32_1 = field(1, "uint32")
 _uint32_3 = field(3, "uint32")
@@ -439,6 +443,124 @@ class MemoryPolicyEntry(Message):
         return new
 
 
+class CrtoolsSemUndoEntry(Message):
+    """What the end of a process adds to a System V semaphore: semop(2) with SEM_UNDO."""
+
+    __slots__ = (
+        "desc",
+        "ctime",
+        "num",
+        "value",
+        "lost",
+    )
+
+    NAME = "crtools_sem_undo_entry"
+    FIELDS = (
+        (1, "desc", "required", "message", "ipc_desc:IpcDescEntry", None, None),
+        (2, "ctime", "required", "int64", None, None, None),
+        (3, "num", "required", "uint32", None, None, None),
+        (4, "value", "required", "sint32", None, None, None),
+        (5, "lost", "optional", "sint32", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        desc: IpcDescEntry,
+        ctime: int,
+        num: int,
+        value: int,
+        lost: int | None = None,
+        unknown: bytes = b"",
+    ) -> None:
+        self.desc = desc
+        self.ctime = ctime
+        self.num = num
+        self.value = value
+        self.lost = lost
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _length_1[len(b := self.desc.encode())] + b,
+                    _int64_2[self.ctime],
+                    _uint32_3[self.num],
+                    _sint32_4[self.value],
+                    b"" if self.lost is None else _sint32_5[self.lost],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        desc: Any = None
+        ctime: Any = None
+        num: Any = None
+        value: Any = None
+        lost: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 10:
+                from crtools.images.messages.ipc_desc import IpcDescEntry
+
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                desc = IpcDescEntry.read_at(buf, at - span, at)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                ctime = buf[at + 1]
+                at += 2
+                if ctime > 127:
+                    ctime, at = read_int64(buf, at, ctime)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                num = buf[at + 1]
+                at += 2
+                if num > 127:
+                    num, at = read_varint32(buf, at, num)
+                tag = buf[at] if at < stop else 0
+            if tag == 32:
+                value = buf[at + 1]
+                at += 2
+                if value > 127:
+                    value, at = read_sint32(buf, at, value)
+                else:
+                    value = value >> 1 ^ -(value & 1)
+                tag = buf[at] if at < stop else 0
+            if tag == 40:
+                lost = buf[at + 1]
+                at += 2
+                if lost > 127:
+                    lost, at = read_sint32(buf, at, lost)
+                else:
+                    lost = lost >> 1 ^ -(lost & 1)
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.desc = desc
+        new.ctime = ctime
+        new.num = num
+        new.value = value
+        new.lost = lost
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if desc is None or ctime is None or num is None or value is None:
+            require(new, begin)
+        return new
+
+
 class CrtoolsTaskEntry(Message):
     """crtools-task-%u.img, by process: an entry for each thread of which there is something to
     say; what belongs to the process stands with its first thread."""
@@ -463,6 +585,7 @@ class CrtoolsTaskEntry(Message):
         "memory_merge",
         "thp_disable",
         "sealed",
+        "sem_undo",
     )
 
     NAME = "crtools_task_entry"
@@ -486,6 +609,7 @@ class CrtoolsTaskEntry(Message):
         (39, "memory_merge", "optional", "bool", None, None, None),
         (40, "thp_disable", "optional", "uint32", None, None, None),
         (70, "sealed", "repeated", "uint64", None, None, "hex"),
+        (80, "sem_undo", "repeated", "message", "crtools:CrtoolsSemUndoEntry", None, None),
     )
 
     def __init__(
@@ -510,6 +634,7 @@ class CrtoolsTaskEntry(Message):
         memory_merge: bool | None = None,
         thp_disable: int | None = None,
         sealed: Sequence[int] = (),
+        sem_undo: Sequence[CrtoolsSemUndoEntry] = (),
         unknown: bytes = b"",
     ) -> None:
         self.xstate = xstate
@@ -531,6 +656,7 @@ class CrtoolsTaskEntry(Message):
         self.memory_merge = memory_merge
         self.thp_disable = thp_disable
         self.sealed = sealed
+        self.sem_undo = sem_undo
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -558,6 +684,7 @@ class CrtoolsTaskEntry(Message):
                     b"" if self.memory_merge is None else _bool_39[self.memory_merge],
                     b"" if self.thp_disable is None else _uint32_40[self.thp_disable],
                     *map(_uint64_70.__getitem__, self.sealed),
+                    *[_length_80[len(b)] + b for b in [m.encode() for m in self.sem_undo]],
                     self.unknown,
                 ]
             )
@@ -585,6 +712,7 @@ class CrtoolsTaskEntry(Message):
         memory_merge: Any = None
         thp_disable: Any = None
         sealed: Any = ()
+        sem_undo: Any = ()
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -736,6 +864,18 @@ class CrtoolsTaskEntry(Message):
             if tag == 176 and buf[at + 1] == 4:
                 sealed, at = read_run(buf, at, stop, b"\xb0\x04", "uint64")
                 tag = buf[at] if at < stop else 0
+            if tag == 130 and buf[at + 1] == 5:
+                sem_undo = []
+                while tag == 130 and buf[at + 1] == 5:
+                    span = buf[at + 2]
+                    at += 3
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    sem_undo.append(CrtoolsSemUndoEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -758,6 +898,7 @@ class CrtoolsTaskEntry(Message):
         new.memory_merge = memory_merge
         new.thp_disable = thp_disable
         new.sealed = sealed
+        new.sem_undo = sem_undo
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

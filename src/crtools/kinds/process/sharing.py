@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from crtools.model.tree import Process
 
-SYS_kcmp = 312
+SYS_semctl, SYS_kcmp = 66, 312
+SEM_INFO = 19  # linux/sem.h
 # linux/kcmp.h
 KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND = 1, 2, 3, 4
 _WHAT = (
@@ -53,3 +54,11 @@ def check_sharing(processes: Sequence[Process]) -> None:
                     because=f"they were made with {flag}, which crtools does not carry yet",
                     subject=("task", b.pid),
                 )
+
+
+def has_semaphores() -> bool:
+    """Whether there are System V semaphores in our ipc namespace: only then a process may have undo
+    values (crtools.kinds.process.semaphores)."""
+    info = bytearray(40)  # struct seminfo: semusz, the number of sets, is the eighth word
+    result = kernel.raw(SYS_semctl, 0, 0, SEM_INFO, kernel.address_of(info))
+    return result >= 0 and info[28:32] != bytes(4)
