@@ -46,8 +46,9 @@ KCMP_SYSVSEM = 6  # linux/kcmp.h
 _DS = struct.Struct("<6IHH4x16xq8xq8xQ16x")
 _INFO = struct.Struct("<10i")
 _OP = struct.Struct("<Hhh")
-# Whatever the value is, the second of them would block.
-_NEVER = ((-SEMVMX, IPC_NOWAIT), (-SEMVMX, IPC_NOWAIT))
+# Whatever the value is, the second of them would block. None ever does (IPC_NOWAIT, in `_probe`):
+# the value may be another one by then.
+_NEVER = ((-SEMVMX, 0), (-SEMVMX, 0))
 # A set that was removed meanwhile, or that the task may not alter, has nothing of the task's to
 # give back: ipc/sem.c, freeary, frees the undo values with the set.
 _ANSWERS = errnos(errno.EAGAIN, errno.ERANGE, errno.EACCES, errno.EINVAL, errno.EIDRM)
@@ -221,7 +222,9 @@ def _probe(
     program = Program()
     refs = []
     for num, operations in tests:
-        data = program.put(b"".join([_OP.pack(num, op, flags) for op, flags in operations]))
+        data = program.put(
+            b"".join([_OP.pack(num, op, flags | IPC_NOWAIT) for op, flags in operations])
+        )
         refs.append(
             program.call(
                 SYS_semop,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import itertools
+import struct
+from typing import Any
 
 import pytest
 
@@ -24,7 +26,6 @@ def semop(value: int, adjustment: int, operations: list[tuple[int, int]]) -> int
             return errno.EAGAIN
         value += op
         if value < 0:
-            assert flags & IPC_NOWAIT, "the task would sleep"
             return errno.EAGAIN
         if value > SEMVMX:
             return errno.ERANGE
@@ -54,6 +55,24 @@ def test_value_that_changed_since_never_lets_a_probe_succeed() -> None:
     for value, seen in itertools.product(VALUES, VALUES):
         for test in (semaphores.is_not_zero(seen), semaphores.is_above(seen, 5)):
             assert semop(value, 0, test) != 0
+
+
+def test_probe_never_sleeps() -> None:
+    programs = []
+
+    class Probed(Exception):
+        """Far enough."""
+
+    def stop(program: Any) -> Any:
+        programs.append(program)
+        raise Probed
+
+    with pytest.raises(Probed):
+        semaphores._probe(stop, 1, [(0, semaphores.is_not_zero(5))])
+    data = programs[0].data
+    flags = [flags for _, _, flags in struct.iter_unpack("<Hhh", data)]
+    assert len(flags) == len(semaphores.is_not_zero(5))
+    assert all(flag & IPC_NOWAIT for flag in flags)
 
 
 @pytest.mark.parametrize("value", [0, 32768, -32769])
