@@ -24,6 +24,8 @@ from crtools.abi.prctl import (
     PR_SET_MM,
     PR_SET_MM_MAP,
     PR_SET_PDEATHSIG,
+    PR_TIMER_CREATE_RESTORE_IDS,
+    PR_TIMER_CREATE_RESTORE_IDS_GET,
 )
 from crtools.abi.signals import SIGCHLD, SIGKILL
 from crtools.errors import InternalError, UsageError
@@ -357,6 +359,11 @@ def _try_memfd_exec() -> str:
         os.close(fd)
 
 
+def _try_timer_ids() -> str:
+    checked(syscalls.SYS_prctl, PR_TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_GET)
+    return ""
+
+
 def _try_openat2() -> str:
     # struct open_how: flags, mode, resolve
     how = bytearray(struct.pack("=3Q", os.O_PATH | os.O_CLOEXEC, 0, RESOLVE_IN_ROOT))
@@ -480,6 +487,7 @@ EXTRA = (
     ("seccomp_suspend", "suspending a seccomp filter", "tasks under a filter can't be dumped"),
     ("openat2", "resolving paths inside a task's root", "paths are checked step by step"),
     ("memfd_hugetlb", "shared areas of huge pages", "tasks that have such areas can't be restored"),
+    ("timer_ids", "choosing a timer's id", "a POSIX timer with an id above 10000 is refused"),
     ("link_by_descriptor", "linking an open file by its descriptor", "--link-remap is refused"),
 )
 EXPERIMENTAL: tuple[tuple[str, str, str], ...] = ()
@@ -508,6 +516,7 @@ _PROBES = {
     "seccomp_suspend": _try_seccomp_suspend,
     "signal_mask": _try_signal_mask,
     "tid_address": _try_tid_address,
+    "timer_ids": _try_timer_ids,
     "vdso": _try_vdso,
     "xstate": _try_xstate,
 }
@@ -570,6 +579,7 @@ SERVED = {
     "get_rseq_conf": "rseq",
     "pagemap_scan": "pagemap_scan",
     "pagemap_scan_guard_pages": "guard_pages",
+    "timer_cr_ids": "timer_ids",
     "breakpoints": "breakpoints",
 }
 # … and what the others stand for. A kind that learns to carry it moves its name up.
@@ -608,6 +618,5 @@ NOT_SERVED = {
     "sockopt_buf_lock": "locked socket buffers",
     "move_mount_set_group": "mount namespaces",
     "ipv6_freebind": "IPv6 sockets",
-    "timer_cr_ids": "POSIX timers",
     "overlayfs_maps": "mapped files of an overlay by their upper inode",
 }

@@ -27,6 +27,8 @@ HELD = {
     "holds memfd": "memfd",
     "holds pty": "terminal tty pty pts ptmx",
     "holds posix-timer": "timer",
+    "holds orphan-timer": "timer",
+    "holds foreign-timer": "clock",
     "holds flock": "lock",
     "holds posix-lock": "lock",
     "holds lease": "lease lock",

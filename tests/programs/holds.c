@@ -231,6 +231,36 @@ static void check_posix_timer(void)
 	check_between("seconds left", 3000, 3600, time.it_value.tv_sec);
 }
 
+static void *make_timer_for_thread(void *argument)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN };
+
+	event._sigev_un._tid = tid_of_caller();
+	NEED(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+	return argument;
+}
+
+/* The thread that is to be signalled has ended. */
+static void make_orphan_timer(void)
+{
+	struct itimerspec time = { { 2, 0 }, { 3600, 0 } };
+	pthread_t thread;
+
+	NEED(pthread_create(&thread, NULL, make_timer_for_thread, NULL) == 0);
+	NEED(pthread_join(thread, NULL) == 0 && timer_settime(timer, 0, &time, NULL) == 0);
+}
+
+/* On the CPU clock of a process that is not dumped. */
+static void make_foreign_timer(void)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_NONE };
+	struct itimerspec time = { { 2, 0 }, { 3600, 0 } };
+	clockid_t clock;
+
+	NEED(clock_getcpuclockid(getppid(), &clock) == 0 && timer_create(clock, &event, &timer) == 0);
+	NEED(timer_settime(timer, 0, &time, NULL) == 0);
+}
+
 static void make_flock(void)
 {
 	fd = open("locked", O_RDWR | O_CREAT, 0600);
@@ -539,6 +569,8 @@ static const struct {
 	{ "memfd", make_memfd, check_memfd },
 	{ "pty", make_pty, check_pty },
 	{ "posix-timer", make_posix_timer, check_posix_timer },
+	{ "orphan-timer", make_orphan_timer, check_posix_timer },
+	{ "foreign-timer", make_foreign_timer, check_posix_timer },
 	{ "flock", make_flock, check_flock },
 	{ "posix-lock", make_posix_lock, check_posix_lock },
 	{ "lease", make_lease, check_lease },

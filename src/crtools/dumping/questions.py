@@ -26,6 +26,8 @@ from crtools.kinds.process.attributes import (
     PR_GET_TSC,
     PR_MCE_KILL_DEFAULT,
     PR_MCE_KILL_GET,
+    PR_TIMER_CREATE_RESTORE_IDS,
+    PR_TIMER_CREATE_RESTORE_IDS_GET,
     SYS_arch_prctl,
     SYS_brk,
     SYS_membarrier,
@@ -93,6 +95,10 @@ class ProcessQuestions:
         self._flusher = program.call(SYS_prctl, PR_GET_IO_FLUSHER, 0, 0, 0, 0, expect=ANY)
         self._cpuid = program.call(SYS_arch_prctl, ARCH_GET_CPUID, 0, expect=ANY)
         self._merge = program.call(SYS_prctl, PR_GET_MEMORY_MERGE, 0, 0, 0, 0, expect=ANY)
+        self._timer_ids = program.call(
+            *(SYS_prctl, PR_TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_GET, 0, 0, 0),
+            expect=ANY,
+        )
 
     def answers(self, executed: Executed, name: str) -> ProcessAnswers:
         answers = ProcessAnswers()
@@ -113,6 +119,8 @@ class ProcessQuestions:
             )
             == 0,
             "its memory is merged (PR_SET_MEMORY_MERGE)": executed.result(self._merge) > 0,
+            "it chooses timers' ids (PR_TIMER_CREATE_RESTORE_IDS)": executed.result(self._timer_ids)
+            > 0,
         }
         for what, so in unusual.items():
             if so:

@@ -41,6 +41,7 @@ from crtools.procfs.maps import read_maps
 from crtools.procfs.pagemap import open_pagemap
 from crtools.procfs.smaps import VF_GU, VF_LF, VF_LO, VF_SL, read_smaps
 from crtools.procfs.status import parse_status
+from crtools.procfs.timers import read_timers
 from crtools.procfs.values import (
     read_coredump_filter,
     read_loginuid,
@@ -54,18 +55,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.dumping.questions import ThreadAnswers
     from crtools.images.messages.core_x86 import ThreadInfoX86
-    from crtools.images.messages.crtools import CrtoolsSemUndoEntry, RestartEntry
+    from crtools.images.messages.crtools import CrtoolsSemUndoEntry, RestartEntry, TimerEntry
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
+    from crtools.images.messages.siginfo import SignalQueueEntry
     from crtools.images.messages.vma import VmaEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.files.table import FilesDump
     from crtools.kinds.memory.areas import Area
     from crtools.kinds.memory.shared import SharedDump
+    from crtools.kinds.process.posix_timers import TimersDump
     from crtools.kinds.process.semaphores import SemaphoresDump
     from crtools.model.tree import Process
     from crtools.procfs.maps import Vma
     from crtools.procfs.status import Status
+    from crtools.procfs.timers import PosixTimer
     from crtools.tracee.seize import Tracee
 
 ALIVE, DEAD, STOPPED = 1, 2, 3
@@ -87,7 +91,16 @@ class Figures:
 class Collected:
     """What was seen of a process from outside, until its images are written."""
 
-    __slots__ = ("areas", "autogroup_nice", "exe_id", "fdinfo", "fs", "threads", "vmas")
+    __slots__ = (
+        "areas",
+        "autogroup_nice",
+        "exe_id",
+        "fdinfo",
+        "fs",
+        "threads",
+        "timers",
+        "vmas",
+    )
 
     vmas: list[Vma]
     areas: list[Area]
@@ -96,6 +109,7 @@ class Collected:
     fdinfo: list[FdinfoEntry]
     fs: FsEntry
     threads: dict[int, tuple[bytes, Status]]  # by tid: name, ids and capabilities
+    timers: list[PosixTimer]
 
 
 class MemoryFacts:
@@ -189,6 +203,7 @@ class TaskDump:
         memory = os.open(f"{pid}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
         try:
             vdso = _vdso(memory, vmas)
+            asked_at = time.monotonic_ns()
             with Agent(proc, process.tracees, vmas) as agent:
                 asked = agent.run(self._questions)
                 about = self._of_process.answers(asked, process.name)
@@ -202,6 +217,11 @@ class TaskDump:
                     )
                     for tracee in process.tracees[1:]
                 ]
+                posix: TimersDump | None = None
+                if collected.timers:
+                    from crtools.kinds.process import posix_timers
+
+                    posix = posix_timers.TimersDump(proc, agent, process, collected.timers)
                 future = self._locks_future(process, agent)
                 undo = self._undo_values(process, agent)
                 by_task = rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
@@ -230,6 +250,13 @@ class TaskDump:
             about.thp_disabled,
         )
         store.write("mm", [layout], id=pid)
+        shared = signals.pending(pid, shared=True)
+        queues = [signals.pending(tracee.tid, shared=False) for tracee in process.tracees]
+        passed = time.monotonic_ns() - asked_at
+        timers.forget_expired(itimers, [signal.siginfo for signal in shared.signals], passed)
+        own_timers: list[TimerEntry] = []
+        if posix is not None:
+            itimers.posix, own_timers = posix.entries([shared, *queues], passed)
         stop = process.tracees[0].group_stop
         task = TaskCoreEntry(
             task_state=STOPPED if stop else ALIVE,
@@ -240,7 +267,7 @@ class TaskDump:
             comm=process.status.name.decode(errors="surrogateescape"),
             timers=itimers,
             rlimits=rlimits,
-            signals_s=signals.pending(pid, shared=True),
+            signals_s=shared,
             loginuid=read_loginuid(proc, pid),
             oom_score_adj=read_oom_score_adj(proc, pid),
             sigactions=entries,
@@ -250,8 +277,8 @@ class TaskDump:
         )
         memory_facts = MemoryFacts(areas, future, undo)
         own_entries: list[CrtoolsTaskEntry] = []
-        for tracee, answers, slept, home in zip(
-            process.tracees, threads, restarts, homes, strict=True
+        for tracee, answers, queue, slept, home in zip(
+            process.tracees, threads, queues, restarts, homes, strict=True
         ):
             first_thread = tracee is process.tracees[0]
             own = scheduling.Scheduling(
@@ -261,11 +288,13 @@ class TaskDump:
                 mtype=CoreEntryMarch.X86_64,
                 thread_info=self._thread_info(tracee, home, answers),
                 tc=task if first_thread else None,
-                thread_core=self._thread_core(tracee, answers, collected.threads[tracee.tid], own),
+                thread_core=self._thread_core(
+                    tracee, answers, collected.threads[tracee.tid], own, queue
+                ),
             )
             store.write("core", [core], id=tracee.tid)
             facts = memory_facts if first_thread else None
-            more = self._dump_own(process, tracee, own, slept, facts)
+            more = self._dump_own(process, tracee, own, slept, facts, own_timers)
             if first_thread and collected.autogroup_nice is not None:
                 more = more or CrtoolsTaskEntry(tid=tracee.tid)
                 more.autogroup_nice = collected.autogroup_nice
@@ -338,6 +367,7 @@ class TaskDump:
         own: scheduling.Scheduling,
         slept: RestartEntry | None,
         memory: MemoryFacts | None,
+        own_timers: list[TimerEntry],
     ) -> CrtoolsTaskEntry | None:
         """What CRIU's schema has no field for: an image of our own, where there is any of it."""
         entry = own.own_image(self._usual)
@@ -350,6 +380,7 @@ class TaskDump:
             entry.sealed = memory.sealed
         entry.xstate = self._extra
         if tracee is process.tracees[0]:
+            entry.timers = own_timers
             if tracee.group_stop and process.stat.exit_code:
                 # The status that the parent would get from waitpid with WUNTRACED.
                 entry.stop_unread = True
@@ -402,7 +433,11 @@ class TaskDump:
                 because="crtools does not carry seccomp yet",
                 subject=("task", process.pid),
             )
-        timers.check_timers(self._proc, process.pid, name)
+        collected.timers = read_timers(self._proc, process.pid)
+        if collected.timers:
+            from crtools.kinds.process import posix_timers
+
+            posix_timers.check_timers(collected.timers, process)
         for tracee in process.tracees:
             if ptrace.rseq(tracee.tid) is None:
                 raise MissingFeature(
@@ -457,6 +492,7 @@ class TaskDump:
         answers: ThreadAnswers,
         known: tuple[bytes, Status],
         own: scheduling.Scheduling,
+        queue: SignalQueueEntry,
     ) -> ThreadCoreEntry:
         head = bytearray(16)
         address = kernel.address_of(head)
@@ -472,7 +508,7 @@ class TaskDump:
             blk_sigset=int.from_bytes(tracee.mask, "little"),
             sas=answers.stack,
             pdeath_sig=answers.death_signal or None,
-            signals_p=signals.pending(tracee.tid, shared=False),
+            signals_p=queue,
             creds=credentials.credentials(known[1], answers.securebits),
             comm=known[0].decode(errors="surrogateescape"),
             rseq_entry=RseqEntry(rseq_abi_pointer=rseq[0], rseq_abi_size=rseq[1], signature=rseq[2])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.mm import MmEntry
     from crtools.images.messages.pstree import PstreeEntry
     from crtools.images.store import ImageStore
+    from crtools.kinds.process.posix_timers import PlannedTimer
 
 ALIVE, DEAD, STOPPED = 1, 2, 3
 X86_64 = 1
@@ -38,6 +39,7 @@ class TaskImages:
         "own",
         "space",
         "task",
+        "timers",
     )
 
     entry: PstreeEntry
@@ -51,6 +53,7 @@ class TaskImages:
     fs: FsEntry
     fdinfo: list[FdinfoEntry]
     name: str
+    timers: list[PlannedTimer]
 
     @property
     def pid(self) -> int:
@@ -114,6 +117,7 @@ def _read_task(store: ImageStore, entry: PstreeEntry) -> TaskImages:
         images.own = {entry.tid: entry for entry in store.read("crtools-task", pid)}
     for tid in images.cores:
         check_scheduling(images.cores[tid].thread_core, images.own.get(tid), tid)
+    images.timers = _read_timers(images)
     # Older sets have the ids in the core image.
     images.ids = core.ids if core.ids is not None else store.read_one("ids", pid)
     images.mm = store.read_one("mm", pid)
@@ -122,6 +126,17 @@ def _read_task(store: ImageStore, entry: PstreeEntry) -> TaskImages:
     images.fs = store.read_one("fs", pid)
     images.fdinfo = store.read("fdinfo", images.ids.files_id)
     return images
+
+
+def _read_timers(images: TaskImages) -> list[PlannedTimer]:
+    entry, own = images.task.timers, images.own.get(images.pid)
+    if (entry is None or not entry.posix) and (own is None or not own.timers):
+        return []
+    from crtools.kinds.process.posix_timers import plan_timers
+
+    return plan_timers(
+        entry.posix if entry else [], own.timers if own else [], images.pid, images.tids
+    )
 
 
 def _check_core(images: TaskImages, tid: int) -> None:

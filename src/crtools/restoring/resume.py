@@ -16,6 +16,7 @@ from crtools.tracee import ptrace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.images.messages.crtools import RestartEntry
+    from crtools.kinds.process.posix_timers import Arming
     from crtools.model.options import Options
     from crtools.restoring.plan import Plan
     from crtools.restoring.read import TaskImages
@@ -37,6 +38,8 @@ class Resume:
         scripts: dict[int, list[Program]] = {}
         clocks: dict[int, list[Program]] = {}
         for task in tasks:
+            arming = self._let_timers_expire(task) if task.timers else None
+            by_timer = arming.build_expired if arming else None
             for tid, core in task.cores.items():
                 first = tid == task.pid
                 script = Script(PROCESS_BYTES if first else THREAD_BYTES)
@@ -50,17 +53,41 @@ class Resume:
                     self._build_waits(task, program)
                     signals.build_forget_children(program)
                     signals.build_pending(
-                        script.program, task.task.signals_s, task.pid, tid, shared=True
+                        script.program,
+                        task.task.signals_s,
+                        task.pid,
+                        tid,
+                        shared=True,
+                        by_timer=by_timer,
                     )
-                signals.build_pending(script.program, thread.signals_p, task.pid, tid, shared=False)
+                signals.build_pending(
+                    script.program,
+                    thread.signals_p,
+                    task.pid,
+                    tid,
+                    shared=False,
+                    by_timer=by_timer,
+                )
                 if script.programs:
                     scripts[tid] = script.programs
-            program = Program()
-            timers.build_timers(program, task.task.timers, task.name)
-            if program.count:
-                clocks[task.pid] = [program]
+            late = Script(PROCESS_BYTES)
+            timers.build_timers(late.program(), task.task.timers)
+            if arming is not None:
+                arming.build_armed(late.program)
+            if late.programs[-1].count:
+                clocks[task.pid] = late.programs
         self.shop.run(scripts)
         self.shop.run(clocks)
+
+    def _let_timers_expire(self, task: TaskImages) -> Arming:
+        """The part of the timers that comes before anything is pending."""
+        from crtools.kinds.process.posix_timers import Arming
+
+        arming = Arming(task.timers)
+        arming.ask_clocks(lambda tid, program: self.shop.run({tid: [program]})[tid][-1])
+        for tid, program in arming.build_overruns():
+            self.shop.run({tid: [program]})
+        return arming
 
     def _build_waits(self, task: TaskImages, program: Program) -> None:
         """A child that has stopped again: its parent had been told, and is not told again."""

@@ -185,6 +185,16 @@ class StateBuilder:
                     self._build_process(task, script)
                 scripts[tid] = script.programs
         self.shop.run(scripts)
+        for task in self.plan.alive:
+            if task.timers:
+                self._create_timers(task)
+
+    def _create_timers(self, task: TaskImages) -> None:
+        from crtools.kinds.process import posix_timers
+
+        choose = posix_timers.can_choose_ids()
+        for tid, programs in posix_timers.build_creation(task.timers, task.name, choose=choose):
+            self.shop.run({tid: programs})
 
     def _build_process(self, task: TaskImages, script: Script) -> None:
         program = script.program(40_000)

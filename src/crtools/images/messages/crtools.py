@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.ipc_desc import IpcDescEntry
     from crtools.images.messages.ipc_shm import IpcShmEntry
 
+_bool_4 = field(4, "bool")
 _bool_9 = field(9, "bool")
 _bool_39 = field(39, "bool")
 _int64_2 = field(2, "int64")
@@ -36,11 +37,13 @@ _length_8 = field(8, "length")
 _length_35 = field(35, "length")
 _length_37 = field(37, "length")
 _length_38 = field(38, "length")
+_length_45 = field(45, "length")
 _length_80 = field(80, "length")
 _sint32_4 = field(4, "sint32")
 _sint32_5 = field(5, "sint32")
 _sint32_36 = field(36, "sint32")
 _uint32_1 = field(1, "uint32")
+_uint32_2 = field(2, "uint32")
 _uint32_3 = field(3, "uint32")
 _uint32_5 = field(5, "uint32")
 _uint32_6 = field(6, "uint32")
@@ -443,6 +446,103 @@ class MemoryPolicyEntry(Message):
         return new
 
 
+class TimerEntry(Message):
+    """What posix_timer_entry has no field for, of the timer with the same id."""
+
+    __slots__ = (
+        "it_id",
+        "thread",
+        "expires",
+        "pending",
+    )
+
+    NAME = "timer_entry"
+    FIELDS = (
+        (1, "it_id", "required", "uint32", None, None, None),
+        (2, "thread", "optional", "uint32", None, None, None),
+        (3, "expires", "optional", "uint64", None, None, None),
+        (4, "pending", "optional", "bool", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        it_id: int,
+        thread: int | None = None,
+        expires: int | None = None,
+        pending: bool | None = None,
+        unknown: bytes = b"",
+    ) -> None:
+        self.it_id = it_id
+        self.thread = thread
+        self.expires = expires
+        self.pending = pending
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint32_1[self.it_id],
+                    b"" if self.thread is None else _uint32_2[self.thread],
+                    b"" if self.expires is None else _uint64_3[self.expires],
+                    b"" if self.pending is None else _bool_4[self.pending],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        it_id: Any = None
+        thread: Any = None
+        expires: Any = None
+        pending: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                it_id = buf[at + 1]
+                at += 2
+                if it_id > 127:
+                    it_id, at = read_varint32(buf, at, it_id)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                thread = buf[at + 1]
+                at += 2
+                if thread > 127:
+                    thread, at = read_varint32(buf, at, thread)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                expires = buf[at + 1]
+                at += 2
+                if expires > 127:
+                    expires, at = read_varint64(buf, at, expires)
+                tag = buf[at] if at < stop else 0
+            if tag == 32:
+                pending = buf[at + 1]
+                at += 2
+                if pending > 1:
+                    pending, at = read_bool(buf, at, pending)
+                else:
+                    pending = pending == 1
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.it_id = it_id
+        new.thread = thread
+        new.expires = expires
+        new.pending = pending
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if it_id is None:
+            require(new, begin)
+        return new
+
+
 class CrtoolsSemUndoEntry(Message):
     """What the end of a process adds to a System V semaphore: semop(2) with SEM_UNDO."""
 
@@ -584,6 +684,7 @@ class CrtoolsTaskEntry(Message):
         "area_policies",
         "memory_merge",
         "thp_disable",
+        "timers",
         "sealed",
         "sem_undo",
     )
@@ -608,6 +709,7 @@ class CrtoolsTaskEntry(Message):
         (38, "area_policies", "repeated", "message", "crtools:MemoryPolicyEntry", None, None),
         (39, "memory_merge", "optional", "bool", None, None, None),
         (40, "thp_disable", "optional", "uint32", None, None, None),
+        (45, "timers", "repeated", "message", "crtools:TimerEntry", None, None),
         (70, "sealed", "repeated", "uint64", None, None, "hex"),
         (80, "sem_undo", "repeated", "message", "crtools:CrtoolsSemUndoEntry", None, None),
     )
@@ -633,6 +735,7 @@ class CrtoolsTaskEntry(Message):
         area_policies: Sequence[MemoryPolicyEntry] = (),
         memory_merge: bool | None = None,
         thp_disable: int | None = None,
+        timers: Sequence[TimerEntry] = (),
         sealed: Sequence[int] = (),
         sem_undo: Sequence[CrtoolsSemUndoEntry] = (),
         unknown: bytes = b"",
@@ -655,6 +758,7 @@ class CrtoolsTaskEntry(Message):
         self.area_policies = area_policies
         self.memory_merge = memory_merge
         self.thp_disable = thp_disable
+        self.timers = timers
         self.sealed = sealed
         self.sem_undo = sem_undo
         self.unknown = unknown
@@ -683,6 +787,7 @@ class CrtoolsTaskEntry(Message):
                     *[_length_38[len(b)] + b for b in [m.encode() for m in self.area_policies]],
                     b"" if self.memory_merge is None else _bool_39[self.memory_merge],
                     b"" if self.thp_disable is None else _uint32_40[self.thp_disable],
+                    *[_length_45[len(b)] + b for b in [m.encode() for m in self.timers]],
                     *map(_uint64_70.__getitem__, self.sealed),
                     *[_length_80[len(b)] + b for b in [m.encode() for m in self.sem_undo]],
                     self.unknown,
@@ -711,6 +816,7 @@ class CrtoolsTaskEntry(Message):
         area_policies: Any = ()
         memory_merge: Any = None
         thp_disable: Any = None
+        timers: Any = ()
         sealed: Any = ()
         sem_undo: Any = ()
         begin = at
@@ -861,6 +967,18 @@ class CrtoolsTaskEntry(Message):
                 if thp_disable > 127:
                     thp_disable, at = read_varint32(buf, at, thp_disable)
                 tag = buf[at] if at < stop else 0
+            if tag == 234 and buf[at + 1] == 2:
+                timers = []
+                while tag == 234 and buf[at + 1] == 2:
+                    span = buf[at + 2]
+                    at += 3
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    timers.append(TimerEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
             if tag == 176 and buf[at + 1] == 4:
                 sealed, at = read_run(buf, at, stop, b"\xb0\x04", "uint64")
                 tag = buf[at] if at < stop else 0
@@ -897,6 +1015,7 @@ class CrtoolsTaskEntry(Message):
         new.area_policies = area_policies
         new.memory_merge = memory_merge
         new.thp_disable = thp_disable
+        new.timers = timers
         new.sealed = sealed
         new.sem_undo = sem_undo
         new.unknown = b""

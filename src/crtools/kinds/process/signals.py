@@ -136,16 +136,20 @@ def build_pending(
     tid: int,
     *,
     shared: bool,
+    by_timer: Callable[[Program, bytes], bool] | None = None,
 ) -> None:
     """Queues signals to the task itself, by itself: only so any si_code is allowed
-    (kernel/signal.c, do_rt_sigqueueinfo). `room` gives a program with so many bytes left."""
+    (kernel/signal.c, do_rt_sigqueueinfo). `room` gives a program with so many bytes left.
+    `by_timer` may queue a signal in another way, and says whether it did."""
     for signal in queue.signals if queue else ():
         if len(signal.siginfo) != 128:
             raise ImageError(f"A pending signal of task {tid} is not 128 bytes long")
         number = struct.unpack_from("<i", signal.siginfo)[0]
         if not 0 < number <= 64:
             raise ImageError(f"A pending signal of task {tid} has the number {number}")
-        program = room(300)
+        program = room(400)
+        if by_timer is not None and by_timer(program, signal.siginfo):
+            continue
         info = program.put(signal.siginfo)
         label = f"queue signal {number}"
         if shared:

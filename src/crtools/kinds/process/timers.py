@@ -1,35 +1,22 @@
-"""Interval timers (getitimer(2)): what is left of them, and their intervals, in microseconds.
-
-POSIX timers are refused: /proc/PID/timers names them.
-"""
+"""Interval timers (getitimer(2)): what is left of them, and their intervals, in microseconds."""
 
 from __future__ import annotations
 
 import struct
 
-from crtools.errors import UnsupportedObject
 from crtools.images.messages.timer import ItimerEntry, TaskTimersEntry
-from crtools.procfs.timers import read_timers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crtools.agent.program import Program, Ref
     from crtools.agent.slot import Executed
 
 SYS_getitimer, SYS_setitimer = 36, 38
+SI_KERNEL = 128
 _NAMES = ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF")
 _VALUE = struct.Struct("<4q")  # it_interval, it_value: seconds and microseconds
-
-
-def check_timers(proc: int, pid: int, name: str) -> None:
-    found = read_timers(proc, pid)
-    if found:
-        raise UnsupportedObject(
-            f"Cannot dump {name}: it has {len(found)} POSIX timers (timer_create)",
-            because="crtools does not carry them yet",
-            hint="delete the timers before the dump",
-            subject=("task", pid),
-        )
 
 
 def ask_timers(program: Program) -> Ref:
@@ -41,6 +28,17 @@ def ask_timers(program: Program) -> Ref:
     return room
 
 
+def forget_expired(entry: TaskTimersEntry, shared: Sequence[bytes], passed: int) -> None:
+    """The timers go on while the process is stopped: one that has expired since it was asked, its
+    signal being among the `shared` ones by now, would expire once more. It was asked `passed` ns
+    ago at the most."""
+    for itimer, number in ((entry.real, 14), (entry.virt, 26), (entry.prof, 27)):
+        if (itimer.vsec * 1_000_000 + itimer.vusec) * 1000 > passed:
+            continue
+        if (number, SI_KERNEL) in [struct.unpack_from("<iii", info)[::2] for info in shared]:
+            itimer.vsec = itimer.vusec = 0
+
+
 def timers(executed: Executed, room: Ref) -> TaskTimersEntry:
     data = executed.bytes(room, 3 * _VALUE.size)
     entries = [
@@ -50,15 +48,10 @@ def timers(executed: Executed, room: Ref) -> TaskTimersEntry:
     return TaskTimersEntry(real=entries[0], virt=entries[1], prof=entries[2])
 
 
-def build_timers(program: Program, entry: TaskTimersEntry | None, name: str) -> None:
+def build_timers(program: Program, entry: TaskTimersEntry | None) -> None:
     """Armed last: their time runs from then on."""
     if entry is None:
         return
-    if entry.posix:
-        raise UnsupportedObject(
-            f"Cannot restore {name}: it has POSIX timers",
-            because="crtools does not carry them yet",
-        )
     for which, itimer in enumerate((entry.real, entry.virt, entry.prof)):
         left = itimer.vsec, itimer.vusec
         if left == (0, 0):

@@ -63,6 +63,8 @@ def execute(code: bytes, data: bytearray) -> tuple[int, list[int]]:
         elif op == agent.OP_SKIP_IF:
             if args[0] == args[1]:
                 at += args[2]
+        elif op == agent.OP_VALUE:
+            result = args[0]
         else:
             raise NotImplementedError(op)
         if at < count:
