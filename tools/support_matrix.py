@@ -52,7 +52,7 @@ nothing about the result, and the log says that it was ignored.
 # A state of a task that is refused, and words of the refusal as they stand in the source.
 REFUSALS = (
     ("POSIX timers of an ended thread, or on the CPU clock of a task outside", "its POSIX timer"),
-    ("seccomp filters, seccomp's strict mode", "does not carry seccomp yet"),
+    ("seccomp filters with a supervisor", "hands system calls to a"),
     ("32-bit code", "runs 32-bit code"),
     ("a shadow stack in use", "a thread with a shadow stack"),
     ("a first thread that has exited while others run on", "its first thread has exited while"),

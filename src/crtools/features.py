@@ -581,6 +581,8 @@ SERVED = {
     "pagemap_scan_guard_pages": "guard_pages",
     "timer_cr_ids": "timer_ids",
     "breakpoints": "breakpoints",
+    "seccomp_suspend": "seccomp_suspend",
+    "seccomp_filters": "seccomp_suspend",
 }
 # … and what the others stand for. A kind that learns to carry it moves its name up.
 NOT_SERVED = {
@@ -592,8 +594,6 @@ NOT_SERVED = {
     "tun_ns": "tun and tap devices of a network namespace",
     "userns": "user namespaces",
     "fdinfo_lock": "file locks",
-    "seccomp_suspend": "tasks under seccomp",
-    "seccomp_filters": "seccomp filters",
     "loginuid": "login uids",
     "cgroupns": "cgroup namespaces",
     "autofs": "autofs mounts",

@@ -25,7 +25,7 @@ STATUS = (
 DEAD_STATUS = "Name Tgid PPid Uid Gid NStgid NSpid NSpgid NSsid Threads".split()
 THREAD_STATUS = (
     "Name Pid Uid Gid Groups SigPnd SigBlk CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Seccomp "
-    "Cpus_allowed"
+    "Seccomp_filters Cpus_allowed"
 ).split()
 # Fields of /proc/PID/stat, numbered as in proc_pid_stat(5).
 STAT = {

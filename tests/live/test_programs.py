@@ -77,6 +77,12 @@ CASES = (
     Case("attributes thp_disable"),
     Case("scheduling user"),
     Case("scheduling root", root=True),
+    Case("seccomp"),
+    Case("seccomp plain", root=True),
+    Case("seccomp threads"),
+    Case("seccomp tsync"),
+    Case("seccomp strict"),
+    Case("seccomp strict-thread"),
     # Signals, timers, interrupted system calls.
     Case("signals"),
     Case("sem_undo"),

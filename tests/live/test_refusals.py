@@ -33,7 +33,7 @@ HELD = {
     "holds posix-lock": "lock",
     "holds lease": "lease lock",
     "holds file-owner": "owner",
-    "holds seccomp": "seccomp",
+    "seccomp supervised": "supervisor",
     "holds sysv-shm": "sysv",
     "holds aio": "aio",
     "holds io-uring": "io_uring io-uring",

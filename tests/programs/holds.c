@@ -5,9 +5,7 @@
 #include "program.h"
 #include <arpa/inet.h>
 #include <linux/aio_abi.h>
-#include <linux/filter.h>
 #include <linux/io_uring.h>
-#include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <net/if.h>
 #include <sys/epoll.h>
@@ -321,27 +319,6 @@ static void check_file_owner(void)
 	CHECK("F_GETSIG", SIGRTMIN + 1, fcntl(fd, F_GETSIG));
 }
 
-static void make_seccomp(void)
-{
-	/* uname fails with ENETDOWN, the rest is allowed (linux/seccomp.h). */
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sethostname, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENETDOWN),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { COUNT(filter), filter };
-
-	NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
-}
-
-static void check_seccomp(void)
-{
-	CHECK("a filtered call", -1, syscall(SYS_sethostname, NULL, 0));
-	CHECK("its errno", ENETDOWN, errno);
-}
-
 static char *attached;
 
 static void make_sysv_shm(void)
@@ -575,7 +552,6 @@ static const struct {
 	{ "posix-lock", make_posix_lock, check_posix_lock },
 	{ "lease", make_lease, check_lease },
 	{ "file-owner", make_file_owner, check_file_owner },
-	{ "seccomp", make_seccomp, check_seccomp },
 	{ "sysv-shm", make_sysv_shm, check_sysv_shm },
 	{ "aio", make_aio, check_aio },
 	{ "io-uring", make_io_uring, check_open },

@@ -156,6 +156,8 @@ def _dump(
                     interrupts.check()
                     tasks.dump(process, _ids(index + 2))
             files.finish()
+            if tasks.seccomp is not None:
+                store.write("seccomp", [tasks.seccomp.entry()])
             shared.write()
             _write_tree(store, tree)
             if early:

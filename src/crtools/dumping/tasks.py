@@ -9,6 +9,7 @@ import time
 from crtools import log
 from crtools.abi import kernel
 from crtools.abi.mman import MCL_FUTURE, MCL_ONFAULT
+from crtools.abi.seccomp import SECCOMP_MODE_STRICT
 from crtools.agent.inject import CAVE_MARK, Agent
 from crtools.agent.program import Program
 from crtools.dumping.questions import ProcessQuestions, ThreadQuestions
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from crtools.kinds.memory.areas import Area
     from crtools.kinds.memory.shared import SharedDump
     from crtools.kinds.process.posix_timers import TimersDump
+    from crtools.kinds.process.seccomp import Confined, SeccompDump
     from crtools.kinds.process.semaphores import SemaphoresDump
     from crtools.model.tree import Process
     from crtools.procfs.maps import Vma
@@ -94,6 +96,7 @@ class Collected:
     __slots__ = (
         "areas",
         "autogroup_nice",
+        "confined",
         "exe_id",
         "fdinfo",
         "fs",
@@ -105,6 +108,7 @@ class Collected:
     vmas: list[Vma]
     areas: list[Area]
     autogroup_nice: int | None
+    confined: dict[int, Confined]  # by tid, threads under seccomp
     exe_id: int
     fdinfo: list[FdinfoEntry]
     fs: FsEntry
@@ -149,6 +153,7 @@ class TaskDump:
         self._shared = shared
         self._figures = figures
         self._pages_id = 0
+        self.seccomp: SeccompDump | None = None  # once a task under seccomp is met
         self._extra: bytes | None = None
         self._semaphores: SemaphoresDump | None = None
         self._no_semaphores = False
@@ -177,6 +182,7 @@ class TaskDump:
             return
         collected = self._collected[pid] = Collected()
         collected.threads = self._read_threads(process)
+        collected.confined = self._collect_seccomp(process, collected)
         self._check(process, collected)
         collected.vmas = vmas = read_maps(proc, pid)
         facts = list(read_smaps(proc, pid))
@@ -206,7 +212,9 @@ class TaskDump:
             asked_at = time.monotonic_ns()
             with Agent(proc, process.tracees, vmas) as agent:
                 asked = agent.run(self._questions)
-                about = self._of_process.answers(asked, process.name)
+                leader = collected.confined.get(pid)
+                strict = leader is not None and leader.mode == SECCOMP_MODE_STRICT
+                about = self._of_process.answers(asked, process.name, strict=strict)
                 first = self._of_first.answers(asked, process.tracees[0].home[arch.RSP])
                 entries = signals.actions(asked, self._actions)
                 itimers = timers.timers(asked, self._timers)
@@ -292,6 +300,10 @@ class TaskDump:
                     tracee, answers, collected.threads[tracee.tid], own, queue
                 ),
             )
+            confined = collected.confined.get(tracee.tid)
+            if confined is not None and core.thread_core is not None:
+                core.thread_core.seccomp_mode = confined.mode
+                core.thread_core.seccomp_filter = confined.index
             store.write("core", [core], id=tracee.tid)
             facts = memory_facts if first_thread else None
             more = self._dump_own(process, tracee, own, slept, facts, own_timers)
@@ -421,18 +433,21 @@ class TaskDump:
             threads[tracee.tid] = name, known[ids, capabilities]
         return threads
 
+    def _collect_seccomp(self, process: Process, collected: Collected) -> dict[int, Confined]:
+        confined: dict[int, Confined] = {}
+        for tracee in process.tracees:
+            mode = collected.threads[tracee.tid][1].seccomp
+            if mode:
+                if self.seccomp is None:
+                    from crtools.kinds.process.seccomp import SeccompDump
+
+                    self.seccomp = SeccompDump()
+                confined[tracee.tid] = self.seccomp.collect(tracee, mode, process.name)
+        return confined
+
     def _check(self, process: Process, collected: Collected) -> None:
         """Refuses what is not carried yet, by name, before anything runs in the process."""
         name = process.name
-        status = max([s for _, s in collected.threads.values()], key=lambda s: s.seccomp)
-        if status.seccomp:
-            raise UnsupportedObject(
-                f"Cannot dump {name}: it has a seccomp filter"
-                if status.seccomp == 2
-                else f"Cannot dump {name}: it is in seccomp strict mode",
-                because="crtools does not carry seccomp yet",
-                subject=("task", process.pid),
-            )
         collected.timers = read_timers(self._proc, process.pid)
         if collected.timers:
             from crtools.kinds.process import posix_timers

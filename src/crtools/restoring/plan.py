@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.core import CoreEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.memory.sysv import SysvPlan
+    from crtools.kinds.process import seccomp
     from crtools.kinds.process.relations import RelationsPlan
     from crtools.model.options import Options
 
@@ -55,6 +56,7 @@ class Plan:
         self.files = FilesPlan(store, [(task.pid, task.fdinfo) for task in self.alive], options)
         self.shared = _read_shared(store, self.alive)
         self.sysv: SysvPlan | None = _read_segments(store, self.alive)
+        self.confinements = self._plan_confinements()
         self.begetter: dict[int, int] = {}
         for step in self.relations.steps:
             if step.kind == relations.CLONE:
@@ -82,6 +84,14 @@ class Plan:
         self.changes = {
             task.pid: layout.plan_changes(self._before(task), task.space) for task in self.alive
         }
+
+    def _plan_confinements(self) -> dict[int, seccomp.Confinement]:
+        confined = [task for task in self.alive if task.confined]
+        if not confined:
+            return {}
+        from crtools.restoring.confine import plan_confinements
+
+        return plan_confinements(self.store, confined)
 
     def _plan_vdso(self, room: int) -> dict[int, tuple[tuple[int, bytes], ...]]:
         """Where an image's vDSO is not this kernel's, it becomes ordinary memory whose functions

@@ -28,6 +28,7 @@ class TaskImages:
     """A process's images. A zombie has `entry` and `task` alone."""
 
     __slots__ = (
+        "confined",
         "cores",
         "creds",
         "entry",
@@ -44,6 +45,7 @@ class TaskImages:
 
     entry: PstreeEntry
     creds: CredsEntry | None  # a zombie's
+    confined: bool  # a thread of it is under seccomp
     cores: dict[int, CoreEntry]  # by tid, the first thread first
     own: dict[int, CrtoolsTaskEntry]
     task: TaskCoreEntry
@@ -104,6 +106,7 @@ def _read_task(store: ImageStore, entry: PstreeEntry) -> TaskImages:
     images.name = f"task {pid} ({core.tc.comm})"
     images.cores, images.own = {}, {}
     images.creds = core.thread_core.creds if core.thread_core is not None else None
+    images.confined = bool(core.tc.old_seccomp_mode)
     if images.zombie:
         return images
     if core.tc.task_state not in (ALIVE, STOPPED):
@@ -149,8 +152,4 @@ def _check_core(images: TaskImages, tid: int) -> None:
     thread = core.thread_core
     if thread is None:
         raise ImageError(f"core-{tid}.img has no thread in it")
-    if thread.seccomp_mode or images.task.old_seccomp_mode:
-        raise UnsupportedObject(
-            f"Cannot restore {images.name}: it is under seccomp",
-            because="crtools does not carry seccomp yet",
-        )
+    images.confined |= bool(thread.seccomp_mode)

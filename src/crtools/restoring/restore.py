@@ -100,7 +100,9 @@ class Restore:
         try:
             self._check()
             tasks = [*plan.everybody, *plan.workers.values()]
-            with Workshop(self.proc, plan.hole, tasks) as shop:
+            with Workshop(
+                self.proc, plan.hole, tasks, suspend_seccomp=bool(plan.confinements)
+            ) as shop:
                 plan.files.create_held(os.getpid(), self.root)
                 tree = TreeBuilder(self.proc, plan, options, shop, self.state.usual)
                 resume = Resume(plan, options, shop)
@@ -113,6 +115,7 @@ class Restore:
                 self.state.create_threads()
                 self.state.restore_state()
                 self.state.restore_semaphores()
+                self.state.confine()
                 self.state.restore_credentials()
                 resume.stop_all()
                 self.state.restore_scheduling()
@@ -171,6 +174,7 @@ class Restore:
         if plan.sysv is not None:
             plan.sysv.check()
         privileged = self.state.host.may_raise
+        self.state.check_host()
         for task in plan.alive:
             limits.check_limits(
                 task.task.rlimits,

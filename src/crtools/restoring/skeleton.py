@@ -7,6 +7,7 @@ PTRACE_O_EXITKILL, so that none outlives a tool that fails or is killed.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 
@@ -15,7 +16,7 @@ from crtools.abi.clone import CLONE_PARENT, CLONE_PTRACE, CLONE_VFORK, CLONE_VM
 from crtools.agent.blob import read_blob, read_skeleton
 from crtools.agent.program import Program
 from crtools.agent.slot import SLOT_BYTES, Slot
-from crtools.errors import InternalError, TaskVanished
+from crtools.errors import InternalError, PermissionDenied, TaskVanished
 from crtools.restoring.conflict import explain_pid
 from crtools.tracee import ptrace
 from crtools.tracee import x86_64 as arch
@@ -58,8 +59,17 @@ class Skeleton:
 class Workshop:
     """All skeletons of one restore. As a context manager it ends those that are left."""
 
-    def __init__(self, proc: int, hole: int, tasks: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        proc: int,
+        hole: int,
+        tasks: Sequence[tuple[int, int]],
+        *,
+        suspend_seccomp: bool = False,
+    ) -> None:
         """`tasks` are (pid, tid), a process's first thread with pid == tid."""
+        # Descendants of the root are traced as it is, with the same options.
+        self._options = OPTIONS | (ptrace.PTRACE_O_SUSPEND_SECCOMP if suspend_seccomp else 0)
         self._proc = proc
         self.hole = hole
         self._blob = read_blob()
@@ -159,8 +169,17 @@ class Workshop:
             raise explain_pid(self._proc, pid, -result)
         skeleton = self._enter(pid, pid)
         try:
-            ptrace.seize(pid, OPTIONS)
+            ptrace.seize(pid, self._options)
         except OSError as error:
+            if error.errno in (errno.EPERM, errno.EINVAL):
+                raise PermissionDenied(
+                    f"Cannot trace the new task {pid}",
+                    because=f"ptrace: {os.strerror(error.errno)}",
+                    hint="to restore tasks under seccomp needs CAP_SYS_ADMIN and a kernel with"
+                    " CONFIG_CHECKPOINT_RESTORE"
+                    if self._options != OPTIONS
+                    else "crtools check",
+                ) from error
             raise TaskVanished(f"The new task {pid} ended at once", because=str(error)) from error
         tracee = skeleton.tracee
         tracee.stop()

@@ -228,6 +228,20 @@ class StateBuilder:
             except RemoteSyscallError as error:
                 raise semaphores.explain_undo(error) from error
 
+    def check_host(self) -> None:
+        """Whether the tool may do what the tasks need. Raises PermissionDenied."""
+        if self.host.status.seccomp:
+            from crtools.restoring.confine import check_host
+
+            check_host(self.host.status, bool(self.plan.confinements))
+
+    def confine(self) -> None:
+        """Seccomp, while it may still be installed."""
+        if self.plan.confinements:
+            from crtools.restoring.confine import Confining
+
+            Confining(self.shop, self.plan.confinements).run()
+
     def restore_credentials(self) -> None:
         """Afterwards nothing can be done that the task could not do itself."""
         scripts: dict[int, list[Program]] = {}
