@@ -29,7 +29,6 @@ from crtools.kinds.files import refused
 from crtools.kinds.files.base import OpenFile
 from crtools.kinds.files.registry import FILE_KINDS, kinds_for
 from crtools.kinds.memory.areas import ADVICE, NOT_CARRIED, collect_areas
-from crtools.kinds.process.sharing import _WHAT as SHARED
 from crtools.model.options import Options
 from crtools.model.unimplemented import _REFUSED, collect_ignored, refuse_unimplemented
 from crtools.procfs import smaps
@@ -58,6 +57,15 @@ REFUSALS = (
     ("a first thread that has exited while others run on", "its first thread has exited while"),
     ("`sched_ext` and scheduling flags that the kernel may get", "its scheduling ("),
     ("a core scheduling cookie (`PR_SCHED_CORE`)", "core scheduling cookie"),
+    (
+        "a thread with a descriptor table, or a root and working directory, of its own",
+        "its thread {tracee.tid} has",
+    ),
+    (
+        "processes that share in ways that no clone(2) brings back: memory with a grandparent"
+        " whose child called execve, for example",
+        "leave no order in which they can be begotten so",
+    ),
     ("a forbidden time stamp counter (`PR_SET_TSC`)", "(PR_SET_TSC)"),
     ("a machine check policy (`PR_MCE_KILL`)", "(PR_MCE_KILL)"),
     ("denied writing and executing (`PR_SET_MDWE`)", "(PR_SET_MDWE)"),
@@ -103,14 +111,13 @@ def tasks() -> str:
     carried = [
         (f"`{path.stem}`", first_sentence(path))
         for path in sorted((SOURCE / "kinds" / "process").glob("*.py"))
-        # What processes may not share is a refusal: below.
-        if path.stem not in ("__init__", "sharing")
+        if path.stem != "__init__"
     ]
     return (
         "## Tasks\n\nCarried, each by a file of `kinds/process`:\n\n"
         + table(("file", "what"), carried)
         + "\nRefused:\n\n"
-        + listing([*(what for what, _ in find_refusals()), *sharing()])
+        + listing(what for what, _ in find_refusals())
     )
 
 
@@ -133,13 +140,6 @@ def find_refusals() -> Iterable[tuple[str, str]]:
                 hint="take the line out, or give it the words that are used now",
             )
     return REFUSALS
-
-
-def sharing() -> list[str]:
-    return [
-        f"processes that share {what.replace('its ', 'their ')} (`{flag}` without `CLONE_THREAD`)"
-        for _, what, flag in SHARED
-    ]
 
 
 # --- Memory ---

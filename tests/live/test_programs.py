@@ -54,6 +54,13 @@ CASES = (
     Case("sigchld_ignored"),
     Case("zombies"),
     Case("stopped"),
+    Case("exit_signals"),
+    Case("sharing files"),
+    Case("sharing fs"),
+    Case("sharing files-fs"),
+    Case("sharing memory"),
+    Case("sharing actions"),
+    Case("sharing all"),
     Case("vfork short", changes=True, not_in=NOT_INTERRUPTED),
     # What a process is and where.
     Case("titles"),

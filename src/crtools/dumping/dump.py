@@ -23,7 +23,7 @@ from crtools.images.store import ImageStore
 from crtools.kinds.files import build_id, regular
 from crtools.kinds.files.table import FilesDump
 from crtools.kinds.memory.shared import SharedDump
-from crtools.kinds.process.sharing import check_sharing
+from crtools.kinds.process.sharing import Sharing, check_threads, collect_sharing
 from crtools.model.tree import HostPid
 from crtools.model.value import Value
 from crtools.procfs.files import open_proc
@@ -70,6 +70,8 @@ class DumpResult(Value):
 # Kinds of files are imported when one is met, but these are met in every process, while it is
 # stopped.
 MET_ALWAYS = (build_id, regular)
+
+SIGCHLD = 17
 
 # Namespaces' ids in an image set where all tasks share the tool's own, as CRIU numbers them.
 OWN_NAMESPACES = {
@@ -142,7 +144,7 @@ def _dump(
         tree.freeze(root)
         log.info(f"stopped {len(tree.processes)} processes")
         try:
-            _check_tree(proc, tree, options, own)
+            tasks.sharing = sharing = _check_tree(proc, tree, options, own)
             for process in tree.processes:
                 files.add_process(process.pid)
             for process in tree.processes:
@@ -152,9 +154,9 @@ def _dump(
             files.check()
             shared.check()
             with RobustList():
-                for index, process in enumerate(tree.processes):
+                for process, ids in zip(tree.processes, _shared_ids(tree, sharing), strict=True):
                     interrupts.check()
-                    tasks.dump(process, _ids(index + 2))
+                    tasks.dump(process, ids)
             files.finish()
             if tasks.seccomp is not None:
                 store.write("seccomp", [tasks.seccomp.entry()])
@@ -220,8 +222,26 @@ def _ids(number: int) -> TaskKobjIdsEntry:
     )
 
 
-def _check_tree(proc: int, tree: Tree, options: Options, own: dict[str, tuple[str, int]]) -> None:
-    """What can be refused before anything is put into a process."""
+def _shared_ids(tree: Tree, sharing: Sharing) -> list[TaskKobjIdsEntry]:
+    """The ids of all processes, in the tree's order: from 2 on, who shares has the first one's."""
+    found: list[TaskKobjIdsEntry] = []
+    numbers: dict[int, int] = {}
+    for number, process in enumerate(tree.processes, 2):
+        pid = process.pid
+        numbers[pid] = number
+        ids = _ids(number)
+        ids.vm_id = numbers[sharing.vm.get(pid, pid)]
+        ids.files_id = numbers[sharing.files.get(pid, pid)]
+        ids.fs_id = numbers[sharing.fs.get(pid, pid)]
+        ids.sighand_id = numbers[sharing.sighand.get(pid, pid)]
+        found.append(ids)
+    return found
+
+
+def _check_tree(
+    proc: int, tree: Tree, options: Options, own: dict[str, tuple[str, int]]
+) -> Sharing:
+    """What can be refused before anything is put into a process; what processes share."""
     for process in tree.alive:
         for name, namespace in read_namespaces(proc, process.pid).items():
             if own.get(name) != namespace:
@@ -232,7 +252,35 @@ def _check_tree(proc: int, tree: Tree, options: Options, own: dict[str, tuple[st
                     subject=("task", process.pid),
                 )
     _check_session(tree, options)
-    check_sharing(tree.alive)
+    check_threads(tree.alive)
+    sharing = collect_sharing(tree.alive)
+    unusual = any(process.stat.exit_signal != SIGCHLD for process in tree.processes[1:])
+    if sharing or unusual:
+        _check_births(tree, sharing)
+    return sharing
+
+
+def _check_births(tree: Tree, sharing: Sharing) -> None:
+    """Whether such a tree can be made again: the same plan that a restore would make."""
+    from crtools.kinds.process.relations import Relation, plan_relations
+
+    plan_relations(
+        [
+            Relation(
+                pid=process.pid,
+                ppid=process.parent.pid if process.parent else 0,
+                pgid=process.stat.pgrp,
+                sid=process.stat.session,
+                exit_signal=process.stat.exit_signal,
+                vm_id=0 if process.zombie else ids.vm_id,
+                files_id=0 if process.zombie else ids.files_id,
+                fs_id=0 if process.zombie else ids.fs_id,
+                sighand_id=0 if process.zombie else ids.sighand_id,
+            )
+            for process, ids in zip(tree.processes, _shared_ids(tree, sharing), strict=True)
+        ],
+        outer_pgid=os.getpgrp(),
+    )
 
 
 def _check_session(tree: Tree, options: Options) -> None:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.crtools import CrtoolsSemUndoEntry, RestartEntry, TimerEntry
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
+    from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
     from crtools.images.messages.siginfo import SignalQueueEntry
     from crtools.images.messages.vma import VmaEntry
     from crtools.images.store import ImageStore
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from crtools.kinds.process.posix_timers import TimersDump
     from crtools.kinds.process.seccomp import Confined, SeccompDump
     from crtools.kinds.process.semaphores import SemaphoresDump
+    from crtools.kinds.process.sharing import Sharing
     from crtools.model.tree import Process
     from crtools.procfs.maps import Vma
     from crtools.procfs.status import Status
@@ -110,7 +112,7 @@ class Collected:
     autogroup_nice: int | None
     confined: dict[int, Confined]  # by tid, threads under seccomp
     exe_id: int
-    fdinfo: list[FdinfoEntry]
+    fdinfo: list[FdinfoEntry] | None  # None: another process's table
     fs: FsEntry
     threads: dict[int, tuple[bytes, Status]]  # by tid: name, ids and capabilities
     timers: list[PosixTimer]
@@ -152,12 +154,17 @@ class TaskDump:
         self._files = files
         self._shared = shared
         self._figures = figures
+        self.sharing: Sharing
         self._pages_id = 0
         self.seccomp: SeccompDump | None = None  # once a task under seccomp is met
         self._extra: bytes | None = None
         self._semaphores: SemaphoresDump | None = None
         self._no_semaphores = False
         self._collected: dict[int, Collected] = {}
+        # By pid: the pagemap and where guard pages are.
+        self._pagemaps: dict[
+            int, tuple[list[PagemapHead | PagemapEntry], list[tuple[int, int]]]
+        ] = {}
         self._mapped: dict[tuple[tuple[int, int], int, bytes, bool], int] = {}
         self._usual = scheduling.own_scheduling()
         self._sessions: set[int] = set()
@@ -177,13 +184,27 @@ class TaskDump:
 
     def collect(self, process: Process) -> None:
         """What is seen from outside, and what is refused: nothing is put into the process yet."""
-        proc, pid = self._proc, process.pid
+        pid = process.pid
         if process.zombie:
             return
         collected = self._collected[pid] = Collected()
         collected.threads = self._read_threads(process)
         collected.confined = self._collect_seccomp(process, collected)
         self._check(process, collected)
+        if pid in self.sharing.vm:
+            first = self._collected[self.sharing.vm[pid]]
+            collected.vmas, collected.areas = first.vmas, first.areas
+            collected.exe_id = first.exe_id
+        else:
+            self._collect_memory(process, collected)
+        collected.autogroup_nice = scheduling.autogroup_nice(self._proc, process, self._sessions)
+        collected.fdinfo = None
+        if pid not in self.sharing.files:
+            collected.fdinfo = self._files.add_table(pid, pid)
+        collected.fs = fs.dump_fs(self._files, pid, process.status.umask or 0)
+
+    def _collect_memory(self, process: Process, collected: Collected) -> None:
+        proc, pid = self._proc, process.pid
         collected.vmas = vmas = read_maps(proc, pid)
         facts = list(read_smaps(proc, pid))
         collected.areas = area_kinds.collect_areas(
@@ -193,10 +214,7 @@ class TaskDump:
             lambda vma: self._shared.file_id(pid, vma),
             process.name,
         )
-        collected.autogroup_nice = scheduling.autogroup_nice(proc, process, self._sessions)
         collected.exe_id = self._files.add_path(pid, "exe")
-        collected.fdinfo = self._files.add_table(pid, pid)
-        collected.fs = fs.dump_fs(self._files, pid, process.status.umask or 0)
 
     def dump(self, process: Process, ids: TaskKobjIdsEntry) -> None:
         """What only the process itself can tell, its memory, and all of its images."""
@@ -233,7 +251,12 @@ class TaskDump:
                 future = self._locks_future(process, agent)
                 undo = self._undo_values(process, agent)
                 by_task = rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
-                guards = self._dump_pages(process, agent, areas, memory, vdso, by_task)
+                if pid in self.sharing.vm:
+                    self._pagemaps[pid] = self._pagemaps[self.sharing.vm[pid]]
+                else:
+                    self._pagemaps[pid] = self._dump_pages(
+                        process, agent, areas, memory, vdso, by_task
+                    )
             started = time.monotonic_ns()
             restarts = [
                 restart.sleeping(tracee, memory, tracee.slept) for tracee in process.tracees
@@ -245,7 +268,11 @@ class TaskDump:
         finally:
             os.close(memory)
         store = self._store
-        store.write("fdinfo", collected.fdinfo, id=ids.files_id)
+        # Processes of one memory have each a pagemap, all of one pages file.
+        pagemap, guards = self._pagemaps[pid]
+        store.write("pagemap", pagemap, id=pid)
+        if collected.fdinfo is not None:
+            store.write("fdinfo", collected.fdinfo, id=ids.files_id)
         store.write("fs", [collected.fs], id=pid)
         store.write("ids", [ids], id=pid)
         layout = mm.mm_entry(
@@ -358,6 +385,10 @@ class TaskDump:
         )
         core = CoreEntry(mtype=CoreEntryMarch.X86_64, tc=task, thread_core=thread)
         self._store.write("core", [core], id=process.pid)
+        exit_signal = _exit_signal(process)
+        if exit_signal is not None:
+            entry = CrtoolsTaskEntry(tid=process.pid, exit_signal=exit_signal)
+            self._store.write("crtools-task", [entry], id=process.pid)
         self._figures.tasks += 1
 
     def _thread_info(
@@ -393,6 +424,7 @@ class TaskDump:
         entry.xstate = self._extra
         if tracee is process.tracees[0]:
             entry.timers = own_timers
+            entry.exit_signal = _exit_signal(process)
             if tracee.group_stop and process.stat.exit_code:
                 # The status that the parent would get from waitpid with WUNTRACED.
                 entry.stop_unread = True
@@ -474,8 +506,8 @@ class TaskDump:
         memory: int,
         vdso: tuple[int, bytes],
         by_task: bool,
-    ) -> list[tuple[int, int]]:
-        """Writes the pages and their pagemap; the answer is where guard pages are."""
+    ) -> tuple[list[PagemapHead | PagemapEntry], list[tuple[int, int]]]:
+        """Writes the pages; the answer is their pagemap, and where guard pages are."""
         started = time.monotonic_ns()
         pid = process.pid
         pagemap = open_pagemap(self._proc, pid)
@@ -494,12 +526,11 @@ class TaskDump:
         finally:
             os.close(image)
         ended = time.monotonic_ns()
-        self._store.write("pagemap", pages.head_and_entries(pages_id, plan), id=pid)
         self._figures.pages_scanned += plan.scanned
         self._figures.pages_written += plan.written
         self._figures.write_us += (ended - writing) // 1000
         self._figures.memory_us += (writing - started) // 1000
-        return plan.guards
+        return pages.head_and_entries(pages_id, plan), plan.guards
 
     def _thread_core(
         self,
@@ -540,6 +571,13 @@ def area_entries(areas: list[Area], guards: list[tuple[int, int]]) -> list[VmaEn
 
         entries += guard_entries(guards)
     return entries
+
+
+def _exit_signal(process: Process) -> int | None:
+    """What its parent gets at its end, where that is not SIGCHLD. The root's parent is not in the
+    tree, and takes in what is restored as any orphan: with SIGCHLD."""
+    signal = process.stat.exit_signal
+    return None if signal == signals.SIGCHLD or process.parent is None else signal
 
 
 def _vdso(memory: int, vmas: list[Vma]) -> tuple[int, bytes]:

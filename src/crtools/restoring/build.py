@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from errno import EEXIST
 
+from crtools.abi.clone import CLONE_PARENT
 from crtools.abi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_THP_DISABLE, PR_SET_VMA
 from crtools.abi.x86_64 import (
     SYS_close,
@@ -17,6 +18,7 @@ from crtools.abi.x86_64 import (
     SYS_prctl,
     SYS_setpgid,
     SYS_setsid,
+    SYS_unshare,
     SYS_wait4,
 )
 from crtools.agent.program import Program
@@ -96,7 +98,7 @@ class TreeBuilder:
             memory: dict[int, list[Program]] = {}
             for pid in [*([root] if root is not None else []), *born]:
                 task = plan.by_pid.get(pid)
-                if task is not None and not task.zombie:
+                if task is not None and not task.zombie and plan.has_own_memory(task):
                     memory[pid] = self._build_memory(task)
             if self.helped:
                 results = self._fill_with_helpers(memory)
@@ -196,7 +198,7 @@ class TreeBuilder:
 
     def _build_step(self, program: Program, step: Step) -> None:
         if step.kind == relations.CLONE:
-            flags = 0x8000 if step.clone_parent else 0  # CLONE_PARENT
+            flags = step.share | (CLONE_PARENT if step.clone_parent else 0)
             self.shop.build_clone(
                 program,
                 step.pid,
@@ -204,6 +206,8 @@ class TreeBuilder:
                 flags=flags,
                 exit_signal=0 if step.clone_parent else step.exit_signal,
             )
+        elif step.kind == relations.UNSHARE:
+            program.call(SYS_unshare, step.share, label="leave what it does not share any more")
         elif step.kind == relations.SETSID:
             program.call(SYS_setsid, label="begin its session")
         elif step.kind == relations.SETPGID:
@@ -289,6 +293,10 @@ class TreeBuilder:
             merges += [(len(script.programs) - 1, ref) for ref in refs]
             program.call(SYS_close, image)
 
+    def _build_close_images(self, task: TaskImages, program: Program) -> None:
+        if self.plan.table_of.get(task.pid, task.pid) == task.pid:
+            program.call(SYS_close, self.shop.directory)
+
     def _open_image(self, program: Program, name: bytes) -> Ref:
         return program.call(
             SYS_openat,
@@ -321,6 +329,11 @@ class TreeBuilder:
         for task in self.plan.alive:
             script = Script()
             own = task.own.get(task.pid) or CrtoolsTaskEntry(tid=task.pid)
+            if not self.plan.has_own_memory(task):
+                attributes.build_name(script.program(4000), task.task.comm)
+                self._build_close_images(task, script.program(4000))
+                scripts[task.pid] = script.programs
+                continue
             change = self.plan.changes[task.pid]
             filled = {c.start for c in change.map if _has_content(task.space, c.start, c.end)}
             kept = {vma.start for vma in change.keep}
@@ -359,7 +372,7 @@ class TreeBuilder:
             if task.mm.thp_disabled:
                 program.call(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0)
             attributes.build_membarrier(program, task.task.membarrier_registration_mask)
-            program.call(SYS_close, self.shop.directory)
+            self._build_close_images(task, program)
             if own.lock_future:
                 # Without MCL_CURRENT: what is there already has its own locks.
                 program.call(SYS_mlockall, own.lock_future, label="lock what is mapped later")

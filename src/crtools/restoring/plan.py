@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from crtools.images.messages.core import CoreEntry
+    from crtools.images.messages.crtools import CrtoolsTaskEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.memory.sysv import SysvPlan
     from crtools.kinds.process import seccomp
@@ -40,20 +41,28 @@ class Plan:
         self.by_pid = {task.pid: task for task in self.tasks}
         self.alive = [task for task in self.tasks if not task.zombie]
         self.threads = [(task.pid, tid) for task in self.alive for tid in task.tids]
+        self.related = related = _relations(self.tasks)
         self.relations: RelationsPlan = relations.plan_relations(
-            [
-                relations.Relation(
-                    pid=task.pid,
-                    ppid=task.entry.ppid,
-                    pgid=task.entry.pgid,
-                    sid=task.entry.sid,
-                )
-                for task in self.tasks
-            ],
+            related,
             outer_pgid=os.getpgrp() if options.shell_job else None,
             is_free=_is_free,
         )
-        self.files = FilesPlan(store, [(task.pid, task.fdinfo) for task in self.alive], options)
+        # pid -> who brings back what it shares with others; who shares nothing is absent.
+        self.memory_of: dict[int, int] = {}
+        self.table_of: dict[int, int] = {}
+        self.fs_of: dict[int, int] = {}
+        self.actions_of: dict[int, int] = {}
+        self._find_sharing(related)
+        self.files = FilesPlan(
+            store,
+            [
+                (task.pid, task.fdinfo)
+                for task in self.alive
+                if self.table_of.get(task.pid, task.pid) == task.pid
+            ],
+            options,
+            [task.pid for task in self.alive],
+        )
         self.shared = _read_shared(store, self.alive)
         self.sysv: SysvPlan | None = _read_segments(store, self.alive)
         self.confinements = self._plan_confinements()
@@ -82,7 +91,9 @@ class Plan:
                     registers.restore_registers(core.thread_info)
                     registers.restore_tls(core.thread_info)
         self.changes = {
-            task.pid: layout.plan_changes(self._before(task), task.space) for task in self.alive
+            task.pid: layout.plan_changes(self._before(task), task.space)
+            for task in self.alive
+            if self.has_own_memory(task)
         }
 
     def _plan_confinements(self) -> dict[int, seccomp.Confinement]:
@@ -92,6 +103,29 @@ class Plan:
         from crtools.restoring.confine import plan_confinements
 
         return plan_confinements(self.store, confined)
+
+    def _find_sharing(self, related: list[relations.Relation]) -> None:
+        """Who of those that share something is the first one that is there."""
+        if not any(r.vm_id or r.files_id or r.fs_id or r.sighand_id for r in related):
+            return
+        from crtools.abi.clone import CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_VM
+        from crtools.kinds.births import classes_of
+
+        places = {
+            CLONE_VM: self.memory_of,
+            CLONE_FILES: self.table_of,
+            CLONE_FS: self.fs_of,
+            CLONE_SIGHAND: self.actions_of,
+        }
+        for flag, own in classes_of(related).items():
+            firsts: dict[int, int] = {}
+            for step in self.relations.steps:
+                if step.kind == relations.CLONE and step.pid in own:
+                    places[flag][step.pid] = firsts.setdefault(own[step.pid], step.pid)
+
+    def has_own_memory(self, task: TaskImages) -> bool:
+        """Whether nobody else brings back the process's memory."""
+        return self.memory_of.get(task.pid, task.pid) == task.pid
 
     def _plan_vdso(self, room: int) -> dict[int, tuple[tuple[int, bytes], ...]]:
         """Where an image's vDSO is not this kernel's, it becomes ordinary memory whose functions
@@ -104,21 +138,24 @@ class Plan:
             os.close(proc)
         for task in self.alive:
             place = task.space.vdso_image()
-            if place is None:
+            if place is None or not self.has_own_memory(task):
                 continue
+            users = [task, *[t for t in self.alive if self.memory_of.get(t.pid) == task.pid]]
             start, code, end, offset = place
             content = self._page_bytes(task.space.pages_id, offset, end - code)
             plan = vdso.plan_vdso(
                 vdso.VdsoImage(start=start, code=code, end=end, content=content),
                 host,
                 lambda length: room,
-                [_instruction(core) for core in task.cores.values()],
+                [_instruction(core) for user in users for core in user.cores.values()],
             )
             if plan.kind == vdso.PROXY:
                 where = None
                 if plan.map_at is not None:
                     where = plan.map_at, plan.map_at + host.before + len(host.content)
-                task.space = task.space.with_other_vdso(where)
+                space = task.space.with_other_vdso(where)
+                for user in users:
+                    user.space = space
                 patches[task.pid] = plan.patches
         return patches
 
@@ -138,6 +175,8 @@ class Plan:
         workers: dict[int, tuple[int, int]] = {}
         number = relations.FIRST_SPARE
         for task in self.alive:
+            if not self.has_own_memory(task):
+                continue
             contents = task.space.contents
             if (os.cpu_count() or 1) > 1 and sum(
                 [c.end - c.start for c in contents]
@@ -165,6 +204,9 @@ class Plan:
             if task.zombie:
                 yield f"{task.name}: exits with status {task.task.exit_code:#x}"
                 continue
+            if not self.has_own_memory(task):
+                yield f"{task.name}: has the memory of task {self.memory_of[task.pid]}"
+                continue
             change = self.changes[task.pid]
             pages = sum([c.end - c.start for c in change.fill]) >> 12
             compared = sum([c.end - c.start for c in change.merge]) >> 12
@@ -174,6 +216,50 @@ class Plan:
                 f" {len(task.tids)} threads"
             )
         yield f"the agent lies at {self.hole:x}"
+
+
+def _relations(tasks: list[TaskImages]) -> list[relations.Relation]:
+    """What is to be made; ids of objects that nobody shares are left out."""
+    count: dict[tuple[str, int], int] = {}
+    for task in tasks:
+        if not task.zombie:
+            ids = task.ids
+            for key in (
+                ("vm_id", ids.vm_id),
+                ("files_id", ids.files_id),
+                ("fs_id", ids.fs_id),
+                ("sighand_id", ids.sighand_id),
+            ):
+                count[key] = count.get(key, 0) + 1
+    shared = {key for key, times in count.items() if times > 1 and key[1]}
+    found: list[relations.Relation] = []
+    for task in tasks:
+        entry, own = task.entry, task.own.get(task.pid)
+        relation = relations.Relation(
+            pid=task.pid,
+            ppid=entry.ppid,
+            pgid=entry.pgid,
+            sid=entry.sid,
+            exit_signal=_exit_signal(task, own),
+        )
+        if shared and not task.zombie:
+            ids = task.ids
+            relation = relation.but(
+                vm_id=ids.vm_id if ("vm_id", ids.vm_id) in shared else 0,
+                files_id=ids.files_id if ("files_id", ids.files_id) in shared else 0,
+                fs_id=ids.fs_id if ("fs_id", ids.fs_id) in shared else 0,
+                sighand_id=ids.sighand_id if ("sighand_id", ids.sighand_id) in shared else 0,
+            )
+        found.append(relation)
+    return found
+
+
+def _exit_signal(task: TaskImages, own: CrtoolsTaskEntry | None) -> int:
+    if own is None or own.exit_signal is None:
+        return relations.SIGCHLD
+    if own.exit_signal > 64:
+        raise ImageError(f"{task.name} has an impossible exit signal, {own.exit_signal}")
+    return own.exit_signal
 
 
 def _instruction(core: CoreEntry) -> int:

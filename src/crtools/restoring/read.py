@@ -81,8 +81,9 @@ def read_tasks(store: ImageStore) -> list[TaskImages]:
     carried yet."""
     tasks: list[TaskImages] = []
     seen: set[int] = set()
+    memories: dict[int, TaskImages] = {}  # by vm_id
     for entry in store.read("pstree"):
-        task = _read_task(store, entry)
+        task = _read_task(store, entry, memories)
         for tid in task.tids or [entry.pid]:
             if tid in seen or not 0 < tid < 1 << 22:
                 raise ImageError(
@@ -95,7 +96,9 @@ def read_tasks(store: ImageStore) -> list[TaskImages]:
     return tasks
 
 
-def _read_task(store: ImageStore, entry: PstreeEntry) -> TaskImages:
+def _read_task(
+    store: ImageStore, entry: PstreeEntry, memories: dict[int, TaskImages]
+) -> TaskImages:
     images = TaskImages()
     images.entry = entry
     pid = entry.pid
@@ -107,6 +110,8 @@ def _read_task(store: ImageStore, entry: PstreeEntry) -> TaskImages:
     images.cores, images.own = {}, {}
     images.creds = core.thread_core.creds if core.thread_core is not None else None
     images.confined = bool(core.tc.old_seccomp_mode)
+    if store.has("crtools-task", pid):
+        images.own = {entry.tid: entry for entry in store.read("crtools-task", pid)}
     if images.zombie:
         return images
     if core.tc.task_state not in (ALIVE, STOPPED):
@@ -116,16 +121,18 @@ def _read_task(store: ImageStore, entry: PstreeEntry) -> TaskImages:
     for tid in [pid, *[tid for tid in entry.threads if tid != pid]]:
         images.cores[tid] = core if tid == pid else store.read_one("core", tid)
         _check_core(images, tid)
-    if store.has("crtools-task", pid):
-        images.own = {entry.tid: entry for entry in store.read("crtools-task", pid)}
     for tid in images.cores:
         check_scheduling(images.cores[tid].thread_core, images.own.get(tid), tid)
     images.timers = _read_timers(images)
     # Older sets have the ids in the core image.
     images.ids = core.ids if core.ids is not None else store.read_one("ids", pid)
-    images.mm = store.read_one("mm", pid)
-    head, *pagemap = store.read("pagemap", pid)
-    images.space = read_space(pid, images.name, images.mm, head.pages_id, pagemap)
+    first = memories.setdefault(images.ids.vm_id, images) if images.ids.vm_id else images
+    if first is images:
+        images.mm = store.read_one("mm", pid)
+        head, *pagemap = store.read("pagemap", pid)
+        images.space = read_space(pid, images.name, images.mm, head.pages_id, pagemap)
+    else:
+        images.mm, images.space = first.mm, first.space
     images.fs = store.read_one("fs", pid)
     images.fdinfo = store.read("fdinfo", images.ids.files_id)
     return images

@@ -120,7 +120,7 @@ class Restore:
                 resume.stop_all()
                 self.state.restore_scheduling()
                 total = time.monotonic_ns() // 1000
-                for task in plan.alive:
+                for task in filter(plan.has_own_memory, plan.alive):
                     pages += sum([c.end - c.start for c in task.space.contents]) >> 12
                 result = RestoreResult(
                     root_pid=root,

@@ -32,11 +32,16 @@ class Resume:
         self.plan = plan
         self.options = options
         self.shop = shop
+        self._handed_over: set[int] = set()
 
     def _restore_signals(self, tasks: list[TaskImages]) -> None:
         """What is pending, and then the timers: their time runs from here on."""
         scripts: dict[int, list[Program]] = {}
         clocks: dict[int, list[Program]] = {}
+        ended: dict[int, list[int]] = {}  # parent -> signals that its zombies' ends have sent
+        for task, child in zip(self.plan.tasks, self.plan.related, strict=True):
+            if task.zombie and child.exit_signal not in (0, signals.SIGCHLD):
+                ended.setdefault(child.ppid, []).append(child.exit_signal)
         for task in tasks:
             arming = self._let_timers_expire(task) if task.timers else None
             by_timer = arming.build_expired if arming else None
@@ -51,7 +56,7 @@ class Resume:
                         # Changing ids clears it; 2 cannot be set but by executing a set-id program.
                         program.call(SYS_prctl, PR_SET_DUMPABLE, task.mm.dumpable)
                     self._build_waits(task, program)
-                    signals.build_forget_children(program)
+                    signals.build_forget_children(program, ended.get(task.pid, ()))
                     signals.build_pending(
                         script.program,
                         task.task.signals_s,
@@ -100,7 +105,7 @@ class Resume:
                     SYS_wait4,
                     child.pid,
                     0,
-                    os.WUNTRACED,
+                    os.WUNTRACED | ptrace.WALL,
                     0,
                     expect=2,
                     expected=child.pid,
@@ -136,9 +141,20 @@ class Resume:
         for task in tasks:
             for tid in task.tids:
                 shop.skeletons[tid].tracee.wait_until_stopped()
-            shop.take_out(shop.skeletons[task.pid])
+        for task in tasks:
+            self._handed_over.add(task.pid)
+            # Who is the last of those that share a memory takes our own out of it.
+            if all(pid in self._handed_over for pid in self._users_of_memory(task)):
+                shop.take_out(shop.skeletons[task.pid])
             for tid in task.tids:
                 self._set_registers(task, tid)
+
+    def _users_of_memory(self, task: TaskImages) -> list[int]:
+        """The processes that have the task's memory."""
+        first = self.plan.memory_of.get(task.pid)
+        if first is None:
+            return [task.pid]
+        return [pid for pid, other in self.plan.memory_of.items() if other == first]
 
     def _stop_process(self, task: TaskImages) -> None:
         """Group stop, as by the signal that had stopped it, before anything of it runs."""

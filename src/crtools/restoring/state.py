@@ -185,6 +185,7 @@ class StateBuilder:
                     self._build_process(task, script)
                 scripts[tid] = script.programs
         self.shop.run(scripts)
+        self._restore_shared_fs()
         for task in self.plan.alive:
             if task.timers:
                 self._create_timers(task)
@@ -196,6 +197,15 @@ class StateBuilder:
         for tid, programs in posix_timers.build_creation(task.timers, task.name, choose=choose):
             self.shop.run({tid: programs})
 
+    def _restore_shared_fs(self) -> None:
+        """Where processes share a root, when none of them needs the one that it has by now."""
+        scripts: dict[int, list[Program]] = {}
+        for pid in dict.fromkeys(self.plan.fs_of.values()):
+            program = Program()
+            fs.plan_fs(program, self.plan.by_pid[pid].fs, self.plan.files, pid)
+            scripts[pid] = [program]
+        self.shop.run(scripts)
+
     def _build_process(self, task: TaskImages, script: Script) -> None:
         program = script.program(40_000)
         core = task.task
@@ -203,10 +213,12 @@ class StateBuilder:
         # Before the root changes: these are files of /proc.
         if own is not None and own.coredump_filter is not None:
             attributes.build_proc_value(program, "/proc/self/coredump_filter", own.coredump_filter)
-        fs.plan_fs(program, task.fs, self.plan.files, task.pid)
+        if task.pid not in self.plan.fs_of:
+            fs.plan_fs(program, task.fs, self.plan.files, task.pid)
         program.call(SYS_personality, core.personality, label="set its personality")
         program.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, int(bool(core.child_subreaper)), 0, 0, 0)
-        signals.build_actions(program, core.sigactions)
+        if self.plan.actions_of.get(task.pid, task.pid) == task.pid:
+            signals.build_actions(program, core.sigactions)
 
     def restore_semaphores(self) -> None:
         """Undo values, in their own phase: what some take before what others give, so that nobody

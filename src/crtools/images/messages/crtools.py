@@ -51,6 +51,7 @@ _uint32_7 = field(7, "uint32")
 _uint32_11 = field(11, "uint32")
 _uint32_12 = field(12, "uint32")
 _uint32_40 = field(40, "uint32")
+_uint32_55 = field(55, "uint32")
 _uint64_1 = field(1, "uint64")
 _uint64_2 = field(2, "uint64")
 _uint64_3 = field(3, "uint64")
@@ -685,6 +686,7 @@ class CrtoolsTaskEntry(Message):
         "memory_merge",
         "thp_disable",
         "timers",
+        "exit_signal",
         "sealed",
         "sem_undo",
     )
@@ -710,6 +712,7 @@ class CrtoolsTaskEntry(Message):
         (39, "memory_merge", "optional", "bool", None, None, None),
         (40, "thp_disable", "optional", "uint32", None, None, None),
         (45, "timers", "repeated", "message", "crtools:TimerEntry", None, None),
+        (55, "exit_signal", "optional", "uint32", None, None, None),
         (70, "sealed", "repeated", "uint64", None, None, "hex"),
         (80, "sem_undo", "repeated", "message", "crtools:CrtoolsSemUndoEntry", None, None),
     )
@@ -736,6 +739,7 @@ class CrtoolsTaskEntry(Message):
         memory_merge: bool | None = None,
         thp_disable: int | None = None,
         timers: Sequence[TimerEntry] = (),
+        exit_signal: int | None = None,
         sealed: Sequence[int] = (),
         sem_undo: Sequence[CrtoolsSemUndoEntry] = (),
         unknown: bytes = b"",
@@ -759,6 +763,7 @@ class CrtoolsTaskEntry(Message):
         self.memory_merge = memory_merge
         self.thp_disable = thp_disable
         self.timers = timers
+        self.exit_signal = exit_signal
         self.sealed = sealed
         self.sem_undo = sem_undo
         self.unknown = unknown
@@ -788,6 +793,7 @@ class CrtoolsTaskEntry(Message):
                     b"" if self.memory_merge is None else _bool_39[self.memory_merge],
                     b"" if self.thp_disable is None else _uint32_40[self.thp_disable],
                     *[_length_45[len(b)] + b for b in [m.encode() for m in self.timers]],
+                    b"" if self.exit_signal is None else _uint32_55[self.exit_signal],
                     *map(_uint64_70.__getitem__, self.sealed),
                     *[_length_80[len(b)] + b for b in [m.encode() for m in self.sem_undo]],
                     self.unknown,
@@ -817,6 +823,7 @@ class CrtoolsTaskEntry(Message):
         memory_merge: Any = None
         thp_disable: Any = None
         timers: Any = ()
+        exit_signal: Any = None
         sealed: Any = ()
         sem_undo: Any = ()
         begin = at
@@ -979,6 +986,12 @@ class CrtoolsTaskEntry(Message):
                         raise IndexError
                     timers.append(TimerEntry.read_at(buf, at - span, at))
                     tag = buf[at] if at < stop else 0
+            if tag == 184 and buf[at + 1] == 3:
+                exit_signal = buf[at + 2]
+                at += 3
+                if exit_signal > 127:
+                    exit_signal, at = read_varint32(buf, at, exit_signal)
+                tag = buf[at] if at < stop else 0
             if tag == 176 and buf[at + 1] == 4:
                 sealed, at = read_run(buf, at, stop, b"\xb0\x04", "uint64")
                 tag = buf[at] if at < stop else 0
@@ -1016,6 +1029,7 @@ class CrtoolsTaskEntry(Message):
         new.memory_merge = memory_merge
         new.thp_disable = thp_disable
         new.timers = timers
+        new.exit_signal = exit_signal
         new.sealed = sealed
         new.sem_undo = sem_undo
         new.unknown = b""

@@ -72,12 +72,12 @@ _2U64 = struct.Struct("<2Q")
 class FilesPlan(PlanContext):
     """All open files that a set of images has for a tree.
 
-    `processes` are those that have a table of their own: pid and the entries of its fdinfo image.
-    A process that shares another's table is not among them. `numbers_needed` is what RLIMIT_NOFILE
-    has to be at least while tasks are restored. `root_number` may be set to a descriptor's number
-    that all skeletons have for the directory to take paths from; else they are taken from their
-    root. Raises ImageError for images that make no sense, UnsupportedObject for files of kinds
-    that are not restored yet.
+    `processes` are those that have a table of their own: pid and the entries of its fdinfo
+    image. A process that shares another's table is not among them; `pids` are all processes.
+    `numbers_needed` is what RLIMIT_NOFILE has to be at least while tasks are restored.
+    `root_number` may be set to a descriptor's number that all skeletons have for the directory
+    to take paths from; else they are taken from their root. Raises ImageError for images that
+    make no sense, UnsupportedObject for files of kinds that are not restored yet.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class FilesPlan(PlanContext):
         store: Any,
         processes: Iterable[tuple[int, Sequence[FdinfoEntry]]],
         options: Options,
+        pids: Iterable[int] = (),
     ) -> None:
         self.store = store
         self.options = options
@@ -111,6 +112,7 @@ class FilesPlan(PlanContext):
         self._planners: dict[int, FilePlanner] = {}
         for pid, entries in processes:
             self._add_table(pid, entries)
+        self._pids = {*self.tables, *pids}
         for planner in self._planners.values():
             planner.place()
         # What each process has to do beside its jobs: further numbers, and owners.
@@ -261,7 +263,7 @@ class FilesPlan(PlanContext):
 
     def _is_of_task(self, name: str) -> bool:
         words = name.split("/", 3)
-        return words[:2] == ["", "proc"] and words[2].isdecimal() and int(words[2]) in self.tables
+        return words[:2] == ["", "proc"] and words[2].isdecimal() and int(words[2]) in self._pids
 
     def create_held(self, tool_pid: int, root: int) -> None:
         """Makes the files that have no name, below the directory `root`, and holds them.
@@ -316,7 +318,9 @@ class FilesPlan(PlanContext):
     ) -> Program:
         """Instructions by which a process takes over what others have made."""
         programs = Programs(program, fresh)
-        table = self.tables[pid]
+        table = self.tables.get(pid)
+        if table is None:  # another process's
+            return program
         wanted: dict[int, dict[PlannedFile, list[tuple[int, bool]]]] = {}
         for fd, (id, cloexec) in table.wanted.items():
             file = self.files[id]
@@ -364,7 +368,7 @@ class FilesPlan(PlanContext):
         """Instructions that close what was parked, and say whom the kernel signals about a file
         where that is a process or a group."""
         programs = Programs(program, fresh)
-        for number in self.tables[pid].parked:
+        for number in self.tables[pid].parked if pid in self.tables else ():
             programs.need(128).call(SYS_close, number)
         self._plan_owners(pid, programs, late=False)
         return programs.program
@@ -426,7 +430,7 @@ class FilesPlan(PlanContext):
         for file in self._owned.get(pid, ()):
             fd = file.users[0][1]
             owner, flags = self._planners[file.type].owner(file)
-            is_thread = owner.pid_type == F_OWNER_TID and owner.pid not in self.tables
+            is_thread = owner.pid_type == F_OWNER_TID and owner.pid not in self._pids
             if (is_thread and owner.pid != 0) != late:
                 continue
             self._plan_owner(programs, file, fd, owner, flags)

@@ -47,15 +47,25 @@ SETPGID = "setpgid"
 SUBREAPER = "subreaper"
 EXIT = "exit"
 REAP = "reap"
+UNSHARE = "unshare"
 
 
 class Relation(Value):
-    """One process of a tree, zombies too: a pstree_entry without its threads."""
+    """One process of a tree, zombies too: a pstree_entry without its threads.
+
+    `exit_signal` is what its parent gets at its end, 0: nothing. Processes with equal ids share
+    that object; 0: it is not known to be shared.
+    """
 
     pid: int
     ppid: int
     pgid: int
     sid: int
+    exit_signal: int = SIGCHLD
+    vm_id: int = 0
+    files_id: int = 0
+    fs_id: int = 0
+    sighand_id: int = 0
 
 
 class Step(Value):
@@ -64,7 +74,9 @@ class Step(Value):
     kind       meaning
     clone      clone3() of `pid`; `clone_parent`: with CLONE_PARENT and no exit signal of its own;
                `helper`: it is no process of the tree and exits again; `memory`: the process of the
-               tree whose memory it begins with (TOOL: none's)
+               tree whose memory it begins with (TOOL: none's); `share`: CLONE_* flags of what it
+               shares with `by`
+    unshare    unshare(`share`)
     setsid     setsid()
     setpgid    setpgid(pid, pgid), `pid` being `by` or a child of it
     subreaper  prctl(PR_SET_CHILD_SUBREAPER, on)
@@ -82,6 +94,7 @@ class Step(Value):
     exit_signal: int = 0
     memory: int = TOOL
     on: bool = False
+    share: int = 0
 
 
 class RelationsPlan(Value):
@@ -207,6 +220,10 @@ class _Tree:
         return False
 
 
+def _unshare(step: Step, flags: int) -> Step:
+    return Step(by=step.by, kind=UNSHARE, pid=step.by, round=step.round, share=flags)
+
+
 class _Helper(Value):
     """A helper of a session that exits to leave its children to `reaper`."""
 
@@ -236,6 +253,14 @@ class _Begetting:
         self._is_free = is_free
         self._find_detached()
         self._assign()
+        self.shares = any(
+            entry.vm_id or entry.files_id or entry.fs_id or entry.sighand_id
+            for entry in tree.entries
+        )
+        if self.shares:
+            from crtools.kinds.births import arrange
+
+            arrange(tree.entries, self.before, self.after, self.siblings)
 
     def spare(self) -> int:
         """A number for a helper that may have any."""
@@ -423,9 +448,34 @@ class _Emission:
         self._dismiss_keepers()
         self._dismiss_leaders(self._dismiss_movers())
         helpers = [helper.pid for helper in (*self.keepers, *begetting.leaders, *begetting.movers)]
+        if begetting.shares:
+            from crtools.kinds.births import share
+
+            self.steps = share(tree.entries, self.steps, _unshare)
+        self._check_exit_signals()
         return RelationsPlan(
             steps=tuple(self.steps), pids=(*tree.by_pid, *helpers), helpers=tuple(helpers)
         )
+
+    def _check_exit_signals(self) -> None:
+        """One made with CLONE_PARENT has its begetter's; one that has lost its parent, SIGCHLD."""
+        by_pid = self.tree.by_pid
+        moved = {helper.pid for helper in self.begetting.movers}
+        moved.update(helper.pid for helper in self.begetting.leaders)
+        for step in self.steps:
+            if step.kind != CLONE or step.helper or step.by == TOOL:
+                continue
+            has = by_pid[step.pid].exit_signal
+            gets = by_pid[step.by].exit_signal if step.clone_parent and step.by in by_pid else has
+            if step.by in moved:
+                gets = SIGCHLD
+            if gets != has:
+                raise UnsupportedObject(
+                    f"Cannot recreate process {step.pid}, whose parent gets signal {has} at its"
+                    " end",
+                    because=f"it has to be begotten by {step.by}, and then gives signal {gets}",
+                    subject=("task", step.pid),
+                )
 
     def _emit(self, by: int, kind: str, *, after: int = 0, pid: int = 0, on: bool = False) -> int:
         """Notes a step in the first round from `after` on that `by` can take it in."""
@@ -467,7 +517,7 @@ class _Emission:
                 round=at,
                 clone_parent=sibling,
                 helper=not real,
-                exit_signal=SIGCHLD if real and not sibling else 0,
+                exit_signal=self.tree.by_pid[pid].exit_signal if real and not sibling else 0,
                 memory=self.memory[by],
             )
         )

@@ -1,5 +1,9 @@
-"""Whether processes share more than a fork leaves them: clone(2) with CLONE_VM, CLONE_FILES,
-CLONE_FS or CLONE_SIGHAND but not CLONE_THREAD. kcmp(2) tells.
+"""What processes share beyond what a fork leaves them, and what threads do not share.
+
+clone(2) with CLONE_VM, CLONE_FILES, CLONE_FS or CLONE_SIGHAND but not CLONE_THREAD, and unshare(2)
+by a thread, make it; kcmp(2) tells.
+
+In the images equal ids in task_kobj_ids_entry mean one object. kinds/births.py brings it back.
 """
 
 from __future__ import annotations
@@ -19,40 +23,74 @@ SYS_semctl, SYS_kcmp = 66, 312
 SEM_INFO = 19  # linux/sem.h
 # linux/kcmp.h
 KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND = 1, 2, 3, 4
-_WHAT = (
-    (KCMP_VM, "its memory", "CLONE_VM"),
-    (KCMP_FILES, "its descriptor table", "CLONE_FILES"),
-    (KCMP_FS, "its root, working directory and umask", "CLONE_FS"),
-    (KCMP_SIGHAND, "its signal actions", "CLONE_SIGHAND"),
+_KINDS = (KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND)
+_THREADS = (
+    (KCMP_FILES, "a descriptor table", "CLONE_FILES"),
+    (KCMP_FS, "a root, working directory and umask", "CLONE_FS"),
 )
 
 
-def check_sharing(processes: Sequence[Process]) -> None:
-    """Raises UnsupportedObject where two processes share what crtools would restore apart.
+class Sharing:
+    """For each process that shares an object with one before it in the tree, the first that has
+    it. Those that share nothing are absent."""
+
+    __slots__ = ("files", "fs", "sighand", "vm")
+
+    def __init__(self) -> None:
+        self.vm: dict[int, int] = {}
+        self.files: dict[int, int] = {}
+        self.fs: dict[int, int] = {}
+        self.sighand: dict[int, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.vm or self.files or self.fs or self.sighand)
+
+
+def collect_sharing(processes: Sequence[Process]) -> Sharing:
+    """Compares all processes of the tree, parents first. Raises MissingFeature without kcmp(2).
 
     kcmp orders the kernel's objects, so sorting brings equal ones together.
     """
+    sharing = Sharing()
     if len(processes) < 2:
-        return
-    for kind, what, flag in _WHAT:
+        return sharing
+    place = {process.pid: index for index, process in enumerate(processes)}
+    for kind, found in zip(
+        _KINDS, (sharing.vm, sharing.files, sharing.fs, sharing.sighand), strict=True
+    ):
 
         def order(a: Process, b: Process, kind: int = kind) -> int:
-            answer = kernel.raw(SYS_kcmp, a.pid, b.pid, kind, 0, 0)
-            if answer < 0:
-                raise MissingFeature(
-                    "Cannot compare tasks with kcmp",
-                    because=f"kcmp failed with errno {-answer}",
-                    hint="a kernel with CONFIG_KCMP",
-                )
-            return (0, -1, 1, 1)[answer]
+            return (0, -1, 1, 1)[_compare(a.pid, b.pid, kind)]
 
         ordered = sorted(processes, key=cmp_to_key(order))
-        for b, a in zip(ordered[1:], ordered, strict=False):
-            if order(a, b) == 0:
+        same = [ordered[0]]
+        for process in [*ordered[1:], None]:
+            if process is not None and order(same[0], process) == 0:
+                same.append(process)
+                continue
+            if len(same) > 1:
+                first, *others = sorted(same, key=lambda p: place[p.pid])
+                found.update((other.pid, first.pid) for other in others)
+            if process is not None:
+                same = [process]
+    return sharing
+
+
+def check_threads(processes: Sequence[Process]) -> None:
+    """Raises UnsupportedObject where a thread has left what its process has, with unshare(2)."""
+    raw = kernel.raw
+    for process in processes:
+        first, *others = process.tracees
+        for tracee in others:
+            for kind, what, flag in _THREADS:
+                if raw(SYS_kcmp, tracee.tid, first.tid, kind, 0, 0) == 0:
+                    continue
+                _compare(tracee.tid, first.tid, kind)
                 raise UnsupportedObject(
-                    f"Cannot dump {b.name}: it shares {what} with {a.name}",
-                    because=f"they were made with {flag}, which crtools does not carry yet",
-                    subject=("task", b.pid),
+                    f"Cannot dump {process.name}: its thread {tracee.tid} has {what} of its own",
+                    because=f"it was made without {flag}, or called unshare({flag}), and crtools"
+                    " does not carry that yet",
+                    subject=("task", tracee.tid),
                 )
 
 
@@ -62,3 +100,14 @@ def has_semaphores() -> bool:
     info = bytearray(40)  # struct seminfo: semusz, the number of sets, is the eighth word
     result = kernel.raw(SYS_semctl, 0, 0, SEM_INFO, kernel.address_of(info))
     return result >= 0 and info[28:32] != bytes(4)
+
+
+def _compare(a: int, b: int, kind: int) -> int:
+    answer: int = kernel.raw(SYS_kcmp, a, b, kind, 0, 0)
+    if answer < 0:
+        raise MissingFeature(
+            "Cannot compare tasks with kcmp",
+            because=f"kcmp failed with errno {-answer}",
+            hint="a kernel with CONFIG_KCMP",
+        )
+    return answer

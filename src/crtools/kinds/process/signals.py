@@ -119,14 +119,16 @@ def pending(tid: int, *, shared: bool) -> SignalQueueEntry:
     )
 
 
-def build_forget_children(program: Program) -> None:
-    """Takes away the SIGCHLD that the making of zombies and stopped children left pending.
+def build_forget_children(program: Program, others: Sequence[int]) -> None:
+    """Takes away the SIGCHLD that the making of zombies and stopped children left pending, and the
+    `others`: the exit signals of those zombies that have another, one for each.
 
     All signals are blocked in a skeleton, so what is pending can be waited for.
     """
-    mask = program.put(struct.pack("<Q", 1 << (SIGCHLD - 1)))
     now = program.put(bytes(16))
-    program.call(SYS_rt_sigtimedwait, mask, 0, now, 8, expect=OR_ERRNO, expected=errnos(EAGAIN))
+    for number in (SIGCHLD, *others):
+        mask = program.put(struct.pack("<Q", 1 << (number - 1)))
+        program.call(SYS_rt_sigtimedwait, mask, 0, now, 8, expect=OR_ERRNO, expected=errnos(EAGAIN))
 
 
 def build_pending(
