@@ -19,6 +19,7 @@ enum {
 	OP_SKIP_IF = 5,	 /* skip arg2 instructions if arg0 == arg1 */
 	OP_VALUE = 6,	 /* the result is arg0, to be stored */
 	OP_TILES = 7,	 /* use a tile register of AMX once, configured as arg0 points to */
+	OP_FLAGS = 8,	 /* set the bits of arg0 in the flags register, for good */
 };
 
 /* How an argument is found; four bits each in `kinds`. */

@@ -215,6 +215,17 @@ static void run(struct slot *slot)
 					 : "D"(arg[0])
 					 : "memory");
 			break;
+		case OP_FLAGS:
+			/* below the red zone */
+			__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
+					 "pushfq\n\t"
+					 "or %0, (%%rsp)\n\t"
+					 "popfq\n\t"
+					 "lea 128(%%rsp), %%rsp"
+					 :
+					 : "r"(arg[0])
+					 : "memory", "cc");
+			break;
 		}
 		in->result = result;
 		if (in->store_bytes) {

@@ -53,7 +53,10 @@ REFUSALS = (
     ("POSIX timers of an ended thread, or on the CPU clock of a task outside", "its POSIX timer"),
     ("seccomp filters with a supervisor", "hands system calls to a"),
     ("32-bit code", "runs 32-bit code"),
-    ("a shadow stack in use", "a thread with a shadow stack"),
+    ("a shadow stack in use", "it has a shadow stack"),
+    ("tagged addresses (linear address masking)", "(linear address masking)"),
+    ("a thread that single-steps itself at that moment", "(the trap flag)"),
+    ("access to I/O ports (`ioperm`)", "has access to I/O ports (ioperm)"),
     ("a first thread that has exited while others run on", "its first thread has exited while"),
     ("`sched_ext` and scheduling flags that the kernel may get", "its scheduling ("),
     ("a core scheduling cookie (`PR_SCHED_CORE`)", "core scheduling cookie"),
@@ -111,7 +114,8 @@ def tasks() -> str:
     carried = [
         (f"`{path.stem}`", first_sentence(path))
         for path in sorted((SOURCE / "kinds" / "process").glob("*.py"))
-        if path.stem != "__init__"
+        # What a task may not do with its CPU is a refusal: below.
+        if path.stem not in ("__init__", "modes")
     ]
     return (
         "## Tasks\n\nCarried, each by a file of `kinds/process`:\n\n"

@@ -34,7 +34,8 @@ _RESULT = struct.Struct("<q")
     OP_SKIP_IF,
     OP_VALUE,
     OP_TILES,
-) = range(8)
+    OP_FLAGS,
+) = range(9)
 ARG_VALUE, ARG_DATA, ARG_RESULT, ARG_LOAD64, ARG_LOAD32, ARG_AREA, ARG_AREA32 = range(7)
 STORE_IN_AREA = 16
 ANY, NONNEGATIVE, EXACTLY, OR_ERRNO = range(4)
@@ -154,6 +155,10 @@ class Program:
     def use_tiles(self, configuration: Ref) -> None:
         """Uses a tile register once: the kernel makes room for them at their first use."""
         self.call(0, configuration, op=OP_TILES)
+
+    def set_flags(self, bits: int) -> None:
+        """Sets bits of the flags register, which stay."""
+        self.call(0, bits, op=OP_FLAGS)
 
     def clone(self, args: Ref, size: int, slot: int, label: Label) -> Ref:
         """clone3(2); the child starts in its own slot."""

@@ -29,6 +29,16 @@ ANSWER_EINTR = frozenset((232, 281, 441, 65, 220, 128, 208))
 
 LINGER_SECONDS = 0.005
 EPOLL_WAITS = (232, 281)  # epoll_wait, epoll_pwait: milliseconds in r10
+# The same in 32-bit code (arch/x86/entry/syscalls/syscall_32.tbl): that is refused, unharmed.
+# epoll_wait, epoll_pwait (milliseconds in esi), epoll_pwait2, semtimedop_time64, rt_sigtimedwait,
+# rt_sigtimedwait_time64, io_getevents; SEMOP and SEMTIMEDOP of ipc(2).
+ANSWER_EINTR_32 = frozenset((256, 319, 441, 420, 177, 421, 247))
+EPOLL_WAITS_32 = (256, 319)
+SYS_ipc_32, SEM_CALLS = 117, (1, 4)
+
+
+def _answers_eintr_32(call: int, first: int) -> bool:
+    return call in ANSWER_EINTR_32 or (call == SYS_ipc_32 and first & 0xFFFF in SEM_CALLS)
 
 
 class Tree:
@@ -264,15 +274,19 @@ class Tree:
         """Takes back what our stop alone did to the task's registers."""
         home = tracee.home
         call = home[arch.ORIG_RAX]
-        answers_eintr = call in ANSWER_EINTR and arch.result(home) == -EINTR
+        native = home[arch.CS] == arch.CS_64
+        answers_eintr = arch.result(home) == -EINTR and (
+            call in ANSWER_EINTR if native else _answers_eintr_32(call, home[arch.RBX])
+        )
         if asleep and (answers_eintr or arch.interrupted_with(home) == arch.ERESTART_RESTARTBLOCK):
             tracee.slept = self._slept(asleep)
         if answers_eintr:
             home[arch.RAX] = (1 << 64) - arch.ERESTARTNOHAND
-            milliseconds = home[arch.R10]
-            if call in EPOLL_WAITS and 0 < milliseconds < 1 << 31:
+            where = arch.R10 if native else arch.RSI
+            milliseconds = home[where]
+            if call in (EPOLL_WAITS if native else EPOLL_WAITS_32) and 0 < milliseconds < 1 << 31:
                 # Begun anew with the whole time, a wait that is dumped often would never end.
-                home[arch.R10] = max(milliseconds - tracee.slept // 1_000_000, 0)
+                home[where] = max(milliseconds - tracee.slept // 1_000_000, 0)
             # At once: the task may be let go of without anything else having been changed.
             tracee.set_registers(home)
         rseq = ptrace.rseq(tracee.tid)

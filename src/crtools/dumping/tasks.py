@@ -13,7 +13,7 @@ from crtools.abi.seccomp import SECCOMP_MODE_STRICT
 from crtools.agent.inject import CAVE_MARK, Agent
 from crtools.agent.program import Program
 from crtools.dumping.questions import ProcessQuestions, ThreadQuestions
-from crtools.errors import MissingFeature, UnsupportedObject
+from crtools.errors import MissingFeature
 from crtools.images.messages.core import (
     CoreEntry,
     CoreEntryMarch,
@@ -28,7 +28,9 @@ from crtools.kinds.memory import mm, pages, scan
 from crtools.kinds.process import (
     credentials,
     fs,
+    ldt,
     limits,
+    modes,
     registers,
     restart,
     scheduling,
@@ -120,13 +122,14 @@ class Collected:
 
 class MemoryFacts:
     """What CRIU's schema has no field for: names of anonymous areas, areas locked on fault, how
-    areas to come are locked, and undo values of semaphores."""
+    areas to come are locked, undo values of semaphores, and the local descriptor table."""
 
-    __slots__ = ("future", "names", "on_fault", "sealed", "undo")
+    __slots__ = ("future", "ldt", "names", "on_fault", "sealed", "undo")
 
     def __init__(
         self, areas: list[Area], future: int | None, undo: list[CrtoolsSemUndoEntry]
     ) -> None:
+        self.ldt: bytes | None = None
         self.undo = undo
         self.future = future
         self.on_fault = [a.entry.start for a in areas if a.flags & VF_LF]
@@ -176,6 +179,7 @@ class TaskDump:
         self._actions = signals.ask_actions(self._questions)
         self._timers = timers.ask_timers(self._questions)
         self._limits = limits.ask_limits(self._questions)
+        self._ldt = ldt.ask_ldt(self._questions)
         self._of_thread = ThreadQuestions(Program())
 
     def new_pages_id(self) -> int:
@@ -237,6 +241,7 @@ class TaskDump:
                 entries = signals.actions(asked, self._actions)
                 itimers = timers.timers(asked, self._timers)
                 rlimits = limits.limits(asked, self._limits)
+                has_table = ldt.has_ldt(asked, self._ldt)
                 threads = [first] + [
                     self._of_thread.answers(
                         agent.visit(tracee, self._of_thread.program), tracee.home[arch.RSP]
@@ -250,6 +255,7 @@ class TaskDump:
                     posix = posix_timers.TimersDump(proc, agent, process, collected.timers)
                 future = self._locks_future(process, agent)
                 undo = self._undo_values(process, agent)
+                table = ldt.read_ldt(agent, has_table)
                 by_task = rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
                 if pid in self.sharing.vm:
                     self._pagemaps[pid] = self._pagemaps[self.sharing.vm[pid]]
@@ -311,6 +317,7 @@ class TaskDump:
             membarrier_registration_mask=about.membarrier or None,
         )
         memory_facts = MemoryFacts(areas, future, undo)
+        memory_facts.ldt = table
         own_entries: list[CrtoolsTaskEntry] = []
         for tracee, answers, queue, slept, home in zip(
             process.tracees, threads, queues, restarts, homes, strict=True
@@ -421,6 +428,7 @@ class TaskDump:
             entry.lock_on_fault = memory.on_fault
             entry.lock_future = memory.future
             entry.sealed = memory.sealed
+            entry.ldt = memory.ldt
         entry.xstate = self._extra
         if tracee is process.tracees[0]:
             entry.timers = own_timers
@@ -485,17 +493,12 @@ class TaskDump:
             from crtools.kinds.process import posix_timers
 
             posix_timers.check_timers(collected.timers, process)
+        modes.check_modes(process.tracees, process.status, name)
         for tracee in process.tracees:
             if ptrace.rseq(tracee.tid) is None:
                 raise MissingFeature(
                     f"Cannot dump {name}: this kernel does not tell its restartable sequences",
                     because="PTRACE_GET_RSEQ_CONFIGURATION is in Linux 5.13 and later",
-                )
-            if tracee.home[arch.CS] != arch.CS_64:
-                raise UnsupportedObject(
-                    f"Cannot dump {name}: thread {tracee.tid} runs 32-bit code",
-                    because="crtools carries 64-bit tasks only",
-                    subject=("task", tracee.tid),
                 )
 
     def _dump_pages(

@@ -9,7 +9,7 @@ from crtools.images.messages.fdinfo import FdTypes
 from crtools.kinds.files.plan import FilesPlan
 from crtools.kinds.memory import layout, vdso
 from crtools.kinds.memory.shared import SharedObject
-from crtools.kinds.process import registers, relations
+from crtools.kinds.process import ldt, registers, relations
 from crtools.procfs.files import open_proc
 from crtools.restoring.read import TaskImages, read_tasks
 from crtools.restoring.skeleton import Workshop
@@ -90,6 +90,8 @@ class Plan:
                 if core.thread_info is not None:
                     registers.restore_registers(core.thread_info)
                     registers.restore_tls(core.thread_info)
+            for own in task.own.values():
+                ldt.plan_ldt(own.ldt or b"")
         self.changes = {
             task.pid: layout.plan_changes(self._before(task), task.space)
             for task in self.alive

@@ -195,6 +195,7 @@ class Resume:
             info, self.shop.xstate, own.xstate if own is not None else None
         )
         ptrace.set_register_set(tid, ptrace.NT_X86_XSTATE, xstate)
+        registers.set_tls(tid, info)
         home = restart.resumed_registers(registers.restore_registers(info), self._sleep(task, tid))
         tracee = self.shop.skeletons[tid].tracee
         mask = thread.blk_sigset

@@ -12,7 +12,6 @@ from crtools.abi.x86_64 import (
     SYS_rseq,
     SYS_rt_sigprocmask,
     SYS_set_robust_list,
-    SYS_set_thread_area,
     SYS_set_tid_address,
 )
 from crtools.agent.program import Program
@@ -21,6 +20,7 @@ from crtools.kinds.process import (
     attributes,
     credentials,
     fs,
+    ldt,
     limits,
     registers,
     scheduling,
@@ -159,8 +159,7 @@ class StateBuilder:
                 attributes.build_name(program, thread.comm or task.task.comm)
                 if tid in task.own and registers.has_tiles(task.own[tid].xstate):
                     registers.build_tile_room(program)
-                for desc in registers.restore_tls(info):
-                    program.call(SYS_set_thread_area, program.put(desc), label="set a TLS segment")
+                registers.build_flags(program, info)
                 signals.build_stack(program, thread.sas)
                 program.call(SYS_set_tid_address, info.clear_tid_addr)
                 if thread.futex_rla:
@@ -219,6 +218,8 @@ class StateBuilder:
         program.call(SYS_prctl, PR_SET_CHILD_SUBREAPER, int(bool(core.child_subreaper)), 0, 0, 0)
         if self.plan.actions_of.get(task.pid, task.pid) == task.pid:
             signals.build_actions(program, core.sigactions)
+        if own is not None and own.ldt:
+            ldt.build_ldt(script.program, own.ldt)
 
     def restore_semaphores(self) -> None:
         """Undo values, in their own phase: what some take before what others give, so that nobody

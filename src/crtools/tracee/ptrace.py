@@ -10,6 +10,8 @@ from crtools.abi.kernel import address_of, checked, raw
 # linux/ptrace.h
 PTRACE_CONT = 7
 PTRACE_KILL = 8
+PTRACE_GETREGS = 12
+PTRACE_SETREGS = 13
 PTRACE_DETACH = 17
 PTRACE_SYSCALL = 24
 PTRACE_SETOPTIONS = 0x4200
@@ -34,7 +36,7 @@ PTRACE_O_SUSPEND_SECCOMP = 0x200000
 PTRACE_EVENT_STOP = 128
 PTRACE_PEEKSIGINFO_SHARED = 1
 
-NT_PRSTATUS = 1  # linux/elf.h
+NT_386_IOPERM = 0x201  # linux/elf.h
 NT_X86_XSTATE = 0x202  # linux/elf.h
 NT_X86_SHSTK = 0x204  # linux/elf.h
 
@@ -78,11 +80,16 @@ def event_message(tid: int) -> int:
 
 
 def registers(tid: int) -> bytes:
-    return register_set(tid, NT_PRSTATUS, 216)
+    """struct user_regs_struct, whatever code the task runs: of one in 32-bit code the regset
+    NT_PRSTATUS would be the 32-bit one, 68 bytes (arch/x86/kernel/ptrace.c,
+    task_user_regset_view)."""
+    buffer = bytearray(216)
+    checked(SYS_ptrace, PTRACE_GETREGS, tid, 0, address_of(buffer))
+    return bytes(buffer)
 
 
 def set_registers(tid: int, value: bytes) -> None:
-    set_register_set(tid, NT_PRSTATUS, value)
+    checked(SYS_ptrace, PTRACE_SETREGS, tid, 0, address_of(value))
 
 
 def xstate(tid: int) -> bytes:
@@ -102,6 +109,11 @@ def register_set(tid: int, kind: int, room: int) -> bytes:
     checked(SYS_ptrace, PTRACE_GETREGSET, tid, kind, address_of(vector))
     length = _IOVEC.unpack(vector)[1]
     return bytes(buffer[:length])
+
+
+def vector_of(buffer: bytes | bytearray) -> bytearray:
+    """The struct iovec of a buffer, which the caller keeps alive."""
+    return bytearray(_IOVEC.pack(address_of(buffer), len(buffer)))
 
 
 def set_register_set(tid: int, kind: int, value: bytes) -> None:

@@ -28,6 +28,11 @@ ERESTART_RESTARTBLOCK = 516
 
 ARGUMENTS = (RDI, RSI, RDX, R10, R8, R9)
 
+TRAP_FLAG = 0x100  # X86_EFLAGS_TF, asm/processor-flags.h
+# What compiled code expects, interrupts on (X86_EFLAGS_FIXED, X86_EFLAGS_IF), and of the task's own
+# X86_EFLAGS_ID, which nothing minds and ptrace does not write (FLAG_MASK, x86/kernel/ptrace.c).
+_CALM, _KEPT = 0x202, 0x200000
+
 
 def unpack(raw: bytes) -> list[int]:
     return list(REGISTERS.unpack(raw))
@@ -38,8 +43,12 @@ def pack(registers: list[int]) -> bytes:
 
 
 def at_call(registers: list[int], ip: int, nr: int, *args: int) -> list[int]:
-    """Registers to run one system call at `ip`; the kernel must not take them for a restart."""
+    """Registers to run one system call at `ip`; the kernel must not take them for a restart.
+
+    The direction flag would make our copies run backwards, an alignment check fault in them.
+    """
     changed = list(registers)
+    changed[FLAGS] = registers[FLAGS] & _KEPT | _CALM
     changed[RIP] = ip
     changed[RAX] = nr
     changed[ORIG_RAX] = NO_SYSCALL

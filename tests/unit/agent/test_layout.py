@@ -38,6 +38,7 @@ ENUMS = {
     "OP_SKIP_IF": program.OP_SKIP_IF,
     "OP_VALUE": program.OP_VALUE,
     "OP_TILES": program.OP_TILES,
+    "OP_FLAGS": program.OP_FLAGS,
     "ARG_VALUE": program.ARG_VALUE,
     "ARG_DATA": program.ARG_DATA,
     "ARG_RESULT": program.ARG_RESULT,

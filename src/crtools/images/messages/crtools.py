@@ -38,6 +38,7 @@ _length_35 = field(35, "length")
 _length_37 = field(37, "length")
 _length_38 = field(38, "length")
 _length_45 = field(45, "length")
+_length_60 = field(60, "length")
 _length_80 = field(80, "length")
 _sint32_4 = field(4, "sint32")
 _sint32_5 = field(5, "sint32")
@@ -687,6 +688,7 @@ class CrtoolsTaskEntry(Message):
         "thp_disable",
         "timers",
         "exit_signal",
+        "ldt",
         "sealed",
         "sem_undo",
     )
@@ -713,6 +715,7 @@ class CrtoolsTaskEntry(Message):
         (40, "thp_disable", "optional", "uint32", None, None, None),
         (45, "timers", "repeated", "message", "crtools:TimerEntry", None, None),
         (55, "exit_signal", "optional", "uint32", None, None, None),
+        (60, "ldt", "optional", "bytes", None, None, None),
         (70, "sealed", "repeated", "uint64", None, None, "hex"),
         (80, "sem_undo", "repeated", "message", "crtools:CrtoolsSemUndoEntry", None, None),
     )
@@ -740,6 +743,7 @@ class CrtoolsTaskEntry(Message):
         thp_disable: int | None = None,
         timers: Sequence[TimerEntry] = (),
         exit_signal: int | None = None,
+        ldt: bytes | None = None,
         sealed: Sequence[int] = (),
         sem_undo: Sequence[CrtoolsSemUndoEntry] = (),
         unknown: bytes = b"",
@@ -764,6 +768,7 @@ class CrtoolsTaskEntry(Message):
         self.thp_disable = thp_disable
         self.timers = timers
         self.exit_signal = exit_signal
+        self.ldt = ldt
         self.sealed = sealed
         self.sem_undo = sem_undo
         self.unknown = unknown
@@ -794,6 +799,7 @@ class CrtoolsTaskEntry(Message):
                     b"" if self.thp_disable is None else _uint32_40[self.thp_disable],
                     *[_length_45[len(b)] + b for b in [m.encode() for m in self.timers]],
                     b"" if self.exit_signal is None else _uint32_55[self.exit_signal],
+                    b"" if self.ldt is None else _length_60[len(b := self.ldt)] + b,
                     *map(_uint64_70.__getitem__, self.sealed),
                     *[_length_80[len(b)] + b for b in [m.encode() for m in self.sem_undo]],
                     self.unknown,
@@ -824,6 +830,7 @@ class CrtoolsTaskEntry(Message):
         thp_disable: Any = None
         timers: Any = ()
         exit_signal: Any = None
+        ldt: Any = None
         sealed: Any = ()
         sem_undo: Any = ()
         begin = at
@@ -992,6 +999,16 @@ class CrtoolsTaskEntry(Message):
                 if exit_signal > 127:
                     exit_signal, at = read_varint32(buf, at, exit_signal)
                 tag = buf[at] if at < stop else 0
+            if tag == 226 and buf[at + 1] == 3:
+                span = buf[at + 2]
+                at += 3
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                ldt = buf[at - span : at]
+                tag = buf[at] if at < stop else 0
             if tag == 176 and buf[at + 1] == 4:
                 sealed, at = read_run(buf, at, stop, b"\xb0\x04", "uint64")
                 tag = buf[at] if at < stop else 0
@@ -1030,6 +1047,7 @@ class CrtoolsTaskEntry(Message):
         new.thp_disable = thp_disable
         new.timers = timers
         new.exit_signal = exit_signal
+        new.ldt = ldt
         new.sealed = sealed
         new.sem_undo = sem_undo
         new.unknown = b""

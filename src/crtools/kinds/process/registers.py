@@ -12,9 +12,11 @@ other: number and size, 32 bits each, then the content.
 
 from __future__ import annotations
 
+import os
 import struct
+from errno import EIO
 
-from crtools.abi.kernel import address_of, checked, cpuid
+from crtools.abi.kernel import address_of, cpuid, raw
 from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
 from crtools.images.messages.core_x86 import (
     ThreadInfoX86,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from crtools.agent.program import Program
 
+FLAG_ID = 0x200000  # X86_EFLAGS_ID, asm/processor-flags.h
 SYS_arch_prctl, ARCH_REQ_XCOMP_PERM = 158, 0x1023  # asm/prctl.h
 TILE_CONFIG, TILE_DATA = 17, 18  # XFEATURE_XTILE_CFG, XFEATURE_XTILE_DATA, asm/fpu/types.h
 NATIVE = UserX86RegsMode.NATIVE
@@ -83,7 +86,8 @@ _NAMES = {number: name for number, _, _, _, name in _FIELDS}
 _NAMES.update({XTILECFG: "AMX", XTILEDATA: "AMX", APX: "APX"})
 
 GDT_ENTRY_TLS_MIN = 12  # asm/segment.h, three entries
-SYS_ptrace, PTRACE_GET_THREAD_AREA = 101, 25  # asm/ptrace-abi.h
+SYS_ptrace = 101
+PTRACE_GET_THREAD_AREA, PTRACE_SET_THREAD_AREA = 25, 26  # asm/ptrace-abi.h
 _NO_SEGMENT = 0x28  # read_exec_only and seg_not_present: LDT_empty(), asm/desc.h
 
 
@@ -331,6 +335,13 @@ def build_tile_room(program: Program) -> None:
     program.use_tiles(program.put(configuration))
 
 
+def build_flags(program: Program, info: ThreadInfoX86) -> None:
+    """The one flag of a program's that ptrace does not write: the one that can be changed where
+    there is CPUID (FLAG_MASK, arch/x86/kernel/ptrace.c)."""
+    if info.gpregs.flags & FLAG_ID:
+        program.set_flags(FLAG_ID)
+
+
 def restore_registers(info: ThreadInfoX86) -> list[int]:
     """The 27 words of struct user_regs_struct, with flags that a program can have.
 
@@ -356,12 +367,20 @@ def restore_registers(info: ThreadInfoX86) -> list[int]:
 
 def read_tls(tid: int) -> list[bytes] | None:
     """The three struct user_desc of a stopped tracee; None where all are empty, as in nearly every
-    64-bit program. Raises OSError. ptrace(2), PTRACE_GET_THREAD_AREA."""
+    64-bit program. Raises OSError. ptrace(2), PTRACE_GET_THREAD_AREA.
+
+    A kernel without 32-bit system calls (CONFIG_IA32_EMULATION) has no such request, and no call
+    to set a segment with either.
+    """
     found = []
     area = bytearray(_USER_DESC.size)
     address = address_of(area)
     for entry in range(GDT_ENTRY_TLS_MIN, GDT_ENTRY_TLS_MIN + 3):
-        checked(SYS_ptrace, PTRACE_GET_THREAD_AREA, tid, entry, address)
+        error = raw(SYS_ptrace, PTRACE_GET_THREAD_AREA, tid, entry, address)
+        if error == -EIO:
+            return None
+        if error:
+            raise OSError(-error, os.strerror(-error))
         found.append(bytes(area))
     if all(desc[4:] == _EMPTY_DESC for desc in found):
         return None
@@ -369,7 +388,7 @@ def read_tls(tid: int) -> list[bytes] | None:
 
 
 def restore_tls(info: ThreadInfoX86) -> list[bytes]:
-    """The struct user_desc to call set_thread_area(2) with: none for empty ones.
+    """The struct user_desc to set: none for empty ones.
 
     Raises ImageError for one that is no TLS segment.
     """
@@ -393,6 +412,22 @@ def restore_tls(info: ThreadInfoX86) -> list[bytes]:
         if desc[4:] != _EMPTY_DESC:
             found.append(desc)
     return found
+
+
+def set_tls(tid: int, info: ThreadInfoX86) -> None:
+    """Sets a stopped tracee's segments. set_thread_area(2) itself is for 32-bit callers only: in a
+    64-bit task it is ENOSYS. Raises RestoreConflict."""
+    for desc in restore_tls(info):
+        number = int.from_bytes(desc[:4], "little")
+        error = raw(SYS_ptrace, PTRACE_SET_THREAD_AREA, tid, number, address_of(desc))
+        if error:
+            raise RestoreConflict(
+                f"Cannot restore TLS segment {number} of task {tid}",
+                because="this kernel has no 32-bit system calls (CONFIG_IA32_EMULATION)"
+                if error == -EIO
+                else os.strerror(-error),
+                subject=("task", tid),
+            )
 
 
 def _parse_user_desc(desc: bytes) -> UserDescT:
