@@ -169,6 +169,7 @@ AREAS: tuple[tuple[str, bytes, bool, bool, int], ...] = (
     ("sealed areas (`mseal`)", b"", False, False, smaps.VF_SL),
     ("droppable memory (`MAP_DROPPABLE`)", b"", False, False, smaps.VF_DP),
     ("a memfd", b"/memfd:x", True, True, 0),
+    ("secret memory (`memfd_secret`)", b"/secretmem", True, True, 0),
     ("System V shared memory", b"/SYSV00000000", True, True, 0),
     ("an anonymous inode's memory, such as an io_uring's", b"anon_inode:x", True, False, 0),
     ("a socket's memory", b"socket:[1]", True, False, 0),
@@ -230,6 +231,7 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("tun and tap devices", b"/dev/net/tun", stat.S_IFCHR, (10, 200), 0, 1),
     ("other devices", b"/dev/x", stat.S_IFCHR, (10, 1), 0, 1),
     ("memfds", b"/memfd:x (deleted)", stat.S_IFREG, (0, 0), 0, 0),
+    ("secret memory (`memfd_secret`)", b"/secretmem (deleted)", stat.S_IFREG, (0, 0), 0, 0),
     ("pidfds", b"pidfd:[1]", stat.S_IFREG, (0, 0), 0, 1),
     ("other files of the kernel's own", b"anon_inode:[x]", 0, (0, 0), 0, 1),
 )
@@ -275,8 +277,6 @@ def open_files() -> str:
             rows.append((what, "refused"))
     types = {number for _, number, _ in FILE_KINDS}
     others = [name for number, name in FdTypes.NAMES.items() if number not in types and number]
-    # As mapped memory it is restored, by kinds/memory; as an open file it is not.
-    others[others.index("MEMFD")] = "MEMFD (as an open file)"
     return (
         "## Open files\n\n"
         + table(("open file", "carried?"), list(dict.fromkeys(rows)))

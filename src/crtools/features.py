@@ -575,6 +575,7 @@ SERVED = {
     "can_map_vdso": "vdso",
     "clone3_set_tid": "clone_with_pid",
     "ns_pid": "ns_pid",
+    "memfd_hugetlb": "memfd_hugetlb",
     "openat2": "openat2",
     "get_rseq_conf": "rseq",
     "pagemap_scan": "pagemap_scan",
@@ -586,7 +587,6 @@ SERVED = {
 }
 # … and what the others stand for. A kind that learns to carry it moves its name up.
 NOT_SERVED = {
-    "memfd_hugetlb": "memfds of huge pages",
     "mem_dirty_track": "incremental dumps",
     "aio_remap": "contexts of asynchronous I/O",
     "timerfd": "timers behind descriptors",

@@ -150,6 +150,10 @@ CASES = (
     Case("opaths"),
     Case("devices"),
     Case("many_files"),
+    Case("memfds"),
+    Case("memfds future", changes=True),  # what is mapped for reading alone is opened so
+    Case("memfds huge"),
+    Case("memfds exec"),
 )
 
 pytestmark = pytest.mark.root

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 
 static int fd = -1, other = -1;
 static char buffer[256];
@@ -193,6 +194,43 @@ static void check_memfd(void)
 	CHECK("content", 7, pread(fd, buffer, sizeof(buffer), 0));
 	check_bytes("content", "content", buffer, 7);
 	CHECK("seals", F_SEAL_SHRINK, fcntl(fd, F_GET_SEALS));
+}
+
+static void make_memfd_with_attribute(void)
+{
+	make_memfd();
+	if (fsetxattr(fd, "user.crtools", "x", 1, 0))
+		skip("memfds have no extended attributes here");
+}
+
+static void check_memfd_with_attribute(void)
+{
+	check_memfd();
+	CHECK("attribute", 1, fgetxattr(fd, "user.crtools", buffer, sizeof(buffer)));
+}
+
+static char *secret;
+
+static void make_secret(void)
+{
+	fd = (int)syscall(SYS_memfd_secret, 0);
+	if (fd < 0)
+		skip("no secret memory here (memfd_secret)");
+	NEED(ftruncate(fd, 4096) == 0);
+	secret = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	NEED(secret != MAP_FAILED);
+	memset(secret, 9, 4096);
+}
+
+static void make_secret_closed(void)
+{
+	make_secret();
+	NEED(close(fd) == 0);
+}
+
+static void check_secret(void)
+{
+	check_filled("secret memory", secret, 9, 4096);
 }
 
 static void make_pty(void)
@@ -440,6 +478,14 @@ static void make_foreign_pipe(void)
 		sleep_ms(1);
 }
 
+static void make_foreign_memfd(void)
+{
+	make_memfd();
+	hold_outside(NULL, fd);
+	while (access("outside", F_OK))
+		sleep_ms(1);
+}
+
 static void make_packets(void)
 {
 	int ends[2];
@@ -544,6 +590,10 @@ static const struct {
 	{ "inotify", make_inotify, check_inotify },
 	{ "fanotify", make_fanotify, check_open },
 	{ "memfd", make_memfd, check_memfd },
+	{ "memfd-attribute", make_memfd_with_attribute, check_memfd_with_attribute },
+	{ "foreign-memfd", make_foreign_memfd, check_memfd },
+	{ "secret", make_secret, check_secret },
+	{ "secret-closed", make_secret_closed, check_secret },
 	{ "pty", make_pty, check_pty },
 	{ "posix-timer", make_posix_timer, check_posix_timer },
 	{ "orphan-timer", make_orphan_timer, check_posix_timer },

@@ -1,4 +1,4 @@
-"""Mappings: mmap(2), mprotect(2), mremap(2), madvise(2), mlock2(2), msync(2), pkey_alloc(2)."""
+"""Mappings: mmap(2), mprotect(2), mremap(2), madvise(2), mlock2(2), msync(2), memfd_create(2)."""
 
 from __future__ import annotations
 
@@ -87,6 +87,13 @@ MADV_HWPOISON = 100
 MADV_SOFT_OFFLINE = 101
 MADV_GUARD_INSTALL = 102  # Linux 6.13
 MADV_GUARD_REMOVE = 103  # Linux 6.13
+
+# linux/memfd.h
+MFD_CLOEXEC = 0x1
+MFD_ALLOW_SEALING = 0x2
+MFD_HUGETLB = 0x4
+MFD_NOEXEC_SEAL = 0x8  # Linux 6.3
+MFD_EXEC = 0x10  # Linux 6.3
 
 # asm-generic/mman-common.h
 PKEY_UNRESTRICTED = 0x0  # Linux 6.15

@@ -125,6 +125,7 @@ def _dump(
     own = read_namespaces(proc, os.getpid())
     files = FilesDump(proc, store, options)
     shared = SharedDump(proc, store, files.new_id, lambda: tasks.new_pages_id())
+    files.shared = shared
     tasks = TaskDump(proc, store, files, shared, figures)
     rehearse(proc)
     store.write("seccomp", [SeccompEntry()])

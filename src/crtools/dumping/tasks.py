@@ -42,7 +42,7 @@ from crtools.procfs.auxv import read_auxv
 from crtools.procfs.files import explain, read_task_file, unescape
 from crtools.procfs.maps import read_maps
 from crtools.procfs.pagemap import open_pagemap
-from crtools.procfs.smaps import VF_GU, VF_LF, VF_LO, VF_SL, read_smaps
+from crtools.procfs.smaps import VF_GU, VF_LF, VF_LO, VF_MW, VF_SH, VF_SL, read_smaps
 from crtools.procfs.status import parse_status
 from crtools.procfs.timers import read_timers
 from crtools.procfs.values import (
@@ -124,7 +124,7 @@ class MemoryFacts:
     """What CRIU's schema has no field for: names of anonymous areas, areas locked on fault, how
     areas to come are locked, undo values of semaphores, and the local descriptor table."""
 
-    __slots__ = ("future", "ldt", "names", "on_fault", "sealed", "undo")
+    __slots__ = ("future", "ldt", "names", "on_fault", "sealed", "undo", "unwritable")
 
     def __init__(
         self, areas: list[Area], future: int | None, undo: list[CrtoolsSemUndoEntry]
@@ -133,6 +133,13 @@ class MemoryFacts:
         self.undo = undo
         self.future = future
         self.on_fault = [a.entry.start for a in areas if a.flags & VF_LF]
+        # Shared, of a file that was opened for writing, and yet never to be written to: mapped
+        # when the file had been sealed.
+        self.unwritable = [
+            a.entry.start
+            for a in areas
+            if a.entry.status & area_kinds.MEMFD and a.flags & (VF_SH | VF_MW) == VF_SH
+        ]
         # The kernel itself seals what is its own, where it is built so (Linux 6.16).
         self.sealed = [
             a.entry.start
@@ -429,6 +436,7 @@ class TaskDump:
             entry.lock_future = memory.future
             entry.sealed = memory.sealed
             entry.ldt = memory.ldt
+            entry.unwritable = memory.unwritable
         entry.xstate = self._extra
         if tracee is process.tracees[0]:
             entry.timers = own_timers
@@ -449,12 +457,15 @@ class TaskDump:
             mode = os.stat(f"{pid}/{link}", dir_fd=self._proc, follow_symlinks=False).st_mode
         except OSError as error:
             raise explain(error, self._proc, pid, None, link) from error
+        flags = os.O_RDWR if mode & 0o200 else os.O_RDONLY
+        if vma.path.startswith(b"/memfd:") and vma.deleted and not vma.dev[0]:
+            return self._shared.file_id(pid, vma), flags
         # Most are mapped in several pieces and by many processes: the path is looked at once.
         key = (vma.dev, vma.inode, vma.path, vma.deleted)
         id = self._mapped.get(key)
         if id is None:
             id = self._mapped[key] = self._files.add_path(pid, link)
-        return id, os.O_RDWR if mode & 0o200 else os.O_RDONLY
+        return id, flags
 
     def _read_threads(self, process: Process) -> dict[int, tuple[bytes, Status]]:
         """Name and status of each thread; threads of equal ids, capabilities and seccomp share

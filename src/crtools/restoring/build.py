@@ -65,8 +65,10 @@ class TreeBuilder:
     def create_shared(self) -> int:
         pages = 0
         for shared in self.plan.shared.values():
-            head, *entries = self.plan.store.read("pagemap-shmem", shared.inode.shmid)
-            pages += shared.create(self.proc, self.plan.store, entries, head.pages_id)
+            # Several open files may be of one object.
+            if shared.fd < 0:
+                head, *entries = self.plan.store.read("pagemap-shmem", shared.inode.shmid)
+                pages += shared.create(self.proc, self.plan.store, entries, head.pages_id)
         if self.plan.sysv is not None:
             pages += self.plan.sysv.create(self.proc, self.plan.store)
         return pages
@@ -313,7 +315,7 @@ class TreeBuilder:
             return self.plan.files.plan_open(program, file_id, flags)
         path = program.put(f"/proc/{os.getpid()}/fd/{shared.fd}".encode() + b"\0")
         return program.call(
-            SYS_openat, -100, path, os.O_RDWR | os.O_CLOEXEC, 0, label="open shared memory"
+            SYS_openat, -100, path, flags | os.O_CLOEXEC, 0, label="open shared memory"
         )
 
     def _count_merges(self, results: dict[int, list[Executed]]) -> None:
@@ -366,7 +368,7 @@ class TreeBuilder:
             program = script.program(4000)
             # Before files are opened: lseek on an open file of /proc already prints its text.
             attributes.build_name(program, task.task.comm)
-            exe = self.plan.files.plan_open(program, task.mm.exe_file_id, os.O_RDONLY)
+            exe = self._open_mapped(program, task.mm.exe_file_id, os.O_RDONLY)
             build_mm(program, task.mm, exe)
             program.call(SYS_close, exe)
             if task.mm.thp_disabled:
@@ -378,6 +380,10 @@ class TreeBuilder:
                 program.call(SYS_mlockall, own.lock_future, label="lock what is mapped later")
             scripts[task.pid] = script.programs
         self.shop.run(scripts)
+        for shared in self.plan.shared.values():
+            if shared.sealed_late:
+                shared.seal()
+                shared.sealed_late = False
 
 
 def _has_content(space: layout.Space, start: int, end: int) -> bool:

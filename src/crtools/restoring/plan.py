@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
+from crtools.abi.fcntl import F_SEAL_WRITE
 from crtools.errors import ImageError
 from crtools.images.messages.fdinfo import FdTypes
 from crtools.kinds.files.plan import FilesPlan
-from crtools.kinds.memory import layout, vdso
-from crtools.kinds.memory.shared import SharedObject
+from crtools.kinds.memory import areas, layout, vdso
+from crtools.kinds.memory.shared import SharedObject, is_shared_writable
 from crtools.kinds.process import ldt, registers, relations
 from crtools.procfs.files import open_proc
 from crtools.restoring.read import TaskImages, read_tasks
@@ -63,7 +64,7 @@ class Plan:
             options,
             [task.pid for task in self.alive],
         )
-        self.shared = _read_shared(store, self.alive)
+        self.shared = self.files.shared = _read_shared(store, self.alive)
         self.sysv: SysvPlan | None = _read_segments(store, self.alive)
         self.confinements = self._plan_confinements()
         self.begetter: dict[int, int] = {}
@@ -288,18 +289,34 @@ def _read_segments(store: ImageStore, alive: list[TaskImages]) -> SysvPlan | Non
 
 
 def _read_shared(store: ImageStore, alive: list[TaskImages]) -> dict[int, SharedObject]:
-    """The shared memory objects, by the id of their entry in files.img."""
-    objects: dict[int, SharedObject] = {}
+    """The shared memory objects, by the id of each of their entries in files.img."""
+    files: dict[int, SharedObject] = {}
     if not store.has("memfd"):
-        return objects
-    inodes = {inode.inode_id: inode for inode in store.read("memfd")}
+        return files
+    times = {}
+    if store.has("crtools-memfd"):
+        times = {e.inode_id: (e.atime, e.mtime) for e in store.read("crtools-memfd")}
+    objects = {
+        inode.inode_id: SharedObject(inode, times.get(inode.inode_id))
+        for inode in store.read("memfd")
+    }
     for entry in store.read("files"):
         if entry.type == FdTypes.MEMFD and entry.memfd is not None:
-            inode = inodes.get(entry.memfd.inode_id)
-            if inode is None:
+            memory = objects.get(entry.memfd.inode_id)
+            if memory is None:
                 raise ImageError(f"memfd.img has no inode {entry.memfd.inode_id}")
-            objects[entry.id] = SharedObject(inode)
-    mapped = {vma.shmid for task in alive for vma in task.space.vmas if vma.status & 1 << 14}
-    for missing in mapped - set(objects):
-        raise ImageError(f"files.img has no shared memory {missing}")
-    return {file_id: objects[file_id] for file_id in mapped}
+            files[entry.id] = memory
+    mapped = [(task, vma) for task in alive for vma in task.space.vmas if vma.status & areas.MEMFD]
+    for task, vma in mapped:
+        if vma.shmid not in files:
+            raise ImageError(f"files.img has no shared memory {vma.shmid}")
+        own = task.own.get(task.pid)
+        if is_shared_writable(vma) and not (own is not None and vma.start in own.unwritable):
+            memory = files[vma.shmid]
+            memory.sealed_late = not memory.inode.seals & F_SEAL_WRITE
+    for task, vma in mapped:
+        own = task.own.get(task.pid)
+        if files[vma.shmid].sealed_late and own is not None and vma.start in own.unwritable:
+            # Mapped before the seals it would be writable; opened for reading it never is.
+            vma.fdflags = os.O_RDONLY
+    return files

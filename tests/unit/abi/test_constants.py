@@ -32,7 +32,7 @@ HEADERS = {
         "linux/userfaultfd.h",
         "linux/eventpoll.h",
     ],
-    "mman": ["linux/mman.h"],
+    "mman": ["linux/mman.h", "linux/memfd.h"],
     "prctl": ["linux/prctl.h", "asm/prctl.h"],
     "rlimit": ["linux/resource.h"],
     "sched": [
@@ -71,8 +71,8 @@ NEWER_THAN_6_1 = {
         PIDFD_GET_TIME_NAMESPACE PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE PIDFD_GET_USER_NAMESPACE
         PIDFD_GET_UTS_NAMESPACE UFFDIO_POISON UFFDIO_MOVE EPIOCSPARAMS EPIOCGPARAMS""",
     "mman": """
-        MAP_DROPPABLE MAP_ABOVE4G MADV_GUARD_INSTALL MADV_GUARD_REMOVE PKEY_UNRESTRICTED
-        SHADOW_STACK_SET_TOKEN""",
+        MAP_DROPPABLE MAP_ABOVE4G MFD_NOEXEC_SEAL MFD_EXEC MADV_GUARD_INSTALL MADV_GUARD_REMOVE
+        PKEY_UNRESTRICTED SHADOW_STACK_SET_TOKEN""",
     "prctl": """
         PR_SET_MDWE PR_MDWE_REFUSE_EXEC_GAIN PR_MDWE_NO_INHERIT PR_GET_MDWE PR_SET_MEMORY_MERGE
         PR_GET_MEMORY_MERGE PR_GET_SHADOW_STACK_STATUS PR_SET_SHADOW_STACK_STATUS

@@ -12,6 +12,7 @@ from crtools.images.wire import (
     read_int64,
     read_run,
     read_sint32,
+    read_sint64,
     read_varint32,
     read_varint64,
     require,
@@ -43,6 +44,8 @@ _length_80 = field(80, "length")
 _sint32_4 = field(4, "sint32")
 _sint32_5 = field(5, "sint32")
 _sint32_36 = field(36, "sint32")
+_sint64_2 = field(2, "sint64")
+_sint64_3 = field(3, "sint64")
 _uint32_1 = field(1, "uint32")
 _uint32_2 = field(2, "uint32")
 _uint32_3 = field(3, "uint32")
@@ -59,6 +62,7 @@ _uint64_3 = field(3, "uint64")
 _uint64_4 = field(4, "uint64")
 _uint64_10 = field(10, "uint64")
 _uint64_70 = field(70, "uint64")
+_uint64_71 = field(71, "uint64")
 
 
 class RestartEntry(Message):
@@ -690,6 +694,7 @@ class CrtoolsTaskEntry(Message):
         "exit_signal",
         "ldt",
         "sealed",
+        "unwritable",
         "sem_undo",
     )
 
@@ -717,6 +722,7 @@ class CrtoolsTaskEntry(Message):
         (55, "exit_signal", "optional", "uint32", None, None, None),
         (60, "ldt", "optional", "bytes", None, None, None),
         (70, "sealed", "repeated", "uint64", None, None, "hex"),
+        (71, "unwritable", "repeated", "uint64", None, None, "hex"),
         (80, "sem_undo", "repeated", "message", "crtools:CrtoolsSemUndoEntry", None, None),
     )
 
@@ -745,6 +751,7 @@ class CrtoolsTaskEntry(Message):
         exit_signal: int | None = None,
         ldt: bytes | None = None,
         sealed: Sequence[int] = (),
+        unwritable: Sequence[int] = (),
         sem_undo: Sequence[CrtoolsSemUndoEntry] = (),
         unknown: bytes = b"",
     ) -> None:
@@ -770,6 +777,7 @@ class CrtoolsTaskEntry(Message):
         self.exit_signal = exit_signal
         self.ldt = ldt
         self.sealed = sealed
+        self.unwritable = unwritable
         self.sem_undo = sem_undo
         self.unknown = unknown
 
@@ -801,6 +809,7 @@ class CrtoolsTaskEntry(Message):
                     b"" if self.exit_signal is None else _uint32_55[self.exit_signal],
                     b"" if self.ldt is None else _length_60[len(b := self.ldt)] + b,
                     *map(_uint64_70.__getitem__, self.sealed),
+                    *map(_uint64_71.__getitem__, self.unwritable),
                     *[_length_80[len(b)] + b for b in [m.encode() for m in self.sem_undo]],
                     self.unknown,
                 ]
@@ -832,6 +841,7 @@ class CrtoolsTaskEntry(Message):
         exit_signal: Any = None
         ldt: Any = None
         sealed: Any = ()
+        unwritable: Any = ()
         sem_undo: Any = ()
         begin = at
         try:
@@ -1012,6 +1022,9 @@ class CrtoolsTaskEntry(Message):
             if tag == 176 and buf[at + 1] == 4:
                 sealed, at = read_run(buf, at, stop, b"\xb0\x04", "uint64")
                 tag = buf[at] if at < stop else 0
+            if tag == 184 and buf[at + 1] == 4:
+                unwritable, at = read_run(buf, at, stop, b"\xb8\x04", "uint64")
+                tag = buf[at] if at < stop else 0
             if tag == 130 and buf[at + 1] == 5:
                 sem_undo = []
                 while tag == 130 and buf[at + 1] == 5:
@@ -1049,6 +1062,7 @@ class CrtoolsTaskEntry(Message):
         new.exit_signal = exit_signal
         new.ldt = ldt
         new.sealed = sealed
+        new.unwritable = unwritable
         new.sem_undo = sem_undo
         new.unknown = b""
         if at != stop:
@@ -1143,5 +1157,91 @@ class CrtoolsShmEntry(Message):
         if at != stop:
             finish(new, buf, begin, at, stop)
         if segment is None or ctime is None:
+            require(new, begin)
+        return new
+
+
+class CrtoolsMemfdEntry(Message):
+    """crtools-memfd.img: what memfd.img has no field for, of each memfd_create(2) file there."""
+
+    __slots__ = (
+        "inode_id",
+        "atime",
+        "mtime",
+    )
+
+    NAME = "crtools_memfd_entry"
+    FIELDS = (
+        (1, "inode_id", "required", "uint64", None, None, None),
+        (2, "atime", "required", "sint64", None, None, None),
+        (3, "mtime", "required", "sint64", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        inode_id: int,
+        atime: int,
+        mtime: int,
+        unknown: bytes = b"",
+    ) -> None:
+        self.inode_id = inode_id
+        self.atime = atime
+        self.mtime = mtime
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint64_1[self.inode_id],
+                    _sint64_2[self.atime],
+                    _sint64_3[self.mtime],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        inode_id: Any = None
+        atime: Any = None
+        mtime: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                inode_id = buf[at + 1]
+                at += 2
+                if inode_id > 127:
+                    inode_id, at = read_varint64(buf, at, inode_id)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                atime = buf[at + 1]
+                at += 2
+                if atime > 127:
+                    atime, at = read_sint64(buf, at, atime)
+                else:
+                    atime = atime >> 1 ^ -(atime & 1)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                mtime = buf[at + 1]
+                at += 2
+                if mtime > 127:
+                    mtime, at = read_sint64(buf, at, mtime)
+                else:
+                    mtime = mtime >> 1 ^ -(mtime & 1)
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.inode_id = inode_id
+        new.atime = atime
+        new.mtime = mtime
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if inode_id is None or atime is None or mtime is None:
             require(new, begin)
         return new

@@ -133,6 +133,7 @@ class DumpContext:
     proc: int  # a descriptor of /proc
     store: Any
     options: Options
+    shared: Any  # crtools.kinds.memory.shared.SharedDump
 
     def describe(self, file: OpenFile) -> str:
         """`fd 17 of task 812 (redis)`."""
@@ -265,6 +266,8 @@ class PlanContext:
     store: Any
     options: Options
     tables: dict[int, Table]  # by pid
+    tool_pid: int  # crtools' pid as the skeletons' /proc has it
+    shared: dict[int, Any]  # crtools.kinds.memory.shared.SharedObject, by the id of its file
 
     def describe(self, file: PlannedFile) -> str:
         """`/var/log/x for fd 5 of task 812`."""

@@ -91,6 +91,7 @@ class FilesPlan(PlanContext):
         self.options = options
         self.root_number: int | None = None
         self.tool_pid = 0
+        self.shared: dict[int, Any] = {}
         self.files: dict[int, PlannedFile] = {}
         self.tables: dict[int, Table] = {}
         self._reserved: set[int] = set()

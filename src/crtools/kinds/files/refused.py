@@ -71,9 +71,12 @@ def explain(file: OpenFile) -> tuple[str, str, str]:
             "crtools does not carry namespaces' descriptors yet",
             _CLOSE,
         )
-    if file.stat.st_nlink == 0 and link.startswith((b"/memfd:", b"/secretmem")):
-        name = _text(link.removesuffix(b" (deleted)")[1:])
-        return f"it is memory of its own, {name}", "crtools does not carry memfds yet", _CLOSE
+    if file.stat.st_nlink == 0 and link.startswith(b"/secretmem"):
+        return (
+            "it is secret memory (memfd_secret)",
+            "nobody but the program itself may read it, not even the kernel on its behalf",
+            _CLOSE,
+        )
     if kind == S_IFCHR:
         return _explain_device(file)
     return (

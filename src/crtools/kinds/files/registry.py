@@ -25,6 +25,7 @@ FILE_KINDS = (
     ("regular:Regular", FdTypes.REG, (S_IFREG, S_IFDIR, S_IFCHR, S_IFBLK, S_IFLNK)),
     ("pipe:Pipe", FdTypes.PIPE, (S_IFIFO,)),
     ("fifo:Fifo", FdTypes.FIFO, (S_IFIFO,)),
+    ("memfd:Memfd", FdTypes.MEMFD, (S_IFREG,)),
 )
 
 _loaded: dict[str, FileKind] = {}

@@ -68,6 +68,7 @@ class FilesDump(DumpContext):
         self.proc = proc
         self.store = store
         self.options = options
+        self.shared: Any = None
         self.entries: list[FileEntry] = []
         self.pids: set[int] = set()
         self._last_id = 0
@@ -145,12 +146,7 @@ class FilesDump(DumpContext):
         id = self._paths.get(key)
         if id is None:
             file = OpenFile(pid, tid or pid, -1, via, link, stat, flags)
-            if not any(kind.type == FdTypes.REG and kind.matches(file) for kind in kinds_for(file)):
-                raise self._refusal(file)
-            id = self._paths[key] = self.new_id()
-            self.entries.append(
-                FileEntry(type=FdTypes.REG, id=id, reg=dump_path(self, file, id, 0))
-            )
+            id = self._paths[key] = self._add_path(file)
         return id
 
     def check(self) -> None:
@@ -322,6 +318,19 @@ class FilesDump(DumpContext):
                 id = self.new_id()
                 self.entries.append(dumper.dump(file, id))
                 return id, kind.type
+        raise self._refusal(file)
+
+    def _add_path(self, file: OpenFile) -> int:
+        for kind in kinds_for(file):
+            if kind.type == FdTypes.REG and kind.matches(file):
+                id = self.new_id()
+                self.entries.append(
+                    FileEntry(type=FdTypes.REG, id=id, reg=dump_path(self, file, id, 0))
+                )
+                return id
+            # An executable may lie in memory (fexecve(3)).
+            if kind.type == FdTypes.MEMFD and kind.matches(file):
+                return self._add_file(file)[0]
         raise self._refusal(file)
 
     def _refusal(self, file: OpenFile) -> UnsupportedObject:

@@ -151,6 +151,12 @@ def _area(
         shmid, pgoff = shared_id(vma), vma.pgoff
         # Attached with SHM_RDONLY it can never be made writable.
         fdflags = 2 if flags & smaps.VF_MW else 0
+    elif path.startswith(b"/memfd:") and vma.deleted and not vma.dev[0]:
+        status |= MEMFD | (FILE_SHARED if vma.shared else FILE_PRIVATE)
+        map_flags = MAP_SHARED if vma.shared else MAP_PRIVATE
+        (shmid, fdflags), pgoff = file_id(vma), vma.pgoff
+    elif path == b"/secretmem" and vma.deleted:
+        raise _refused(vma, task, "it is secret memory (memfd_secret)")
     elif flags & smaps.VF_HT:
         if path != b"/anon_hugepage":
             raise _refused(vma, task, "huge pages of a file are not carried yet")
@@ -166,7 +172,7 @@ def _area(
         status |= FILE_SHARED | MEMFD
         map_flags = MAP_SHARED
         shmid, pgoff, fdflags = shared_id(vma), vma.pgoff, 2
-    elif path.startswith((b"/memfd:", b"anon_inode:", b"socket:", b"/[aio]")):
+    elif path.startswith((b"anon_inode:", b"socket:", b"/[aio]")):
         raise _refused(vma, task, f"what is mapped, {path.decode(errors='replace')}, is not yet")
     else:
         if flags & (smaps.VF_PF | smaps.VF_IO | smaps.VF_MM):

@@ -1,8 +1,11 @@
-"""Shared anonymous memory: mmap(MAP_SHARED | MAP_ANONYMOUS), shared between relatives by fork.
+"""Shared memory without a name: of relatives, mmap(MAP_SHARED | MAP_ANONYMOUS), and memfds.
 
-Behind it is an unnamed file, "/dev/zero (deleted)", one an object, or with MAP_HUGETLB
-"/anon_hugepage (deleted)". The image form is CRIU's since 4.0: a MEMFD entry of files.img, an entry
-of memfd.img, and the contents by the inode's number.
+Behind the former is an unnamed file as well, "/dev/zero (deleted)", one an object, or with
+MAP_HUGETLB "/anon_hugepage (deleted)"; memfd_create(2) gives "/memfd:NAME (deleted)". Who has a
+memfd open is crtools.kinds.files.memfd's.
+
+The image form is CRIU's since 4.0: a MEMFD entry of files.img for each open file, and one for all
+that map the object, an entry of memfd.img, and the contents by the inode's number.
 """
 
 from __future__ import annotations
@@ -11,18 +14,34 @@ import errno
 import os
 
 from crtools.abi import kernel
+from crtools.abi.fcntl import (
+    F_ADD_SEALS,
+    F_GET_SEALS,
+    F_SEAL_EXEC,
+    F_SEAL_GROW,
+    F_SEAL_SEAL,
+    F_SEAL_SHRINK,
+    F_SEAL_WRITE,
+)
 from crtools.abi.kernel import PAGE
 from crtools.abi.mman import (
     MAP_ANONYMOUS,
+    MAP_HUGE_MASK,
     MAP_HUGE_SHIFT,
     MAP_HUGETLB,
     MAP_NORESERVE,
     MAP_SHARED,
+    MFD_ALLOW_SEALING,
+    MFD_CLOEXEC,
+    MFD_EXEC,
+    MFD_HUGETLB,
+    MFD_NOEXEC_SEAL,
     PROT_READ,
     PROT_WRITE,
 )
-from crtools.abi.x86_64 import SYS_mmap, SYS_munmap
-from crtools.errors import ImageError, RestoreConflict
+from crtools.abi.x86_64 import SYS_fcntl, SYS_fstatfs, SYS_memfd_create, SYS_mmap, SYS_munmap
+from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
+from crtools.images.messages.crtools import CrtoolsMemfdEntry
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.images.messages.memfd import MemfdFileEntry, MemfdInodeEntry
@@ -34,11 +53,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from crtools.images.messages.vma import VmaEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.memory.sysv import SysvDump
     from crtools.procfs.maps import Vma
 
-F_SEAL_SEAL = 1
+# What keeps a file from being changed at all.
+CONSTANT = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
+HUGETLBFS_MAGIC = 0x958458F6  # linux/magic.h
+_MEMFD = b"/memfd:"
+_CONTENTS = 0xFFFFFFFF
 NAME = "/dev/zero"
 HUGE_NAME = "/anon_hugepage"
 _PIECE = 2 << 20
@@ -60,6 +84,8 @@ class SharedDump:
         self._new_file_id = new_file_id
         self._new_pages_id = new_pages_id
         self._ids: dict[tuple[tuple[int, int], int], int] = {}
+        self._inodes: dict[tuple[int, int], MemfdInodeEntry] = {}
+        self._times: list[CrtoolsMemfdEntry] = []
         self.files: list[FileEntry] = []
         self.inodes: list[MemfdInodeEntry] = []
         self.pages_written = 0
@@ -88,30 +114,9 @@ class SharedDump:
 
     def _add(self, pid: int, vma: Vma) -> int:
         file_id = self._new_file_id()
-        inode_id = len(self.inodes) + 1
-        fd = open_map_files(self._proc, pid, vma.start, vma.end, os.O_RDONLY)
+        fd = open_map_files(self._proc, pid, vma.start, vma.end, os.O_RDONLY | os.O_NOATIME)
         try:
-            facts = os.fstat(fd)
-            # CRIU names the contents by 32 bits of the inode's number.
-            shmid = vma.inode & 0xFFFFFFFF
-            huge = vma.path == HUGE_NAME.encode()
-            self.inodes.append(
-                MemfdInodeEntry(
-                    name=HUGE_NAME if huge else NAME,
-                    uid=facts.st_uid,
-                    gid=facts.st_gid,
-                    size=facts.st_size,
-                    shmid=shmid,
-                    seals=F_SEAL_SEAL,
-                    inode_id=inode_id,
-                    mode=facts.st_mode,
-                    # As in the flags of mmap: the size as a power of two.
-                    hugetlb_flag=(facts.st_blksize.bit_length() - 1) << MAP_HUGE_SHIFT
-                    if huge
-                    else None,
-                )
-            )
-            self.write_contents(fd, facts.st_size, shmid, huge=huge)
+            inode_id, _ = self.add_inode(fd, lambda: f"the area {vma.start:x} of task {pid}")
         finally:
             os.close(fd)
         self.files.append(
@@ -128,6 +133,56 @@ class SharedDump:
             )
         )
         return file_id
+
+    def add_inode(self, fd: int, what: Callable[[], str]) -> tuple[int, bool]:
+        """The number of an object in memfd.img, and whether nobody can change it any more. `fd` is
+        open for reading, for us alone; `what` names the object. Raises UnsupportedObject."""
+        facts = os.fstat(fd)
+        key = (facts.st_dev, facts.st_ino)
+        if key not in self._inodes:
+            self._inodes[key] = self._add_inode(fd, facts, what)
+        inode = self._inodes[key]
+        return inode.inode_id, inode.seals & CONSTANT == CONSTANT
+
+    def _add_inode(
+        self, fd: int, facts: os.stat_result, what: Callable[[], str]
+    ) -> MemfdInodeEntry:
+        link = os.readlink(f"self/fd/{fd}".encode(), dir_fd=self._proc)
+        name = link.removesuffix(b" (deleted)")
+        seals, times = F_SEAL_SEAL, None
+        if name.startswith(_MEMFD):
+            name = name.removeprefix(_MEMFD)
+            seals = kernel.checked(SYS_fcntl, fd, F_GET_SEALS)
+            times = facts.st_atime_ns, facts.st_mtime_ns
+            _check_attributes(fd, what)
+        huge = _is_huge(fd)
+        inode_id = len(self.inodes) + 1
+        inode = MemfdInodeEntry(
+            name=name.decode("utf-8", "surrogateescape"),
+            uid=facts.st_uid,
+            gid=facts.st_gid,
+            size=facts.st_size,
+            shmid=self._contents_id(facts.st_ino),
+            seals=seals,
+            inode_id=inode_id,
+            mode=facts.st_mode,
+            # As in the flags of mmap: the size as a power of two.
+            hugetlb_flag=(facts.st_blksize.bit_length() - 1) << MAP_HUGE_SHIFT if huge else None,
+        )
+        self.inodes.append(inode)
+        if times is not None:
+            self._times.append(CrtoolsMemfdEntry(inode_id=inode_id, atime=times[0], mtime=times[1]))
+        self.write_contents(fd, facts.st_size, inode.shmid, huge=huge)
+        return inode
+
+    def _contents_id(self, number: int) -> int:
+        """CRIU names the contents by 32 bits of the inode's number. File systems count their
+        inodes each for itself, so that two may have the same."""
+        number &= _CONTENTS
+        taken = {inode.shmid for inode in self.inodes}
+        while number in taken:
+            number = number + 1 & _CONTENTS
+        return number
 
     def write_contents(self, fd: int, size: int, shmid: int, *, huge: bool) -> None:
         """The pages of an object's file, as pagemap-shmem-SHMID and a pages file."""
@@ -159,6 +214,30 @@ class SharedDump:
             self._sysv.write(self._proc, self._store, self)
         if self.inodes:
             self._store.write("memfd", self.inodes)
+        if self._times:
+            self._store.write("crtools-memfd", self._times)
+
+
+def _is_huge(fd: int) -> bool:
+    """Whether a file is of huge pages. Its block size does not tell: that of tmpfs may be 2 MiB."""
+    answer = bytearray(120)  # struct statfs, asm-generic/statfs.h: f_type first
+    kernel.checked(SYS_fstatfs, fd, kernel.address_of(answer))
+    return int.from_bytes(answer[:8], "little") == HUGETLBFS_MAGIC
+
+
+def _check_attributes(fd: int, what: Callable[[], str]) -> None:
+    try:
+        names = os.listxattr(fd)
+    except OSError:
+        return  # its file system has none
+    # Others are the kernel's own, such as a security label.
+    own = [name for name in names if name.startswith(("user.", "trusted."))]
+    if own:
+        raise UnsupportedObject(
+            f"Cannot dump {what()}: its memory has extended attributes",
+            because=f"no image has a place for them: {', '.join(own)}",
+            hint="let the program remove them before the dump",
+        )
 
 
 def _contents(fd: int, size: int) -> list[tuple[int, int]]:
@@ -217,51 +296,168 @@ def copy_range(source: int, target: int, start: int, length: int, offset: int) -
 
 
 class SharedObject:
-    """One object being restored: held by the tool, reopened by whoever maps it."""
+    """One object being restored: held by the tool, reopened by whoever maps it or has it open.
 
-    __slots__ = ("fd", "inode")
+    `times` are a memfd's, of access and modification, in nanoseconds. `sealed_late` says that seals
+    must wait until it is mapped: F_SEAL_FUTURE_WRITE forbids writable mappings to come alone.
+    """
 
-    def __init__(self, inode: MemfdInodeEntry) -> None:
+    __slots__ = ("fd", "inode", "sealed_late", "times")
+
+    def __init__(self, inode: MemfdInodeEntry, times: tuple[int, int] | None) -> None:
         self.inode = inode
+        self.times = times
+        self.sealed_late = False
         self.fd = -1
+
+    @property
+    def is_memfd(self) -> bool:
+        """Anonymous memory has names of the kernel's; a memfd named like it has times."""
+        return self.times is not None or self.inode.name not in (NAME, HUGE_NAME)
 
     def create(
         self, proc: int, store: ImageStore, pages: Sequence[PagemapEntry], pages_id: int
     ) -> int:
-        """Makes it, by mapping it once; returns the pages read."""
+        """Makes it and fills it; returns the pages read. Raises RestoreConflict, ImageError."""
         inode = self.inode
-        if inode.name not in (NAME, HUGE_NAME):
-            raise ImageError(f"memfd {inode.name} is not carried yet")
         size = -(-inode.size // PAGE) * PAGE
-        flags = MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE
-        if inode.hugetlb_flag:
-            flags |= MAP_HUGETLB | inode.hugetlb_flag
+        if not self.is_memfd:
+            return self._create_mapped(proc, store, pages, pages_id, size)
+        self.fd = _create_memfd(inode)
         try:
-            address = kernel.checked(
-                SYS_mmap, 0, size, PROT_READ | PROT_WRITE, flags, (1 << 64) - 1, 0
-            )
+            os.ftruncate(self.fd, inode.size)
         except OSError as error:
-            raise RestoreConflict(
-                f"Cannot make shared memory of {size >> 10} KiB",
-                because=error.strerror or "",
-                hint="set huge pages aside (vm.nr_hugepages)" if inode.hugetlb_flag else "",
-            ) from error
+            raise self._conflict(error) from error
+        done = 0
+        # Of no pages, it may be larger than any mapping.
+        if pages and inode.hugetlb_flag is not None:
+            done = self._create_mapped(proc, store, pages, pages_id, size)
+        elif pages:
+            done = self._fill(store, pages, pages_id, 0, size)
+        self._set_attributes()
+        if not self.sealed_late:
+            self.seal()
+        return done
+
+    def _create_mapped(
+        self, proc: int, store: ImageStore, pages: Sequence[PagemapEntry], pages_id: int, size: int
+    ) -> int:
+        """By mapping it once: that is what makes anonymous memory, and the only way to write to
+        huge pages."""
+        flags = MAP_SHARED | MAP_NORESERVE
+        fd = self.fd
+        if fd < 0:
+            fd = (1 << 64) - 1
+            flags |= MAP_ANONYMOUS
+            if self.inode.hugetlb_flag:
+                flags |= MAP_HUGETLB | self.inode.hugetlb_flag
         try:
-            self.fd = open_map_files(proc, os.getpid(), address, address + size, os.O_RDWR)
-            image = store.open_raw("pages", pages_id)
-            try:
-                return fill(
-                    self.fd, image, pages, address, size, inode.shmid, huge=bool(inode.hugetlb_flag)
-                )
-            finally:
-                os.close(image)
+            address = kernel.checked(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, flags, fd, 0)
+        except OSError as error:
+            raise self._conflict(error) from error
+        try:
+            if self.fd < 0:
+                self.fd = open_map_files(proc, os.getpid(), address, address + size, os.O_RDWR)
+            return self._fill(store, pages, pages_id, address, size)
         finally:
             kernel.checked(SYS_munmap, address, size)
+
+    def _fill(
+        self,
+        store: ImageStore,
+        pages: Sequence[PagemapEntry],
+        pages_id: int,
+        address: int,
+        size: int,
+    ) -> int:
+        inode = self.inode
+        image = store.open_raw("pages", pages_id)
+        try:
+            huge = inode.hugetlb_flag is not None
+            return fill(self.fd, image, pages, address, size, inode.shmid, huge=huge)
+        except OSError as error:
+            # A huge page that is not to be had is a bad address, to a read(2) into it.
+            raise self._conflict(error) from error
+        finally:
+            os.close(image)
+
+    def _conflict(self, error: OSError) -> RestoreConflict:
+        return RestoreConflict(
+            f"Cannot make shared memory of {self.inode.size >> 10} KiB",
+            because=error.strerror or "",
+            hint="set huge pages aside (vm.nr_hugepages)" if self.inode.hugetlb_flag else "",
+        )
+
+    def _set_attributes(self) -> None:
+        inode, fd = self.inode, self.fd
+        # The last page came whole.
+        os.ftruncate(fd, inode.size)
+        facts = os.fstat(fd)
+        try:
+            if (inode.uid, inode.gid) != (facts.st_uid, facts.st_gid):
+                os.fchown(fd, inode.uid, inode.gid)
+            if inode.mode is not None and inode.mode != facts.st_mode:
+                os.fchmod(fd, inode.mode & 0o7777)
+            if self.times is not None:
+                os.utime(fd, ns=self.times)
+        except OSError as error:
+            raise RestoreConflict(
+                f"Cannot make the memfd {inode.name}",
+                because=f"its owner was {inode.uid}:{inode.gid}: {error.strerror}",
+                hint="run as root",
+            ) from error
+
+    def seal(self) -> None:
+        """When it is filled and, if `sealed_late`, mapped by all."""
+        seals = self.inode.seals
+        if self.is_memfd and seals:
+            try:
+                kernel.checked(SYS_fcntl, self.fd, F_ADD_SEALS, seals)
+            except OSError as error:
+                raise RestoreConflict(
+                    f"Cannot seal the memfd {self.inode.name}",
+                    because=f"F_ADD_SEALS {seals:#x}: {error.strerror}",
+                ) from error
 
     def close(self) -> None:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def is_shared_writable(vma: VmaEntry) -> bool:
+    """Whether an area may have been mapped to be written to: this keeps F_SEAL_WRITE away, and is
+    kept away by F_SEAL_FUTURE_WRITE."""
+    return bool(vma.flags & MAP_SHARED and (vma.fdflags or 0) & os.O_ACCMODE == os.O_RDWR)
+
+
+def _create_memfd(inode: MemfdInodeEntry) -> int:
+    flags = MFD_CLOEXEC | MFD_ALLOW_SEALING
+    if inode.hugetlb_flag is not None:
+        flags |= MFD_HUGETLB | inode.hugetlb_flag & MAP_HUGE_MASK << MAP_HUGE_SHIFT
+    name = inode.name.encode("utf-8", "surrogateescape")
+    if b"\0" in name:
+        raise ImageError(f"memfd.img has an impossible name: {inode.name!r}")
+    text = name + b"\0"
+    # Asking for neither is forbidden, or answered with a warning in the log (vm.memfd_noexec).
+    # Before Linux 6.3 to ask for one is EINVAL.
+    kind = MFD_NOEXEC_SEAL if inode.seals & F_SEAL_EXEC and not _executable(inode) else MFD_EXEC
+    result = -errno.EINVAL
+    for more in (kind, 0):
+        result = kernel.raw(SYS_memfd_create, kernel.address_of(text), flags | more)
+        if result != -errno.EINVAL:
+            break
+    if result < 0:
+        raise RestoreConflict(
+            f"Cannot make the memfd {inode.name}",
+            because=f"memfd_create: {os.strerror(-result)}",
+            hint="sysctl vm.memfd_noexec=1" if result == -errno.EACCES else "",
+        )
+    return result
+
+
+def _executable(inode: MemfdInodeEntry) -> bool:
+    return inode.mode is None or bool(inode.mode & 0o111)
 
 
 def fill(

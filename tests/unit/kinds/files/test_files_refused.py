@@ -73,7 +73,6 @@ def make_pathless_pipe() -> None:
         (make_signalfd, "it is a signalfd"),
         (make_inotify, "it is an inotify queue"),
         (make_pidfd, "it is a pidfd"),
-        (lambda: os.memfd_create("some"), "it is memory of its own, memfd:some"),
         (make_terminal, "it is the terminal /dev/p(ts|tmx)"),
         (make_namespace, r"it is a namespace, uts:\[\d+\]"),
         (make_pathless_pipe, "it is an O_PATH descriptor of something without a path"),
