@@ -20,6 +20,7 @@ HELD = {
     "holds eventfd": "eventfd",
     "holds epoll": "epoll eventpoll",
     "blocked_epoll": "epoll eventpoll",
+    "blocked_socket": "socket",
     "holds timerfd": "timerfd",
     "holds signalfd": "signalfd",
     "holds inotify": "inotify",

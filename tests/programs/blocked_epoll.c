@@ -17,6 +17,21 @@ static long wait_for_pipe(struct blocked *b, int milliseconds)
 static long wait_timed(struct blocked *b) { return wait_for_pipe(b, SLEEP_NS / 1000000); }
 static long wait_forever(struct blocked *b) { return wait_for_pipe(b, -1); }
 
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
+
+static long wait_with_timespec(struct blocked *b)
+{
+	static const struct timespec limit = { SLEEP_NS / 1000000000, SLEEP_NS % 1000000000 };
+	struct epoll_event got = { 0 };
+	int epoll = epoll_create1(0);
+
+	(void)b;
+	NEED(epoll >= 0);
+	return syscall(SYS_epoll_pwait2, epoll, &got, 1, &limit, NULL, 8);
+}
+
 static void write_byte(struct blocked *b)
 {
 	NEED(write(b->fds[1], "x", 1) == 1);
@@ -24,6 +39,7 @@ static void write_byte(struct blocked *b)
 
 static struct blocked cases[] = {
 	{ "epoll_wait", SYS_epoll_wait, wait_timed, .timed = true, .anew = true },
+	{ "epoll_pwait2", SYS_epoll_pwait2, wait_with_timespec, .timed = true },
 	{ "epoll_wait without a limit", SYS_epoll_wait, wait_forever, .result = 1, .release = write_byte },
 };
 

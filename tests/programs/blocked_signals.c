@@ -79,7 +79,7 @@ static struct blocked ended_by_signals[] = {
 
 static struct blocked waits_for_signals[] = {
 	{ "sigwaitinfo", SYS_rt_sigtimedwait, do_sigwaitinfo, SIGUSR1, .release = send },
-	{ "sigtimedwait", SYS_rt_sigtimedwait, do_sigtimedwait, -1, EAGAIN, .timed = true, .anew = true },
+	{ "sigtimedwait", SYS_rt_sigtimedwait, do_sigtimedwait, -1, EAGAIN, .timed = true },
 };
 
 int main(int argc, char **argv)

@@ -24,10 +24,20 @@ from crtools.tracee.seize import Tracee, denied, seize
 EINTR = 4
 # These answer -EINTR for a mere stop, unlike all others (signal(7), "Interruption of system calls
 # and library functions by stop signals"): epoll_wait, epoll_pwait, epoll_pwait2, semop,
-# semtimedop, rt_sigtimedwait, io_getevents. The program must not see it: they begin again.
-ANSWER_EINTR = frozenset((232, 281, 441, 65, 220, 128, 208))
+# semtimedop, rt_sigtimedwait, io_getevents, io_pgetevents, io_uring_enter; and on sockets with a
+# time limit (SO_RCVTIMEO, SO_SNDTIMEO) read, write, readv, writev, connect, accept, sendto,
+# recvfrom, sendmsg, recvmsg, accept4, recvmmsg, sendmmsg. The program must not see it: they begin
+# again. None of them has done anything when it answers that.
+ANSWER_EINTR = frozenset(
+    (
+        *(232, 281, 441, 65, 220, 128, 208, 333, 426),
+        *(0, 1, 19, 20, 42, 43, 44, 45, 46, 47, 288, 299, 307),
+    )
+)
 
 LINGER_SECONDS = 0.005
+# semtimedop, rt_sigtimedwait, io_getevents, io_pgetevents, epoll_pwait2
+LIMITS_IN_MEMORY = (220, 128, 208, 333, 441)
 EPOLL_WAITS = (232, 281)  # epoll_wait, epoll_pwait: milliseconds in r10
 # The same in 32-bit code (arch/x86/entry/syscalls/syscall_32.tbl): that is refused, unharmed.
 # epoll_wait, epoll_pwait (milliseconds in esi), epoll_pwait2, semtimedop_time64, rt_sigtimedwait,
@@ -287,6 +297,10 @@ class Tree:
             if call in (EPOLL_WAITS if native else EPOLL_WAITS_32) and 0 < milliseconds < 1 << 31:
                 # Begun anew with the whole time, a wait that is dumped often would never end.
                 home[where] = max(milliseconds - tracee.slept // 1_000_000, 0)
+            elif native and call in LIMITS_IN_MEMORY:
+                from crtools.kinds.process import waiting
+
+                waiting.shorten(tracee)
             # At once: the task may be let go of without anything else having been changed.
             tracee.set_registers(home)
         rseq = ptrace.rseq(tracee.tid)

@@ -38,7 +38,7 @@ _NSEC = 1_000_000_000
 
 # Calls that answer -ERESTARTNOHAND: a handler ends them, whatever its SA_RESTART says. select,
 # pause, rt_sigsuspend, pselect6, ppoll, and those that dumping.freeze makes look so.
-NO_HANDLER = frozenset((23, 34, 130, 270, 271, 232, 281, 441, 65, 220, 128, 208))
+NO_HANDLER = frozenset((23, 34, 130, 270, 271, 232, 281, 441, 65, 220, 128, 208, 333))
 
 
 def image_registers(home: list[int], memory: int, slept: int) -> list[int]:
