@@ -130,6 +130,7 @@ CASES = (
     Case("private_file"),
     Case("shared_file"),
     Case("shared_anonymous"),
+    Case("aio", not_in=NOT_INTERRUPTED),  # io_getevents answers EINTR to any stop
     Case("sysv_shm"),
     Case("sysv_shm huge", root=True),
     Case("gone_mappings"),

@@ -37,6 +37,7 @@ HELD = {
     "seccomp supervised": "supervisor",
     "holds sysv-shm": "sysv",
     "holds aio": "aio",
+    "aio poll": "flight",
     "holds io-uring": "io_uring io-uring",
     "holds userfaultfd": "userfaultfd",
     "holds pidfd": "pidfd",

@@ -61,11 +61,13 @@ if TYPE_CHECKING:
     from crtools.images.messages.crtools import CrtoolsSemUndoEntry, RestartEntry, TimerEntry
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
+    from crtools.images.messages.mm import AioRingEntry
     from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
     from crtools.images.messages.siginfo import SignalQueueEntry
     from crtools.images.messages.vma import VmaEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.files.table import FilesDump
+    from crtools.kinds.memory.aio import AioDump
     from crtools.kinds.memory.areas import Area
     from crtools.kinds.memory.shared import SharedDump
     from crtools.kinds.process.posix_timers import TimersDump
@@ -98,6 +100,7 @@ class Collected:
     """What was seen of a process from outside, until its images are written."""
 
     __slots__ = (
+        "aios",
         "areas",
         "autogroup_nice",
         "confined",
@@ -110,6 +113,7 @@ class Collected:
     )
 
     vmas: list[Vma]
+    aios: list[AioRingEntry]
     areas: list[Area]
     autogroup_nice: int | None
     confined: dict[int, Confined]  # by tid, threads under seccomp
@@ -170,6 +174,7 @@ class TaskDump:
         self._extra: bytes | None = None
         self._semaphores: SemaphoresDump | None = None
         self._no_semaphores = False
+        self._aio: AioDump | None = None
         self._collected: dict[int, Collected] = {}
         # By pid: the pagemap and where guard pages are.
         self._pagemaps: dict[
@@ -205,7 +210,7 @@ class TaskDump:
         if pid in self.sharing.vm:
             first = self._collected[self.sharing.vm[pid]]
             collected.vmas, collected.areas = first.vmas, first.areas
-            collected.exe_id = first.exe_id
+            collected.exe_id, collected.aios = first.exe_id, first.aios
         else:
             self._collect_memory(process, collected)
         collected.autogroup_nice = scheduling.autogroup_nice(self._proc, process, self._sessions)
@@ -224,6 +229,9 @@ class TaskDump:
             lambda vma: self._mapped_file(pid, vma),
             lambda vma: self._shared.file_id(pid, vma),
             process.name,
+        )
+        collected.aios = (
+            self._aios(process, collected.areas) if pid in self._shared.with_rings else []
         )
         collected.exe_id = self._files.add_path(pid, "exe")
 
@@ -297,6 +305,7 @@ class TaskDump:
             about.dumpable,
             about.thp_disabled,
         )
+        layout.aios = collected.aios
         store.write("mm", [layout], id=pid)
         shared = signals.pending(pid, shared=True)
         queues = [signals.pending(tracee.tid, shared=False) for tracee in process.tracees]
@@ -359,6 +368,13 @@ class TaskDump:
         self._figures.tasks += 1
         self._figures.threads += len(process.tracees)
         log.info(f"dumped {process.name}", pid=pid)
+
+    def _aios(self, process: Process, areas: list[Area]) -> list[AioRingEntry]:
+        if self._aio is None:
+            from crtools.kinds.memory.aio import AioDump
+
+            self._aio = AioDump(self._proc)
+        return self._aio.collect(process, [area.entry for area in areas])
 
     def _undo_values(self, process: Process, agent: Agent) -> list[CrtoolsSemUndoEntry]:
         if self._no_semaphores:

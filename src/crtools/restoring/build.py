@@ -22,7 +22,7 @@ from crtools.abi.x86_64 import (
     SYS_wait4,
 )
 from crtools.agent.program import Program
-from crtools.errors import RemoteSyscallError
+from crtools.errors import RemoteSyscallError, UnsupportedObject
 from crtools.images.messages.crtools import CrtoolsTaskEntry
 from crtools.kinds.memory import layout
 from crtools.kinds.memory.mm import build_mm
@@ -35,6 +35,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.agent.program import Ref
     from crtools.agent.slot import Executed
+    from crtools.images.messages.vma import VmaEntry
     from crtools.kinds.process.relations import Step
     from crtools.kinds.process.scheduling import Scheduling
     from crtools.model.options import Options
@@ -242,17 +243,22 @@ class TreeBuilder:
             layout.build_vdso(script.program(200), change.vdso)
         filled = {vma.start for vma in change.map if _has_content(task.space, vma.start, vma.end)}
         at = 0
+        rings: list[VmaEntry] = []
         while at < len(change.map):
             program = script.program(PROCESS_BYTES // 2)
             opener = layout.FileOpener(program, self._open_mapped)
             while at < len(change.map) and program.size < PROCESS_BYTES - 4096:
                 vma = change.map[at]
-                if plan.sysv is not None and vma.status & layout.SYSV_SHM:
+                if vma.status & layout.AIO_RING:
+                    rings.append(vma)
+                elif plan.sysv is not None and vma.status & layout.SYSV_SHM:
                     plan.sysv.build_attach(program, vma, change.map)
                 else:
                     layout.build_map(program, vma, vma.start in filled, opener, task.name)
                 at += 1
             opener.close()
+        for vma in rings:
+            self._build_ring(script.fresh(), task, vma)
         for start, stop in change.open_up:
             script.program(200).call(
                 layout.SYS_mprotect, start, stop - start, 7, label=f"open {start:x}-{stop:x}"
@@ -270,6 +276,27 @@ class TreeBuilder:
             program = script.program(200)
             program.copy(address, program.put(code), len(code))
         return script.programs
+
+    def _build_ring(self, program: Program, task: TaskImages, vma: VmaEntry) -> None:
+        from crtools.kinds.memory.aio import build_ring
+
+        plan = self.plan.rings.get((task.pid, vma.start))
+        if plan is None:
+            raise UnsupportedObject(
+                f"Cannot restore the area {vma.start:x}-{vma.end:x} of {task.name}",
+                because="it is an asynchronous I/O ring of a process that does not beget it",
+            )
+        offset = plan.ring.offset - vma.start
+
+        def read(program: Program, ranges: list[tuple[int, int]]) -> None:
+            name = f"pages-{task.space.pages_id}.img".encode() + b"\0"
+            image = self._open_image(program, name)
+            for start, end in ranges:
+                content = layout.Content(start=start, end=end, offset=offset + start)
+                layout.build_fill(program, image, [content])
+            program.call(SYS_close, image)
+
+        build_ring(program, vma, plan, read)
 
     def _build_contents(self, task: TaskImages, change: layout.Changes, script: Script) -> None:
         name = f"pages-{task.space.pages_id}.img".encode() + b"\0"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.core import CoreEntry
     from crtools.images.messages.crtools import CrtoolsTaskEntry
     from crtools.images.store import ImageStore
+    from crtools.kinds.memory.aio import RingPlan
     from crtools.kinds.memory.sysv import SysvPlan
     from crtools.kinds.process import seccomp
     from crtools.kinds.process.relations import RelationsPlan
@@ -67,6 +68,7 @@ class Plan:
         self.shared = self.files.shared = _read_shared(store, self.alive)
         self.sysv: SysvPlan | None = _read_segments(store, self.alive)
         self.confinements = self._plan_confinements()
+        self.rings = self._plan_rings()
         self.begetter: dict[int, int] = {}
         for step in self.relations.steps:
             if step.kind == relations.CLONE:
@@ -98,6 +100,19 @@ class Plan:
             for task in self.alive
             if self.has_own_memory(task)
         }
+
+    def _plan_rings(self) -> dict[tuple[int, int], RingPlan]:
+        """Asynchronous I/O contexts, by pid and address."""
+        plans: dict[tuple[int, int], RingPlan] = {}
+        for task in self.alive:
+            for ring in task.space.rings:
+                from crtools.kinds.memory import aio
+
+                header = self._page_bytes(task.space.pages_id, ring.offset, aio.HEADER.size)
+                plans[task.pid, ring.start] = aio.plan_ring(
+                    ring, header, aio.possible_cpus(), task.name
+                )
+        return plans
 
     def _plan_confinements(self) -> dict[int, seccomp.Confinement]:
         confined = [task for task in self.alive if task.confined]

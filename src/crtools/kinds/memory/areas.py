@@ -168,11 +168,15 @@ def _area(
             status |= ANON_PRIVATE
             shift = (fact.kernel_page_size).bit_length() - 1
             map_flags |= MAP_ANONYMOUS | MAP_HUGETLB | shift << MAP_HUGE_SHIFT
+    elif path == b"/[aio]" and vma.deleted and vma.shared:
+        status |= AIO_RING
+        map_flags = MAP_SHARED
+        shmid = shared_id(vma)
     elif path == b"/dev/zero" and vma.deleted and vma.shared:
         status |= FILE_SHARED | MEMFD
         map_flags = MAP_SHARED
         shmid, pgoff, fdflags = shared_id(vma), vma.pgoff, 2
-    elif path.startswith((b"anon_inode:", b"socket:", b"/[aio]")):
+    elif path.startswith((b"anon_inode:", b"socket:")):
         raise _refused(vma, task, f"what is mapped, {path.decode(errors='replace')}, is not yet")
     else:
         if flags & (smaps.VF_PF | smaps.VF_IO | smaps.VF_MM):

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from crtools.agent.program import Arg, Program, Ref
     from crtools.images.messages.mm import MmEntry
     from crtools.images.messages.pagemap import PagemapEntry
+    from crtools.kinds.memory.aio import Ring
 
 SYS_close, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_madvise = 3, 9, 10, 11, 28
 SYS_mremap, SYS_openat, SYS_preadv, SYS_arch_prctl, SYS_mlock2 = 25, 257, 295, 158, 325
@@ -49,7 +50,7 @@ SYS_prctl = 157
 ARCH_MAP_VDSO_64 = 0x2003  # asm/prctl.h
 MADV_DONTNEED = 4
 PR_SET_VMA, PR_SET_VMA_ANON_NAME = 0x53564D41, 0
-SYSV_SHM = kinds.SYSV_SHM
+SYSV_SHM, AIO_RING = kinds.SYSV_SHM, kinds.AIO_RING
 TASK_SIZE = 0x7FFFFFFFF000  # x86-64, 4-level page tables: asm/page_64_types.h
 # The lowest address that is mapped in any process: vm.mmap_min_addr is 64 KiB on most systems.
 LOWEST = 0x10000
@@ -82,6 +83,8 @@ class Space(Value):
     # Where this kernel's vDSO goes, from vvar to the vDSO's end: in the image's place if that is
     # the same, elsewhere if the image's has become ordinary memory (with_other_vdso).
     kernel_vdso: tuple[int, int] | None
+    # Asynchronous I/O contexts of its own (kinds/memory/aio.py).
+    rings: tuple[Ring, ...] = ()
 
     def vdso_image(self) -> tuple[int, int, int, int] | None:
         """The image's: where vvar begins, where the vDSO begins and ends, and its offset in the
@@ -126,7 +129,7 @@ def read_space(
                 because="areas are page aligned, ascending and inside user space",
             )
         last = vma.end
-        if vma.status & (kinds.AIO_RING | kinds.SOCKET | kinds.SHADOW_STACK):
+        if vma.status & (kinds.SOCKET | kinds.SHADOW_STACK):
             raise UnsupportedObject(
                 f"Cannot restore the area {vma.start:x}-{vma.end:x} of {name}",
                 because="crtools does not carry its kind yet",
@@ -178,8 +181,29 @@ def read_space(
         pages_id=pages_id,
         kernel_vdso=None,
     )
+    if any(vma.status & kinds.AIO_RING for vma in vmas):
+        space = _with_rings(space, mm)
     place = space.vdso_image()
     return space if place is None else space.but(kernel_vdso=(place[0], place[2]))
+
+
+def _with_rings(space: Space, mm: MmEntry) -> Space:
+    """Rings are not filled as other areas are."""
+    from crtools.kinds.memory.aio import read_rings
+
+    places = {vma.start: -1 for vma in space.vmas if vma.status & kinds.AIO_RING}
+    left: list[Content] = []
+    for start, contents in _by_area(space).items():
+        if start not in places:
+            left += contents
+        elif contents[0].start == start:
+            places[start] = contents[0].offset
+    rings = read_rings(mm, space.vmas, space.pid)
+    left.sort(key=lambda content: content.start)
+    return space.but(
+        contents=tuple(left),
+        rings=tuple([ring.but(offset=places[ring.start]) for ring in rings]),
+    )
 
 
 def _same(a: VmaEntry, b: VmaEntry) -> bool:
@@ -234,11 +258,12 @@ def plan_changes(before: Space | None, after: Space) -> Changes:
     old = {} if before is None else {v.start: v for v in before.vmas}
     same_vdso = before is not None and before.kernel_vdso == after.kernel_vdso
     kept_starts: set[int] = set()
+    rings = {ring.start for ring in after.rings}
     for vma in after.vmas:
         if vma.status & special:
             continue
         candidate = old.get(vma.start)
-        if candidate is not None and _same(candidate, vma):
+        if candidate is not None and _same(candidate, vma) and vma.start not in rings:
             keep.append(vma)
             kept_starts.add(vma.start)
         else:

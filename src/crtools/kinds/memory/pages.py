@@ -74,7 +74,7 @@ def plan_pages(areas: Sequence[Area], regions: Sequence[Region]) -> PagePlan:
     region = next(at, None)
     for area in areas:
         start, end = area.entry.start, area.entry.end
-        if area.entry.status & kinds.VDSO:
+        if area.entry.status & (kinds.VDSO | kinds.AIO_RING):
             offset = _append(entries, runs, start, end, PRESENT, False, offset)
             continue
         if not area.pages:

@@ -90,6 +90,7 @@ class SharedDump:
         self.inodes: list[MemfdInodeEntry] = []
         self.pages_written = 0
         self._sysv: SysvDump | None = None
+        self.with_rings: set[int] = set()  # processes that have asynchronous I/O contexts
 
     def _segment_id(self, pid: int, vma: Vma) -> int:
         if self._sysv is None:
@@ -104,9 +105,14 @@ class SharedDump:
             self._sysv.check()
 
     def file_id(self, pid: int, vma: Vma) -> int:
-        """The id of the object's file; that of the segment, for System V's."""
+        """The id of the object's file; that of the segment for System V's, the inode's number for
+        rings of asynchronous I/O."""
         if vma.path.startswith(b"/SYSV"):
             return self._segment_id(pid, vma)
+        if vma.path == b"/[aio]":
+            # Of one process: which they are, kinds.memory.aio asks.
+            self.with_rings.add(pid)
+            return vma.inode
         key = (vma.dev, vma.inode)
         if key not in self._ids:
             self._ids[key] = self._add(pid, vma)
