@@ -368,10 +368,7 @@ def options() -> str:
         (f"`{name}`", ", ".join(verbs), hint.replace("|", "\\|"))
         for name, _, verbs, hint in _REFUSED
     ]
-    for option, given in (
-        ("--manage-cgroups=MODE", Options(manage_cgroups="soft")),
-        ("--cpu-cap=CAP", Options(cpu_cap=("cpu",))),
-    ):
+    for option, given in (("--manage-cgroups=MODE", Options(manage_cgroups="soft")),):
         try:
             refuse_unimplemented("dump", given)
         except UsageError as error:

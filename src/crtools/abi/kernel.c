@@ -153,6 +153,15 @@ void crt_copy(unsigned long to, unsigned long from, unsigned long bytes)
 	memcpy((void *)to, (void *)from, bytes);
 }
 
+/* XCR0, the components of XSAVE that the kernel has enabled. Where CPUID says OSXSAVE only. */
+unsigned long crt_xcr0(void)
+{
+	unsigned int low, high;
+
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return low | (unsigned long)high << 32;
+}
+
 /* CPUID: eax, ebx, ecx and edx to out[4]. */
 void crt_cpuid(unsigned int leaf, unsigned int subleaf, unsigned long out)
 {

@@ -70,6 +70,7 @@ robust_end = lib.crt_robust_end
 robust_add = lib.crt_robust_add
 robust_remove = lib.crt_robust_remove
 copy = lib.crt_copy
+xcr0 = lib.crt_xcr0
 
 
 def cpuid(leaf: int, subleaf: int = 0) -> tuple[int, int, int, int]:

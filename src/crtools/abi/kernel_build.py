@@ -18,6 +18,7 @@ ffibuilder.cdef(
     void crt_robust_add(unsigned long entry);
     void crt_robust_remove(unsigned long entry);
     void crt_copy(unsigned long to, unsigned long from, unsigned long bytes);
+    unsigned long crt_xcr0(void);
     void crt_cpuid(unsigned int leaf, unsigned int subleaf, unsigned long out);
     """
 )

@@ -132,6 +132,14 @@ def _run(verb: str, operands: list[str], options: Options, remarks: list[str]) -
             return _EXIT_FAILED
         _say("")
         return status
+    if verb == "cpuinfo":
+        from crtools.cli import cpuinfo
+
+        _prepare_directories(verb, options)
+        _open_log(verb, options, remarks)
+        said = cpuinfo.main(operands[0], options)
+        _say(said + "\n" if said else "")
+        return 0
     created = _prepare_directories(verb, options)
     try:
         _open_log(verb, options, remarks)
@@ -212,7 +220,7 @@ def _check_verb(verb: str, operands: list[str], options: Options) -> None:
             raise CommandLineError("cpuinfo requires an action: dump or check")
     elif operands and not (verb == "swrk" and len(operands) == 1):
         raise CommandLineError(f"excessive parameter for command {verb}: {operands[0]}")
-    if verb not in ("dump", "restore", "check"):
+    if verb not in ("dump", "restore", "check", "cpuinfo"):
         raise UsageError(f"`crtools {verb}` is not available yet", subject=("verb", verb))
     if verb == "dump" and options.tree is None:
         raise UsageError("dump needs the pid of the tree's root", hint="-t PID")

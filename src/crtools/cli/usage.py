@@ -20,8 +20,10 @@ Commands:
   dump         write the tree whose root is PID to image files, then end it
   restore      bring a dumped tree back
   check        try what this kernel and our privileges allow, and say what is missing
+  cpuinfo dump|check
+               write what this CPU can do to an image file, or compare it with one
   image        look into image files
-  Not available yet: pre-dump, lazy-pages, page-server, service, swrk, dedup, cpuinfo dump|check.
+  Not available yet: pre-dump, lazy-pages, page-server, service, swrk, dedup.
 
 Options stand before or after the command. A long option may be shortened as long as it stays
 unique. Those marked * can be taken back by --no-NAME. Meanings are those of criu(8).
@@ -119,7 +121,9 @@ Control groups:
       --cgroup-yard DIR        where they are mounted
 
 The machine:
-      --cpu-cap[=CAP,...]      none, fpu, ins, cpu or all; ^ negates
+      --cpu-cap[=CAP,...]      what of the CPU must be as it was: none, fpu (vector registers),
+                               ins (instructions), cpu (everything) or all; ^ takes away;
+                               fpu,ins if not given
       --allow-uprobes*         tasks may have uprobes
 
 Check:

@@ -23,6 +23,7 @@ from crtools.images.store import ImageStore
 from crtools.kinds.files import build_id, regular
 from crtools.kinds.files.table import FilesDump
 from crtools.kinds.memory.shared import SharedDump
+from crtools.kinds.process.cpu import dump_cpu
 from crtools.kinds.process.sharing import Sharing, check_threads, collect_sharing
 from crtools.model.tree import HostPid
 from crtools.model.value import Value
@@ -129,6 +130,7 @@ def _dump(
     tasks = TaskDump(proc, store, files, shared, figures)
     rehearse(proc)
     store.write("seccomp", [SeccompEntry()])
+    dump_cpu(store, options.cpu_cap)
     store.prepare(
         *[(key, None) for key in ("pstree", "files")],
         *[(key, int(root)) for key in ("core", "mm", "fs", "ids", "pagemap")],

@@ -51,12 +51,6 @@ def refuse_unimplemented(verb: str, options: Options) -> None:
             hint="leave it out: the tasks are restored into the cgroup of crtools",
             subject=("option", "--manage-cgroups", "verb", verb),
         )
-    if options.cpu_cap is not None and options.cpu_cap != ("none",):
-        raise UsageError(
-            f"--cpu-cap={','.join(options.cpu_cap)} is not available yet",
-            hint="leave it out or say --cpu-cap=none: restore where the CPU has the same features",
-            subject=("option", "--cpu-cap", "verb", verb),
-        )
 
 
 def collect_ignored(verb: str, options: Options) -> tuple[str, ...]:

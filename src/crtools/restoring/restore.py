@@ -13,7 +13,7 @@ from crtools import actions, log
 from crtools.images.messages.stats import RestoreStatsEntry, StatsEntry
 from crtools.images.stats import write_stats
 from crtools.images.store import ImageStore
-from crtools.kinds.process import limits
+from crtools.kinds.process import cpu, limits
 from crtools.model.shortfall import Shortfall, Shortfalls
 from crtools.model.value import Value
 from crtools.procfs.files import open_proc
@@ -169,6 +169,7 @@ class Restore:
     def _check(self) -> None:
         """All that can be refused before anything is created."""
         plan = self.plan
+        cpu.check_cpu(plan.store, self.options.cpu_cap)
         check_pids(self.proc, plan.pids())
         plan.files.check_files(self.root)
         if plan.sysv is not None:

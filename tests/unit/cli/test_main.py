@@ -137,7 +137,6 @@ def test_a_wrong_line_gets_its_error_and_the_usage(api, line, message, capfd):
         ("service", "`crtools service` is not available yet."),
         ("swrk 3", "`crtools swrk` is not available yet."),
         ("dedup", "`crtools dedup` is not available yet."),
-        ("cpuinfo dump", "`crtools cpuinfo` is not available yet."),
         ("dump -t 1 --stream", "--stream is not available yet."),
         ("restore --inherit-fd fd[3]:x", "--inherit-fd is not available yet."),
         ("dump -t 1 --dry-run", "--dry-run is there for restore only."),
