@@ -154,7 +154,19 @@ class Agent:
 
     def run(self, program: Program) -> Executed:
         """Runs a program in the first task; RemoteSyscallError if a result was not as expected."""
-        return self.slot.run(program)
+        self.post(program)
+        return self.wait()
+
+    def post(self, program: Program) -> None:
+        """Starts a program in the first task, when the one before has ended (and raises what that
+        has to raise): meanwhile the tool does what needs no stopped task."""
+        if self.slot.running:
+            self.slot.wait()
+        self.slot.post(program)
+
+    def wait(self) -> Executed:
+        """Waits for the end of the program; its results are valid until the next."""
+        return self.slot.wait()
 
     def _enter(self) -> None:
         owner, blob = self._owner, self._blob

@@ -125,6 +125,10 @@ class Slot:
         self._running = program
         self._data_at = data_at
 
+    @property
+    def running(self) -> bool:
+        return self._running is not None
+
     def wait(self) -> Executed:
         """Waits for the program's end; RemoteSyscallError where a result was not as expected.
 

@@ -9,8 +9,9 @@ from crtools import actions, log
 from crtools.abi.interrupts import Deferred
 from crtools.agent.inject import RobustList
 from crtools.dumping.freeze import Tree
+from crtools.dumping.memory import Figures
 from crtools.dumping.rehearsal import rehearse
-from crtools.dumping.tasks import Figures, TaskDump
+from crtools.dumping.tasks import TaskDump
 from crtools.errors import UnsupportedObject, UsageError
 from crtools.images.messages.core import TaskKobjIdsEntry
 from crtools.images.messages.inventory import InventoryEntry, Lsmtype, PluginsEntry

@@ -17,9 +17,8 @@ from crtools.images.messages.siginfo import SignalQueueEntry
 from crtools.kinds.memory import areas, mm, pages, scan
 from crtools.kinds.process import credentials, registers, restart, signals
 from crtools.procfs.auxv import read_auxv
-from crtools.procfs.maps import read_maps
 from crtools.procfs.pagemap import open_pagemap
-from crtools.procfs.smaps import read_smaps
+from crtools.procfs.smaps import SmapsReader
 from crtools.procfs.stat import read_stat
 from crtools.procfs.status import read_status
 
@@ -37,9 +36,10 @@ def rehearse(proc: int) -> None:
 
 
 def _rehearse(proc: int, own: int) -> None:
+    vmas, facts = SmapsReader().read(proc, own)
     found = areas.collect_areas(
-        read_maps(proc, own),
-        list(read_smaps(proc, own)),
+        vmas,
+        facts,
         lambda vma: (0, 0),
         lambda vma: 0,
         "crtools",

@@ -10,8 +10,9 @@ from crtools import log
 from crtools.abi import kernel
 from crtools.abi.mman import MCL_FUTURE, MCL_ONFAULT
 from crtools.abi.seccomp import SECCOMP_MODE_STRICT
-from crtools.agent.inject import CAVE_MARK, Agent
+from crtools.agent.inject import Agent
 from crtools.agent.program import Program
+from crtools.dumping.memory import MemoryDump
 from crtools.dumping.questions import ProcessQuestions, ThreadQuestions
 from crtools.errors import MissingFeature
 from crtools.images.messages.core import (
@@ -24,7 +25,7 @@ from crtools.images.messages.core import (
 from crtools.images.messages.crtools import AnonNameEntry, CrtoolsTaskEntry
 from crtools.images.messages.rseq import RseqEntry
 from crtools.kinds.memory import areas as area_kinds
-from crtools.kinds.memory import mm, pages, scan
+from crtools.kinds.memory import mm, pages
 from crtools.kinds.process import (
     credentials,
     fs,
@@ -39,10 +40,8 @@ from crtools.kinds.process import (
 )
 from crtools.kinds.process.sharing import has_semaphores
 from crtools.procfs.auxv import read_auxv
-from crtools.procfs.files import explain, read_task_file, unescape
-from crtools.procfs.maps import read_maps
-from crtools.procfs.pagemap import open_pagemap
-from crtools.procfs.smaps import VF_GU, VF_LF, VF_LO, VF_MW, VF_SH, VF_SL, read_smaps
+from crtools.procfs.files import read_task_file, unescape
+from crtools.procfs.smaps import VF_LF, VF_LO, VF_MW, VF_SH, VF_SL, read_smaps
 from crtools.procfs.status import parse_status
 from crtools.procfs.timers import read_timers
 from crtools.procfs.values import (
@@ -56,15 +55,14 @@ from crtools.tracee import x86_64 as arch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crtools.dumping.memory import Figures, Memory
     from crtools.dumping.questions import ThreadAnswers
     from crtools.images.messages.core_x86 import ThreadInfoX86
     from crtools.images.messages.crtools import CrtoolsSemUndoEntry, RestartEntry, TimerEntry
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
     from crtools.images.messages.mm import AioRingEntry
-    from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
     from crtools.images.messages.siginfo import SignalQueueEntry
-    from crtools.images.messages.vma import VmaEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.files.table import FilesDump
     from crtools.kinds.memory.aio import AioDump
@@ -75,7 +73,6 @@ if TYPE_CHECKING:
     from crtools.kinds.process.semaphores import SemaphoresDump
     from crtools.kinds.process.sharing import Sharing
     from crtools.model.tree import Process
-    from crtools.procfs.maps import Vma
     from crtools.procfs.status import Status
     from crtools.procfs.timers import PosixTimer
     from crtools.tracee.seize import Tracee
@@ -84,42 +81,28 @@ ALIVE, DEAD, STOPPED = 1, 2, 3
 SYS_get_robust_list = 274
 
 
-class Figures:
-    """What a dump did, in pages and microseconds."""
-
-    def __init__(self) -> None:
-        self.pages_scanned = 0
-        self.pages_written = 0
-        self.memory_us = 0
-        self.write_us = 0
-        self.tasks = 0
-        self.threads = 0
-
-
 class Collected:
     """What was seen of a process from outside, until its images are written."""
 
     __slots__ = (
         "aios",
-        "areas",
         "autogroup_nice",
         "confined",
         "exe_id",
         "fdinfo",
         "fs",
+        "memory",
         "threads",
         "timers",
-        "vmas",
     )
 
-    vmas: list[Vma]
     aios: list[AioRingEntry]
-    areas: list[Area]
     autogroup_nice: int | None
     confined: dict[int, Confined]  # by tid, threads under seccomp
     exe_id: int
     fdinfo: list[FdinfoEntry] | None  # None: another process's table
     fs: FsEntry
+    memory: Memory  # the same one for those that share it
     threads: dict[int, tuple[bytes, Status]]  # by tid: name, ids and capabilities
     timers: list[PosixTimer]
 
@@ -169,18 +152,14 @@ class TaskDump:
         self._shared = shared
         self._figures = figures
         self.sharing: Sharing
-        self._pages_id = 0
+        self._memory = MemoryDump(proc, store, files, shared, figures)
+        self.new_pages_id = self._memory.new_pages_id
         self.seccomp: SeccompDump | None = None  # once a task under seccomp is met
         self._extra: bytes | None = None
         self._semaphores: SemaphoresDump | None = None
         self._no_semaphores = False
         self._aio: AioDump | None = None
         self._collected: dict[int, Collected] = {}
-        # By pid: the pagemap and where guard pages are.
-        self._pagemaps: dict[
-            int, tuple[list[PagemapHead | PagemapEntry], list[tuple[int, int]]]
-        ] = {}
-        self._mapped: dict[tuple[tuple[int, int], int, bytes, bool], int] = {}
         self._usual = scheduling.own_scheduling()
         self._sessions: set[int] = set()
         self._usual_coredump = read_coredump_filter(proc, os.getpid())
@@ -192,11 +171,8 @@ class TaskDump:
         self._timers = timers.ask_timers(self._questions)
         self._limits = limits.ask_limits(self._questions)
         self._ldt = ldt.ask_ldt(self._questions)
+        pages.ask_pair(self._questions)
         self._of_thread = ThreadQuestions(Program())
-
-    def new_pages_id(self) -> int:
-        self._pages_id += 1
-        return self._pages_id
 
     def collect(self, process: Process) -> None:
         """What is seen from outside, and what is refused: nothing is put into the process yet."""
@@ -209,31 +185,19 @@ class TaskDump:
         self._check(process, collected)
         if pid in self.sharing.vm:
             first = self._collected[self.sharing.vm[pid]]
-            collected.vmas, collected.areas = first.vmas, first.areas
-            collected.exe_id, collected.aios = first.exe_id, first.aios
+            collected.memory, collected.exe_id = first.memory, first.exe_id
+            collected.aios = first.aios
         else:
-            self._collect_memory(process, collected)
+            collected.memory = self._memory.collect(process)
+            collected.aios = []
+            if pid in self._shared.with_rings:
+                collected.aios = self._aios(process, collected.memory.areas)
+            collected.exe_id = self._files.add_path(pid, "exe")
         collected.autogroup_nice = scheduling.autogroup_nice(self._proc, process, self._sessions)
         collected.fdinfo = None
         if pid not in self.sharing.files:
             collected.fdinfo = self._files.add_table(pid, pid)
         collected.fs = fs.dump_fs(self._files, pid, process.status.umask or 0)
-
-    def _collect_memory(self, process: Process, collected: Collected) -> None:
-        proc, pid = self._proc, process.pid
-        collected.vmas = vmas = read_maps(proc, pid)
-        facts = list(read_smaps(proc, pid))
-        collected.areas = area_kinds.collect_areas(
-            vmas,
-            facts,
-            lambda vma: self._mapped_file(pid, vma),
-            lambda vma: self._shared.file_id(pid, vma),
-            process.name,
-        )
-        collected.aios = (
-            self._aios(process, collected.areas) if pid in self._shared.with_rings else []
-        )
-        collected.exe_id = self._files.add_path(pid, "exe")
 
     def dump(self, process: Process, ids: TaskKobjIdsEntry) -> None:
         """What only the process itself can tell, its memory, and all of its images."""
@@ -242,13 +206,18 @@ class TaskDump:
             return
         proc, pid = self._proc, process.pid
         collected = self._collected.pop(pid)
-        vmas, areas = collected.vmas, collected.areas
+        store, space = self._store, collected.memory
         memory = os.open(f"{pid}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
         try:
-            vdso = _vdso(memory, vmas)
             asked_at = time.monotonic_ns()
-            with Agent(proc, process.tracees, vmas) as agent:
-                asked = agent.run(self._questions)
+            with Agent(proc, process.tracees, space.vmas) as agent:
+                # From here on, what needs no stopped task is done while the task is at work.
+                agent.post(self._questions)
+                if collected.fdinfo is not None:
+                    store.write("fdinfo", collected.fdinfo, id=ids.files_id)
+                store.write("fs", [collected.fs], id=pid)
+                store.write("ids", [ids], id=pid)
+                asked = agent.wait()
                 leader = collected.confined.get(pid)
                 strict = leader is not None and leader.mode == SECCOMP_MODE_STRICT
                 about = self._of_process.answers(asked, process.name, strict=strict)
@@ -272,12 +241,21 @@ class TaskDump:
                 undo = self._undo_values(process, agent)
                 table = ldt.read_ldt(agent, has_table)
                 by_task = rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
-                if pid in self.sharing.vm:
-                    self._pagemaps[pid] = self._pagemaps[self.sharing.vm[pid]]
-                else:
-                    self._pagemaps[pid] = self._dump_pages(
-                        process, agent, areas, memory, vdso, by_task
-                    )
+                self._memory.write(process, space, agent, memory, by_task=by_task)
+                # Processes of one memory have each a pagemap, all of one pages file.
+                store.write("pagemap", space.pagemap or [], id=pid)
+                layout = mm.mm_entry(
+                    process.stat,
+                    read_auxv(proc, pid),
+                    about.brk,
+                    collected.exe_id,
+                    space.entries(),
+                    about.dumpable,
+                    about.thp_disabled,
+                )
+                layout.aios = collected.aios
+                store.write("mm", [layout], id=pid)
+                agent.wait()
             started = time.monotonic_ns()
             restarts = [
                 restart.sleeping(tracee, memory, tracee.slept) for tracee in process.tracees
@@ -288,25 +266,6 @@ class TaskDump:
             ]
         finally:
             os.close(memory)
-        store = self._store
-        # Processes of one memory have each a pagemap, all of one pages file.
-        pagemap, guards = self._pagemaps[pid]
-        store.write("pagemap", pagemap, id=pid)
-        if collected.fdinfo is not None:
-            store.write("fdinfo", collected.fdinfo, id=ids.files_id)
-        store.write("fs", [collected.fs], id=pid)
-        store.write("ids", [ids], id=pid)
-        layout = mm.mm_entry(
-            process.stat,
-            read_auxv(proc, pid),
-            about.brk,
-            collected.exe_id,
-            area_entries(areas, guards),
-            about.dumpable,
-            about.thp_disabled,
-        )
-        layout.aios = collected.aios
-        store.write("mm", [layout], id=pid)
         shared = signals.pending(pid, shared=True)
         queues = [signals.pending(tracee.tid, shared=False) for tracee in process.tracees]
         passed = time.monotonic_ns() - asked_at
@@ -332,7 +291,7 @@ class TaskDump:
             stop_signo=stop or None,
             membarrier_registration_mask=about.membarrier or None,
         )
-        memory_facts = MemoryFacts(areas, future, undo)
+        memory_facts = MemoryFacts(space.areas, future, undo)
         memory_facts.ldt = table
         own_entries: list[CrtoolsTaskEntry] = []
         for tracee, answers, queue, slept, home in zip(
@@ -465,24 +424,6 @@ class TaskDump:
                 entry.coredump_filter = dump_filter
         return entry if entry != CrtoolsTaskEntry(tid=tracee.tid) else None
 
-    def _mapped_file(self, pid: int, vma: Vma) -> tuple[int, int]:
-        """The file behind a mapping, and how it was opened: the link's mode tells
-        (fs/proc/base.c, map_files_d_instantiate)."""
-        link = f"map_files/{vma.start:x}-{vma.end:x}"
-        try:
-            mode = os.stat(f"{pid}/{link}", dir_fd=self._proc, follow_symlinks=False).st_mode
-        except OSError as error:
-            raise explain(error, self._proc, pid, None, link) from error
-        flags = os.O_RDWR if mode & 0o200 else os.O_RDONLY
-        if vma.path.startswith(b"/memfd:") and vma.deleted and not vma.dev[0]:
-            return self._shared.file_id(pid, vma), flags
-        # Most are mapped in several pieces and by many processes: the path is looked at once.
-        key = (vma.dev, vma.inode, vma.path, vma.deleted)
-        id = self._mapped.get(key)
-        if id is None:
-            id = self._mapped[key] = self._files.add_path(pid, link)
-        return id, flags
-
     def _read_threads(self, process: Process) -> dict[int, tuple[bytes, Status]]:
         """Name and status of each thread; threads of equal ids, capabilities and seccomp share
         one status, since to read it all takes longer than the rest of a thread's dump."""
@@ -528,40 +469,6 @@ class TaskDump:
                     because="PTRACE_GET_RSEQ_CONFIGURATION is in Linux 5.13 and later",
                 )
 
-    def _dump_pages(
-        self,
-        process: Process,
-        agent: Agent,
-        areas: list[Area],
-        memory: int,
-        vdso: tuple[int, bytes],
-        by_task: bool,
-    ) -> tuple[list[PagemapHead | PagemapEntry], list[tuple[int, int]]]:
-        """Writes the pages; the answer is their pagemap, and where guard pages are."""
-        started = time.monotonic_ns()
-        pid = process.pid
-        pagemap = open_pagemap(self._proc, pid)
-        try:
-            # Any area may have guard pages, where the kernel does not say which may.
-            spans = [(a.entry.start, a.entry.end) for a in areas if a.pages or a.flags & VF_GU]
-            regions = scan.scan(pagemap, spans)
-        finally:
-            os.close(pagemap)
-        plan = pages.plan_pages(areas, regions)
-        pages_id = self.new_pages_id()
-        image = self._store.create_raw("pages", pages_id)
-        writing = time.monotonic_ns()
-        try:
-            pages.write_pages(agent, image, memory, plan, vdso, by_task=by_task)
-        finally:
-            os.close(image)
-        ended = time.monotonic_ns()
-        self._figures.pages_scanned += plan.scanned
-        self._figures.pages_written += plan.written
-        self._figures.write_us += (ended - writing) // 1000
-        self._figures.memory_us += (writing - started) // 1000
-        return pages.head_and_entries(pages_id, plan), plan.guards
-
     def _thread_core(
         self,
         tracee: Tracee,
@@ -594,29 +501,8 @@ class TaskDump:
         )
 
 
-def area_entries(areas: list[Area], guards: list[tuple[int, int]]) -> list[VmaEntry]:
-    entries = [area.entry for area in areas]
-    if guards:
-        from crtools.kinds.memory.marks import guard_entries
-
-        entries += guard_entries(guards)
-    return entries
-
-
 def _exit_signal(process: Process) -> int | None:
     """What its parent gets at its end, where that is not SIGCHLD. The root's parent is not in the
     tree, and takes in what is restored as any orphan: with SIGCHLD."""
     signal = process.stat.exit_signal
     return None if signal == signals.SIGCHLD or process.parent is None else signal
-
-
-def _vdso(memory: int, vmas: list[Vma]) -> tuple[int, bytes]:
-    """The vDSO's address and bytes, without what an earlier dump may have left in its padding."""
-    for vma in vmas:
-        if vma.path == b"[vdso]":
-            content = os.pread(memory, vma.end - vma.start, vma.start)
-            ours = content.find(CAVE_MARK)
-            if ours >= 0:
-                content = content[:ours].ljust(len(content), b"\0")
-            return vma.start, content
-    return 0, b""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from crtools.procfs.files import explain, misread, task_path
+from crtools.procfs.maps import Vma, parse_maps
 from crtools.procfs.record import Record
 
 TYPE_CHECKING = False
@@ -134,8 +135,11 @@ class _SmapsParser:
         self.layout: dict[bytes, int] = {}
         self.width = 0
 
-    def parse(self, data: bytes) -> list[tuple[int, int, SmapsFacts]]:
-        """Whole areas only: `data` ends after a VmFlags line."""
+    def parse(
+        self, data: bytes, headers: list[bytes] | None = None
+    ) -> list[tuple[int, int, SmapsFacts]]:
+        """Whole areas only: `data` ends after a VmFlags line. What an area begins with, a line of
+        maps, is added to `headers`."""
         areas: list[tuple[int, int, SmapsFacts]] = []
         append = areas.append
         facts = self.facts
@@ -152,6 +156,8 @@ class _SmapsParser:
                     facts[key] = self._parse_facts(body, flags)
                 start, end = header.split(None, 1)[0].split(b"-")
                 append((int(start, 16), int(end, 16), facts[key]))
+                if headers is not None:
+                    headers.append(header)
             except (ValueError, IndexError):
                 raise misread("/proc/PID/smaps", header + b"\n" + body) from None
             area = following
@@ -215,7 +221,41 @@ def read_smaps(proc: int, pid: int) -> Iterator[tuple[int, int, SmapsFacts]]:
 
     The kernel walks the page tables of what is read: the cost is its own, and proportional to rss.
     """
-    parser = _SmapsParser()
+    yield from _read(_SmapsParser(), proc, pid, None)
+
+
+class SmapsReader:
+    """Reads the smaps of the processes of a tree, which are much alike: what repeats is parsed
+    once."""
+
+    __slots__ = ("_parser", "_vmas")
+
+    def __init__(self) -> None:
+        self._parser = _SmapsParser()
+        self._vmas: dict[bytes, Vma] = {}
+
+    def read(self, proc: int, pid: int) -> tuple[list[Vma], list[tuple[int, int, SmapsFacts]]]:
+        """What read_maps and read_smaps would say, in one reading. Callers share the Vmas."""
+        headers: list[bytes] = []
+        facts = list(_read(self._parser, proc, pid, headers))
+        if len(headers) > _REMEMBERED:
+            return parse_maps(_lines(headers)), facts
+        vmas = self._vmas
+        if len(vmas) > _REMEMBERED:
+            vmas.clear()
+        new = [header for header in headers if header not in vmas]
+        if new:
+            vmas.update(zip(new, parse_maps(_lines(new)), strict=True))
+        return [vmas[header] for header in headers], facts
+
+
+def _lines(headers: list[bytes]) -> bytes:
+    return b"\n".join([*headers, b""])
+
+
+def _read(
+    parser: _SmapsParser, proc: int, pid: int, headers: list[bytes] | None
+) -> Iterator[tuple[int, int, SmapsFacts]]:
     try:
         fd = os.open(task_path(pid, None, "smaps"), os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
     except OSError as error:
@@ -239,7 +279,7 @@ def read_smaps(proc: int, pid: int) -> Iterator[tuple[int, int, SmapsFacts]]:
                 flags = data.rfind(b"\nVmFlags:", 0, data.rfind(b"\n"))
                 cut = data.index(b"\n", flags + 1) + 1 if flags >= 0 else 0
                 data, rest = data[:cut], data[cut:]
-            yield from parser.parse(data)
+            yield from parser.parse(data, headers)
     except OSError as error:
         raise explain(error, proc, pid, None, "smaps") from error
     finally:

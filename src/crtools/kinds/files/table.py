@@ -544,25 +544,34 @@ class FilesDump(DumpContext):
                 # Kernel threads and zombies have no descriptors, and answer this the fastest.
                 os.readlink(name + "/exe", dir_fd=proc)
                 directory = os.open(name + "/fd", _DIRECTORY, dir_fd=proc)
-            except OSError:
+            except OSError as error:
+                self._check_hidden(error, name)
                 continue
             try:
                 for fd in os.listdir(directory):
                     try:
                         link = os.readlink(fd.encode(), dir_fd=directory)
-                    except OSError:
+                    except OSError as error:
+                        self._check_hidden(error, name)
                         continue
                     yield int(name), f"{name}/fd/{fd}", link
-            except OSError:
-                continue
+            except OSError as error:
+                self._check_hidden(error, name)
             finally:
                 os.close(directory)
+
+    def _check_hidden(self, error: OSError, name: str) -> None:
+        """Who has ended, or may not be looked at, is passed over; anything else would make an end
+        outside the tree look like none."""
+        if error.errno not in _HIDDEN:
+            raise explain(error, self.proc, int(name), None, "fd") from error
 
     def _is_same(self, via: str, file: OpenFile) -> bool:
         """Whether two links that read the same lead to the same: two paths may not."""
         try:
             stat = os.stat(via, dir_fd=self.proc)
-        except OSError:
+        except OSError as error:
+            self._check_hidden(error, via.partition("/")[0])
             return False
         return stat.st_ino == file.stat.st_ino and stat.st_dev == file.stat.st_dev
 
@@ -591,6 +600,8 @@ class FilesDump(DumpContext):
 
 _READ = os.O_RDONLY | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# Ended meanwhile, or not for us to see.
+_HIDDEN = (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM)
 
 
 def _read_info(infos: int, fd: int) -> bytes:

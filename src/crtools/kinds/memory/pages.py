@@ -36,6 +36,8 @@ _AF_UNIX, _SOCK_SEQPACKET_CLOEXEC, _MSG_CMSG_CLOEXEC = 1, 5 | 0o2000000, 0x40000
 _IOV = struct.Struct("<QQ")
 # A piece is as much as a system call moves before the orchestrator's death is noticed.
 PIECE = 8 << 20
+# Bytes of areas; see plan_portions.
+_FIRST, _PORTION = 32 << 20, 256 << 20
 _VECTOR = 16384
 # Where the task receives a descriptor: the control message ends in the list of descriptors that
 # the agent closes by itself if we die (agent/vm.c go_home).
@@ -53,23 +55,56 @@ class Run(Value):
 
 
 class PagePlan(Value):
-    """What goes into the pagemap and the pages file, and where guard pages are."""
+    """What goes into the pagemap and the pages file, of which `end` is the end, and where guard
+    pages are."""
 
     entries: list[PagemapEntry]
     runs: list[Run]
     guards: list[tuple[int, int]]
-    written: int
+    end: int
     scanned: int
 
 
-def plan_pages(areas: Sequence[Area], regions: Sequence[Region]) -> PagePlan:
-    """The pages of private areas that differ from what a new mapping would show.
+class Portion(Value):
+    """Neighbouring areas, or a part of a large one, and what of them is to be scanned."""
+
+    areas: list[Area]
+    spans: list[tuple[int, int]]
+
+
+def plan_portions(areas: Sequence[Area]) -> list[Portion]:
+    """All areas in portions: a small one, so that the task soon begins to write, then large ones,
+    so that it never waits for the scan of the next."""
+    portions: list[Portion] = []
+    some: list[Area] = []
+    spans: list[tuple[int, int]] = []
+    room = _FIRST
+    for area in areas:
+        some.append(area)
+        start, end = area.entry.start, area.entry.end
+        if not area.pages:
+            continue
+        while end - start >= room:
+            spans.append((start, start + room))
+            start += room
+            room = _PORTION
+            portions.append(Portion(areas=some, spans=spans))
+            some, spans = [area], []
+        spans.append((start, end))
+        room -= end - start
+    portions.append(Portion(areas=some, spans=spans))
+    return portions
+
+
+def plan_pages(areas: Sequence[Area], regions: Sequence[Region], offset: int = 0) -> PagePlan:
+    """The pages of private areas that differ from what a new mapping would show, to be written
+    from `offset` of the pages file on.
 
     Pages of files, zero pages, guard pages and pages that nobody touched are left out.
     """
     entries: list[PagemapEntry] = []
     runs: list[Run] = []
-    offset = scanned = 0
+    scanned = 0
     at = iter(regions)
     region = next(at, None)
     for area in areas:
@@ -95,7 +130,7 @@ def plan_pages(areas: Sequence[Area], regions: Sequence[Region]) -> PagePlan:
         runs=runs,
         # Of shared areas, too: guards are each process's own.
         guards=[(start, end) for start, end, what in regions if what & PAGE_IS_GUARD],
-        written=offset // PAGE,
+        end=offset,
         scanned=scanned,
     )
 
@@ -132,60 +167,89 @@ def head_and_entries(pages_id: int, plan: PagePlan) -> list[PagemapHead | Pagema
     return [PagemapHead(pages_id=pages_id), *plan.entries]
 
 
-def write_pages(
-    agent: Agent,
-    image: int,
-    memory: int,
-    plan: PagePlan,
-    vdso: tuple[int, bytes],
-    *,
-    by_task: bool,
-) -> None:
-    """Fills the pages file `image`. `memory` is /proc/PID/mem: what the task itself cannot read
-    comes from there, and everything if not `by_task`; `vdso` is the vDSO's address and its
-    bytes without what we put into its padding."""
-    own = [run for run in plan.runs if run.by_task and by_task]
-    if own:
-        _Passed(agent, image).write(own)
-    for run in plan.runs:
-        if run.by_task and by_task:
-            continue
-        offset = run.offset
-        for address, length in run.pieces:
-            if address == vdso[0]:
-                os.pwrite(image, vdso[1], offset)
-            else:
-                _copy(memory, image, address, length, offset)
-            offset += length
+def ask_pair(program: Program) -> None:
+    """A socket pair, over which the task is given its pages file: in the program that asks it
+    everything else, since each program costs a change of tasks."""
+    program.call(
+        SYS_socketpair,
+        _AF_UNIX,
+        _SOCK_SEQPACKET_CLOEXEC,
+        0,
+        (ARG_AREA, _OURS),
+        label="make a socket pair",
+    )
 
 
-def _copy(memory: int, image: int, address: int, length: int, offset: int) -> None:
-    end = address + length
-    while address < end:
-        data = os.pread(memory, min(1 << 20, end - address), address)
-        if not data:
-            raise UnsupportedObject(f"Cannot read the memory at {address:#x}: it ends there")
-        done = 0
-        while done < len(data):
-            done += os.pwrite(image, memoryview(data)[done:], offset + done)
-        address += len(data)
-        offset += len(data)
+class PageWriter:
+    """Fills the pages file `image` of a task that has run the program of `ask_pair`.
 
+    `memory` is /proc/PID/mem: what the task itself cannot read comes from there, and everything if
+    not `by_task`; `vdso` is the vDSO's address and its bytes without what we put into its padding.
+    """
 
-class _Passed:
-    """An image file passed to the task over a socket pair of the task's own making."""
-
-    def __init__(self, agent: Agent, image: int) -> None:
+    def __init__(
+        self, agent: Agent, image: int, memory: int, vdso: tuple[int, bytes], *, by_task: bool
+    ) -> None:
         self._agent = agent
         self._image = image
+        self._memory = memory
+        self._vdso = vdso
+        self._by_task = by_task
+        self._passed = False
 
-    def write(self, runs: Sequence[Run]) -> None:
-        self._send()
+    def start(self, runs: Sequence[Run], *, last: bool) -> None:
+        """Returns while the task still writes: Agent.wait() tells when it is done. With the `last`
+        runs, the task's descriptors are closed."""
         program = Program()
-        # Closed and forgotten at once: if we die, other threads run on and reuse the number.
-        nothing = program.put(b"\xff" * 4)
-        program.call(SYS_close, (ARG_AREA32, _THEIRS))
-        program.copy((ARG_AREA, _THEIRS), nothing, 4)
+        own = [run for run in runs if run.by_task and self._by_task]
+        if own:
+            if not self._passed:
+                self._pass_image(program)
+            for run in own:
+                program = self._add(program, run)
+        if last:
+            for kept in (_IMAGE,) if self._passed else (_OURS, _THEIRS):
+                _close(program, kept)
+        if program.count:
+            self._agent.post(program)
+        for run in runs:
+            if not (run.by_task and self._by_task):
+                self._copy(run)
+
+    def _add(self, program: Program, run: Run) -> Program:
+        offset = run.offset
+        for first in range(0, len(run.pieces), _VECTOR):
+            pieces = run.pieces[first : first + _VECTOR]
+            if len(program.data) + len(pieces) * 16 > 700_000:
+                self._agent.post(program)
+                program = Program()
+            length = sum([piece[1] for piece in pieces])
+            vector = program.put(b"".join([_IOV.pack(*piece) for piece in pieces]))
+            program.transfer(
+                SYS_pwritev,
+                (ARG_AREA32, _IMAGE),
+                vector,
+                len(pieces),
+                offset,
+                length,
+                f"write its memory from {pieces[0][0]:x} on",
+            )
+            offset += length
+        return program
+
+    def _copy(self, run: Run) -> None:
+        offset = run.offset
+        for address, length in run.pieces:
+            if address == self._vdso[0]:
+                os.pwrite(self._image, self._vdso[1], offset)
+            else:
+                _copy(self._memory, self._image, address, length, offset)
+            offset += length
+
+    def _pass_image(self, program: Program) -> None:
+        self._send()
+        self._passed = True
+        _close(program, _THEIRS)
         program.call(
             SYS_recvmsg,
             (ARG_AREA32, _OURS),
@@ -193,44 +257,10 @@ class _Passed:
             _MSG_CMSG_CLOEXEC,
             label="receive the image file",
         )
-        program.call(SYS_close, (ARG_AREA32, _OURS))
-        program.copy((ARG_AREA, _OURS), nothing, 4)
-        for run in runs:
-            offset = run.offset
-            for first in range(0, len(run.pieces), _VECTOR):
-                pieces = run.pieces[first : first + _VECTOR]
-                if len(program.data) + len(pieces) * 16 > 700_000:
-                    self._agent.run(program)
-                    program = Program()
-                length = sum([piece[1] for piece in pieces])
-                vector = program.put(b"".join([_IOV.pack(*piece) for piece in pieces]))
-                program.transfer(
-                    SYS_pwritev,
-                    (ARG_AREA32, _IMAGE),
-                    vector,
-                    len(pieces),
-                    offset,
-                    length,
-                    f"write its memory from {pieces[0][0]:x} on",
-                )
-                offset += length
-        program.call(SYS_close, (ARG_AREA32, _IMAGE))
-        nothing = program.put(b"\xff" * 4)
-        program.copy((ARG_AREA, _IMAGE), nothing, 4)
-        self._agent.run(program)
+        _close(program, _OURS)
 
     def _send(self) -> None:
         agent = self._agent
-        program = Program()
-        program.call(
-            SYS_socketpair,
-            _AF_UNIX,
-            _SOCK_SEQPACKET_CLOEXEC,
-            0,
-            (ARG_AREA, _OURS),
-            label="make a socket pair",
-        )
-        agent.run(program)
         memory = agent.slot.memory
         theirs = int.from_bytes(memory[_THEIRS : _THEIRS + 4], "little")
         base = agent.base
@@ -263,3 +293,22 @@ class _Passed:
             ) from error
         finally:
             os.close(socket)
+
+
+def _close(program: Program, kept: int) -> None:
+    """Closed and forgotten at once: if we die, other threads run on and reuse the number."""
+    program.call(SYS_close, (ARG_AREA32, kept))
+    program.copy((ARG_AREA, kept), program.put(b"\xff" * 4), 4)
+
+
+def _copy(memory: int, image: int, address: int, length: int, offset: int) -> None:
+    end = address + length
+    while address < end:
+        data = os.pread(memory, min(1 << 20, end - address), address)
+        if not data:
+            raise UnsupportedObject(f"Cannot read the memory at {address:#x}: it ends there")
+        done = 0
+        while done < len(data):
+            done += os.pwrite(image, memoryview(data)[done:], offset + done)
+        address += len(data)
+        offset += len(data)

@@ -1,0 +1,231 @@
+"""The memory of processes: their areas, seen from outside, and their pages, written by themselves.
+
+Of a large process the pages are written in portions, each scanned while the task writes the one
+before; its smaps, for whose text the kernel walks page tables, is read meanwhile. Until then the
+flags that only smaps has are guessed: which pages there are follows from maps.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from crtools.abi.kernel import PAGE
+from crtools.agent.inject import CAVE_MARK
+from crtools.kinds.memory import areas as area_kinds
+from crtools.kinds.memory import pages, scan
+from crtools.procfs.files import explain
+from crtools.procfs.maps import read_maps
+from crtools.procfs.pagemap import open_pagemap
+from crtools.procfs.smaps import VF_GU, VF_HT, SmapsFacts, SmapsReader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crtools.agent.inject import Agent
+    from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
+    from crtools.images.messages.vma import VmaEntry
+    from crtools.images.store import ImageStore
+    from crtools.kinds.files.table import FilesDump
+    from crtools.kinds.memory.areas import Area
+    from crtools.kinds.memory.scan import Region
+    from crtools.kinds.memory.shared import SharedDump
+    from crtools.model.tree import Process
+    from crtools.procfs.maps import Vma
+
+# A large process: so much of it is resident, in fewer areas than would take long themselves.
+LARGE, MANY = 64 << 20, 2000
+
+
+class Figures:
+    """What a dump did, in pages and microseconds."""
+
+    def __init__(self) -> None:
+        self.pages_scanned = 0
+        self.pages_written = 0
+        self.memory_us = 0
+        self.write_us = 0
+        self.tasks = 0
+        self.threads = 0
+
+
+class Memory:
+    """The memory of one process, or of several that share it."""
+
+    __slots__ = ("areas", "guards", "guessed", "pagemap", "vmas")
+
+    def __init__(self, vmas: list[Vma], areas: list[Area], *, guessed: bool) -> None:
+        self.vmas = vmas
+        self.areas = areas
+        self.guessed = guessed  # whether the flags of its areas are still a guess
+        self.pagemap: list[PagemapHead | PagemapEntry] | None = None
+        self.guards: list[tuple[int, int]] = []
+
+    def entries(self) -> list[VmaEntry]:
+        """For the mm image."""
+        entries = [area.entry for area in self.areas]
+        if self.guards:
+            from crtools.kinds.memory.marks import guard_entries
+
+            entries += guard_entries(self.guards)
+        return entries
+
+
+class MemoryDump:
+    """Collects and writes the memory of the processes of a stopped tree."""
+
+    def __init__(
+        self, proc: int, store: ImageStore, files: FilesDump, shared: SharedDump, figures: Figures
+    ) -> None:
+        self._proc = proc
+        self._store = store
+        self._files = files
+        self._shared = shared
+        self._smaps = SmapsReader()
+        self._mapped: dict[tuple[tuple[int, int], int, bytes, bool], int] = {}
+        self._figures = figures
+        self._pages_id = 0
+
+    def new_pages_id(self) -> int:
+        self._pages_id += 1
+        return self._pages_id
+
+    def collect(self, process: Process) -> Memory:
+        """What is seen from outside. Raises UnsupportedObject, naming the area; of a large process
+        some only when it is written."""
+        proc, pid = self._proc, process.pid
+        if (process.status.vm_rss or 0) >= LARGE:
+            vmas = read_maps(proc, pid)
+            if len(vmas) < MANY:
+                guessed = [_guess(vma) for vma in vmas]
+                areas = self._collect_areas(process, vmas, guessed)
+                if pid not in self._shared.with_rings:
+                    return Memory(vmas, areas, guessed=True)
+        vmas, facts = self._smaps.read(proc, pid)
+        return Memory(vmas, self._collect_areas(process, vmas, facts), guessed=False)
+
+    def write(
+        self, process: Process, memory: Memory, agent: Agent, content: int, *, by_task: bool
+    ) -> None:
+        """Writes the pages; the last are still being written when this returns: Agent.wait().
+
+        `content` is /proc/PID/mem; what is not `by_task` is read from there.
+        """
+        if memory.pagemap is not None:
+            # Another process's, too, and written with that.
+            pages.PageWriter(agent, -1, content, (0, b""), by_task=by_task).start([], last=True)
+            return
+        pages_id = self.new_pages_id()
+        image = self._store.create_raw("pages", pages_id)
+        try:
+            vdso = read_vdso(content, memory.vmas)
+            writer = pages.PageWriter(agent, image, content, vdso, by_task=by_task)
+            pagemap = open_pagemap(self._proc, process.pid)
+            try:
+                regions = self._write_portions(process, memory, agent, writer, pagemap)
+                if regions is None:
+                    # The guess was wrong about which pages there are.
+                    agent.wait()
+                    os.ftruncate(image, 0)
+                    regions = self._write_portions(process, memory, agent, writer, pagemap) or []
+            finally:
+                os.close(pagemap)
+        finally:
+            os.close(image)
+        plan = pages.plan_pages(memory.areas, regions)
+        memory.pagemap = pages.head_and_entries(pages_id, plan)
+        memory.guards = plan.guards
+        self._figures.pages_scanned += plan.scanned
+        self._figures.pages_written += plan.end // PAGE
+
+    def _write_portions(
+        self,
+        process: Process,
+        memory: Memory,
+        agent: Agent,
+        writer: pages.PageWriter,
+        pagemap: int,
+    ) -> list[Region] | None:
+        """Scans and writes; None if smaps says otherwise than was guessed before."""
+        areas = memory.areas
+        if memory.guessed:
+            portions = pages.plan_portions(areas)
+        else:
+            # Any area may have guard pages, where the kernel does not say which may.
+            spans = [(a.entry.start, a.entry.end) for a in areas if a.pages or a.flags & VF_GU]
+            portions = [pages.Portion(areas=areas, spans=spans)]
+        regions: list[Region] = []
+        offset = 0
+        for left, portion in zip(range(len(portions))[::-1], portions, strict=True):
+            started = time.monotonic_ns()
+            found = scan.scan(pagemap, portion.spans)
+            self._figures.memory_us += (time.monotonic_ns() - started) // 1000
+            regions += found
+            plan = pages.plan_pages(portion.areas, found, offset)
+            offset = plan.end
+            if memory.guessed and (portion is not portions[0] or not left):
+                # The task has its first portion to write, or the next as well.
+                writer.start(plan.runs, last=False)
+                plan = plan.but(runs=[])
+                vmas, facts = self._smaps.read(self._proc, process.pid)
+                agents = [vma.start for vma in vmas].index(agent.base)
+                del vmas[agents], facts[agents]
+                memory.areas = self._collect_areas(process, vmas, facts)
+                memory.guessed = False
+                if _pages(memory.areas) != _pages(areas):
+                    return None
+            writer.start(plan.runs, last=not left)
+        return regions
+
+    def _collect_areas(
+        self, process: Process, vmas: list[Vma], facts: Sequence[tuple[int, int, SmapsFacts]]
+    ) -> list[Area]:
+        pid = process.pid
+        return area_kinds.collect_areas(
+            vmas,
+            facts,
+            lambda vma: self._mapped_file(pid, vma),
+            lambda vma: self._shared.file_id(pid, vma),
+            process.name,
+        )
+
+    def _mapped_file(self, pid: int, vma: Vma) -> tuple[int, int]:
+        """The file behind a mapping, and how it was opened: the link's mode tells
+        (fs/proc/base.c, map_files_d_instantiate)."""
+        link = f"map_files/{vma.start:x}-{vma.end:x}"
+        try:
+            mode = os.stat(f"{pid}/{link}", dir_fd=self._proc, follow_symlinks=False).st_mode
+        except OSError as error:
+            raise explain(error, self._proc, pid, None, link) from error
+        flags = os.O_RDWR if mode & 0o200 else os.O_RDONLY
+        if vma.path.startswith(b"/memfd:") and vma.deleted and not vma.dev[0]:
+            return self._shared.file_id(pid, vma), flags
+        # Most are mapped in several pieces and by many processes: the path is looked at once.
+        key = (vma.dev, vma.inode, vma.path, vma.deleted)
+        id = self._mapped.get(key)
+        if id is None:
+            id = self._mapped[key] = self._files.add_path(pid, link)
+        return id, flags
+
+
+def _guess(vma: Vma) -> tuple[int, int, SmapsFacts]:
+    """What smaps would say of an area, as far as it matters to which pages are written."""
+    flags = VF_HT if vma.path == b"/anon_hugepage" else 0
+    return vma.start, vma.end, SmapsFacts(flags, (), PAGE, 0, 0, 0, 0, 0)
+
+
+def _pages(areas: list[Area]) -> list[tuple[int, int, bool]]:
+    return [(a.entry.start, a.entry.end, a.readable) for a in areas if a.pages]
+
+
+def read_vdso(content: int, vmas: list[Vma]) -> tuple[int, bytes]:
+    """The vDSO's address and bytes, without what an earlier dump may have left in its padding."""
+    for vma in vmas:
+        if vma.path == b"[vdso]":
+            code = os.pread(content, vma.end - vma.start, vma.start)
+            ours = code.find(CAVE_MARK)
+            if ours >= 0:
+                code = code[:ours].ljust(len(code), b"\0")
+            return vma.start, code
+    return 0, b""
