@@ -37,7 +37,7 @@ _IOV = struct.Struct("<QQ")
 # A piece is as much as a system call moves before the orchestrator's death is noticed.
 PIECE = 8 << 20
 # Bytes of areas; see plan_portions.
-_FIRST, _PORTION = 32 << 20, 256 << 20
+_FIRST, _PORTION, _PORTIONS = 32 << 20, 256 << 20, 64
 _VECTOR = 16384
 # Where the task receives a descriptor: the control message ends in the list of descriptors that
 # the agent closes by itself if we die (agent/vm.c go_home).
@@ -79,6 +79,9 @@ def plan_portions(areas: Sequence[Area]) -> list[Portion]:
     some: list[Area] = []
     spans: list[tuple[int, int]] = []
     room = _FIRST
+    # Terabytes may be reserved and not used (sanitizers' shadows): that is no work to be divided.
+    total = sum([area.entry.end - area.entry.start for area in areas if area.pages])
+    most = max(_PORTION, total // _PORTIONS // PAGE * PAGE)
     for area in areas:
         some.append(area)
         start, end = area.entry.start, area.entry.end
@@ -87,7 +90,7 @@ def plan_portions(areas: Sequence[Area]) -> list[Portion]:
         while end - start >= room:
             spans.append((start, start + room))
             start += room
-            room = _PORTION
+            room = most
             portions.append(Portion(areas=some, spans=spans))
             some, spans = [area], []
         spans.append((start, end))
