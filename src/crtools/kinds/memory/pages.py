@@ -92,7 +92,9 @@ def plan_portions(areas: Sequence[Area]) -> list[Portion]:
             start += room
             room = most
             portions.append(Portion(areas=some, spans=spans))
-            some, spans = [area], []
+            # A scan covers what lies between its spans, where there may be guard pages: so the
+            # next begins where this one ended.
+            some, spans = [area], [(start, start)]
         spans.append((start, end))
         room -= end - start
     portions.append(Portion(areas=some, spans=spans))

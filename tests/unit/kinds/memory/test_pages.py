@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,7 +82,7 @@ def test_portions_write_what_one_plan_writes(
     space: tuple[list[Area], list[tuple[int, int, int]]], first: int, portion: int
 ) -> None:
     found, regions = space
-    whole = pages.plan_pages(found, regions, "it")
+    whole = pages.plan_pages(found, regions)
     keep = pages._FIRST, pages._PORTION
     pages._FIRST, pages._PORTION = first * PAGE, portion * PAGE
     try:
@@ -88,15 +90,17 @@ def test_portions_write_what_one_plan_writes(
     finally:
         pages._FIRST, pages._PORTION = keep
     runs, seen, offset = [], [], 0
+    scans = [(some.spans[0][0], some.spans[-1][1]) for some in portions if some.spans]
+    assert all(last[1] == next[0] for last, next in itertools.pairwise(scans)), "a gap"
     for some in portions:
         seen += within(regions, some.spans)
-        plan = pages.plan_pages(some.areas, within(regions, some.spans), "it", offset)
+        plan = pages.plan_pages(some.areas, within(regions, some.spans), offset)
         assert sum(length for run in plan.runs for _, length in run.pieces) == plan.end - offset
         offset = plan.end
         runs += plan.runs
     assert flat(runs) == flat(whole.runs)
     assert offset == whole.end
-    assert pages.plan_pages(found, seen, "it").entries == whole.entries
+    assert pages.plan_pages(found, seen).entries == whole.entries
 
 
 def test_a_portion_is_no_larger_than_its_limit() -> None:
