@@ -15,16 +15,16 @@ from live.roundtrip import Run
 DUMP = """
 import sys
 import crtools
-from crtools.dumping import tasks
+from crtools.dumping import memory
 from crtools.kinds.memory import pages
 
-tasks.LARGE = 0
+memory.LARGE = 0
 pages._FIRST, pages._PORTION = 8192, 3 * 4096
 compared = []
 if sys.argv[3] == "wrong":
-    which = tasks._pages
+    which = memory._pages
     # The second look, with the flags that are true, finds other pages than the guess.
-    tasks._pages = lambda areas: compared.append(areas) or [len(compared), *which(areas)]
+    memory._pages = lambda areas: compared.append(areas) or [len(compared), *which(areas)]
 crtools.dump(int(sys.argv[1]), sys.argv[2], leave_running=True)
 assert sys.argv[3] == "right" or compared, "nothing was guessed"
 """
