@@ -3,7 +3,8 @@
 Each probe does the real thing to itself or to a child made for it, and says why it failed. Also
 the names of `check --feature`: which of them crtools can serve, and by which probe.
 
-Probes run in single-threaded commands: they fork.
+Probes run in single-threaded commands: they fork. Those of what only some tasks have are in
+probes.py.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import struct
 
 from crtools.abi import x86_64 as syscalls
-from crtools.abi.clone import __WALL, KCMP_FILE
+from crtools.abi.clone import KCMP_FILE
 from crtools.abi.fcntl import AT_EMPTY_PATH, AT_FDCWD, RESOLVE_IN_ROOT
 from crtools.abi.ioctl import PAGE_IS_GUARD, PAGE_IS_PRESENT, PAGEMAP_SCAN
 from crtools.abi.kernel import PAGE, address_of, checked, raw
@@ -23,16 +24,16 @@ from crtools.abi.prctl import (
     PR_GET_TID_ADDRESS,
     PR_SET_MM,
     PR_SET_MM_MAP,
-    PR_SET_PDEATHSIG,
     PR_TIMER_CREATE_RESTORE_IDS,
     PR_TIMER_CREATE_RESTORE_IDS_GET,
 )
-from crtools.abi.signals import SIGCHLD, SIGKILL
+from crtools.abi.signals import SIGCHLD
 from crtools.errors import InternalError, UsageError
+from crtools.probes import PROBES, in_child, with_child, with_tracee
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 # linux/ptrace.h; the layer that has them all, tracee, lies above this one.
 _PTRACE_POKEUSER = 6
@@ -108,7 +109,7 @@ def _try_map_files() -> str:
             return 0
         return errno.ENOENT
 
-    return _with_child(open_one)
+    return with_child(open_one)
 
 
 def _try_pagemap_scan() -> str:
@@ -161,7 +162,7 @@ def _try_pidfd_getfd() -> str:
 
     reader, writer = os.pipe()
     try:
-        return _with_child(take_input)
+        return with_child(take_input)
     finally:
         os.close(reader)
         os.close(writer)
@@ -179,7 +180,7 @@ def _try_foreign_memory() -> str:
         finally:
             os.close(fd)
 
-    return _with_child(write_and_read)
+    return with_child(write_and_read)
 
 
 def _try_tid_address() -> str:
@@ -192,7 +193,7 @@ def _try_tid_address() -> str:
 
 
 def _try_ptrace() -> str:
-    return _with_tracee(lambda pid: 0)
+    return with_tracee(lambda pid: 0)
 
 
 def _try_signal_mask() -> str:
@@ -201,7 +202,7 @@ def _try_signal_mask() -> str:
         checked(syscalls.SYS_ptrace, _PTRACE_GETSIGMASK, pid, 8, address_of(mask))
         return -raw(syscalls.SYS_ptrace, _PTRACE_SETSIGMASK, pid, 8, address_of(mask))
 
-    return _with_tracee(read_and_write)
+    return with_tracee(read_and_write)
 
 
 def _try_pending_signals() -> str:
@@ -214,7 +215,7 @@ def _try_pending_signals() -> str:
         )
         return max(0, -found)
 
-    return _with_tracee(peek)
+    return with_tracee(peek)
 
 
 def _try_xstate() -> str:
@@ -223,7 +224,7 @@ def _try_xstate() -> str:
         vector = bytearray(struct.pack("=QQ", address_of(state), len(state)))
         return -raw(syscalls.SYS_ptrace, _PTRACE_GETREGSET, pid, _NT_X86_XSTATE, address_of(vector))
 
-    return _with_tracee(read)
+    return with_tracee(read)
 
 
 def _try_rseq() -> str:
@@ -235,7 +236,7 @@ def _try_rseq() -> str:
         )
         return max(0, -size)
 
-    return _with_tracee(read)
+    return with_tracee(read)
 
 
 def _try_breakpoints() -> str:
@@ -245,11 +246,11 @@ def _try_breakpoints() -> str:
         checked(*poke, _OFFSET_OF_DEBUGREG, PAGE)
         return -raw(*poke, _OFFSET_OF_DEBUGREG + 7 * 8, 1)
 
-    return _with_tracee(set_one)
+    return with_tracee(set_one)
 
 
 def _try_seccomp_suspend() -> str:
-    return _with_tracee(lambda pid: 0, options=_PTRACE_O_SUSPEND_SECCOMP)
+    return with_tracee(lambda pid: 0, options=_PTRACE_O_SUSPEND_SECCOMP)
 
 
 # --- Bringing tasks back ---
@@ -298,7 +299,7 @@ def _try_mm_map() -> str:
         where = address_of(areas)
         return -raw(syscalls.SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, where, len(areas), 0)
 
-    return _in_child(set_own)
+    return in_child(set_own)
 
 
 def _try_vdso() -> str:
@@ -314,7 +315,7 @@ def _try_vdso() -> str:
         checked(syscalls.SYS_munmap, low, high - low)
         return -min(0, raw(syscalls.SYS_arch_prctl, ARCH_MAP_VDSO_64, low))
 
-    return _in_child(move)
+    return in_child(move)
 
 
 def _try_fixed_noreplace() -> str:
@@ -354,7 +355,7 @@ def _try_memfd_exec() -> str:
 
     try:
         os.write(fd, header + segment + _EXIT_ZERO)
-        return _in_child(run)
+        return in_child(run)
     finally:
         os.close(fd)
 
@@ -399,65 +400,6 @@ def _try_link_by_descriptor() -> str:
     return ""
 
 
-# --- Children to try things with ---
-
-
-def _in_child(attempt: Callable[[], int]) -> str:
-    """Run an attempt, which gives 0 or an errno, in a forked child; say why it failed."""
-    pid = os.fork()
-    if not pid:
-        status = errno.EIO
-        try:
-            status = attempt()
-        except OSError as error:
-            status = error.errno or errno.EIO
-        finally:
-            os._exit(status)
-    return _explain(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-
-
-def _with_child(attempt: Callable[[int], int]) -> str:
-    """Run an attempt on a child that does nothing; say why it failed."""
-    pid = _start_idle_child()
-    try:
-        return _explain(attempt(pid))
-    finally:
-        os.kill(pid, SIGKILL)
-        os.waitpid(pid, __WALL)
-
-
-def _with_tracee(attempt: Callable[[int], int], options: int = 0) -> str:
-    """Run an attempt on a seized and stopped child; say why it failed."""
-
-    def seize(pid: int) -> int:
-        checked(syscalls.SYS_ptrace, _PTRACE_SEIZE, pid, 0, options)
-        checked(syscalls.SYS_ptrace, _PTRACE_INTERRUPT, pid, 0, 0)
-        _, status = os.waitpid(pid, __WALL)
-        return attempt(pid) if os.WIFSTOPPED(status) else errno.ESRCH
-
-    return _with_child(seize)
-
-
-def _start_idle_child() -> int:
-    parent = os.getpid()
-    pid = os.fork()
-    if not pid:
-        try:
-            raw(syscalls.SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-            # Whoever dies before the line above has taken effect leaves an orphan.
-            while os.getppid() == parent:
-                raw(syscalls.SYS_pause)
-        finally:
-            os._exit(0)
-    return pid
-
-
-def _explain(status: int) -> str:
-    if status < 0:
-        return f"the attempt died of signal {-status}"
-    return os.strerror(status) if status else ""
-
-
 _answers: dict[str, str] = {}
 
 # name, what it is for, what its lack costs
@@ -488,9 +430,29 @@ EXTRA = (
     ("openat2", "resolving paths inside a task's root", "paths are checked step by step"),
     ("memfd_hugetlb", "shared areas of huge pages", "tasks that have such areas can't be restored"),
     ("timer_ids", "choosing a timer's id", "a POSIX timer with an id above 10000 is refused"),
+    ("seccomp_filters", "reading a task's seccomp filters", "tasks under a filter can't be dumped"),
+    ("guard_install", "MADV_GUARD_INSTALL", "tasks that have guard pages can't be restored"),
+    ("mseal", "sealing memory", "tasks that have sealed areas can't be restored"),
+    ("droppable", "MAP_DROPPABLE", "tasks that have droppable memory can't be restored"),
+    ("area_names", "naming anonymous memory", "tasks that name their memory can't be restored"),
+    ("sysv_shm", "System V shared memory with its id", "tasks that have it can't be restored"),
+    ("sysv_sem", "System V semaphores", "what tasks hold of semaphores can't be restored"),
+    ("aio", "io_setup", "tasks with contexts of asynchronous I/O can't be restored"),
+    ("membarrier", "asking for membarrier's registrations", "they are lost"),
+    ("tls_segments", "segments in the global table", "tasks that have such can't be restored"),
+    ("local_table", "modify_ldt", "tasks with a local descriptor table can't be restored"),
+    ("dispatch", "telling who dispatches its own system calls", "such a task is not refused"),
+    ("loginuid", "the login uid", "tasks get that of crtools"),
     ("link_by_descriptor", "linking an open file by its descriptor", "--link-remap is refused"),
 )
-EXPERIMENTAL: tuple[tuple[str, str, str], ...] = ()
+# What no tree needs yet, and what the issues of the next kinds need.
+EXPERIMENTAL: tuple[tuple[str, str, str], ...] = (
+    ("io_uring", "io_uring_setup", "rings can't be made"),
+    ("userfaultfd", "userfaultfd", "no page can be brought lazily"),
+    ("time_namespace", "clocks of a task's own", "clocks go on from where they are here"),
+    ("process_madvise", "advice on another task's memory", "tasks give it themselves"),
+    ("protection_keys", "pkey_alloc", "tasks that use protection keys can't be restored"),
+)
 
 _PROBES = {
     "breakpoints": _try_breakpoints,
@@ -519,6 +481,7 @@ _PROBES = {
     "timer_ids": _try_timer_ids,
     "vdso": _try_vdso,
     "xstate": _try_xstate,
+    **PROBES,
 }
 
 # The names of `check --feature`, in the order in which `list` prints them.
@@ -583,7 +546,8 @@ SERVED = {
     "timer_cr_ids": "timer_ids",
     "breakpoints": "breakpoints",
     "seccomp_suspend": "seccomp_suspend",
-    "seccomp_filters": "seccomp_suspend",
+    "seccomp_filters": "seccomp_filters",
+    "loginuid": "loginuid",
 }
 # … and what the others stand for. A kind that learns to carry it moves its name up.
 NOT_SERVED = {
@@ -594,7 +558,6 @@ NOT_SERVED = {
     "tun_ns": "tun and tap devices of a network namespace",
     "userns": "user namespaces",
     "fdinfo_lock": "file locks",
-    "loginuid": "login uids",
     "cgroupns": "cgroup namespaces",
     "autofs": "autofs mounts",
     "tcp_half_closed": "TCP connections",

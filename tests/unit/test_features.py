@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
-from crtools import features
+from crtools import features, probes
 from crtools.errors import InternalError, UsageError
 
 ALL = features.REQUIRED + features.EXTRA + features.EXPERIMENTAL
-NEEDS_ROOT = {"clone_with_pid", "map_files", "seccomp_suspend", "link_by_descriptor"}
+NEEDS_ROOT = {
+    "clone_with_pid",
+    "map_files",
+    "seccomp_suspend",
+    "seccomp_filters",
+    "link_by_descriptor",
+    "sysv_shm",
+    "time_namespace",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -61,14 +70,14 @@ def test_an_answer_is_remembered(monkeypatch):
 
 
 def test_an_attempt_in_a_child_reports_errno_signal_and_success():
-    assert features._in_child(lambda: 0) == ""
-    assert features._in_child(lambda: errno.ENOSYS) == "Function not implemented"
-    assert "signal 9" in features._in_child(lambda: os.kill(os.getpid(), 9) or 0)
+    assert probes.in_child(lambda: 0) == ""
+    assert probes.in_child(lambda: errno.ENOSYS) == "Function not implemented"
+    assert "signal 9" in probes.in_child(lambda: os.kill(os.getpid(), 9) or 0)
 
     def fail() -> int:
         raise OSError(errno.EPERM, "x")
 
-    assert features._in_child(fail) == "Operation not permitted"
+    assert probes.in_child(fail) == "Operation not permitted"
 
 
 def test_every_name_of_check_feature_has_one_answer():
@@ -94,3 +103,57 @@ def test_unknown_names_are_errors():
         features.probe_feature("teleport")
     with pytest.raises(InternalError):
         features.probe("teleport")
+
+
+@pytest.mark.parametrize("name", sorted(probes.PROBES))
+def test_a_probe_succeeds_or_gives_the_kernels_own_refusal(name):
+    if name in NEEDS_ROOT and os.geteuid():
+        pytest.skip("needs root")
+    refusals = (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.ENOENT)
+    # EIO, or the attempt's death, would be a mistake of the probe.
+    answer = features.probe(name).partition(": this CPU")[0]
+    assert answer in ("", *map(os.strerror, refusals))
+
+
+# What the kernel says of itself, where it does; pkey_alloc asks the CPU as well.
+CONFIGURED = {
+    "aio": "AIO",
+    "area_names": "ANON_VMA_NAME",
+    "io_uring": "IO_URING",
+    "local_table": "MODIFY_LDT_SYSCALL",
+    "loginuid": "AUDIT",
+    "membarrier": "MEMBARRIER",
+    "seccomp_filters": "SECCOMP_FILTER",
+    "sysv_sem": "SYSVIPC",
+    "sysv_shm": "SYSVIPC",
+    "time_namespace": "TIME_NS",
+    "tls_segments": "IA32_EMULATION",
+    "userfaultfd": "USERFAULTFD",
+}
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGURED))
+def test_a_probe_agrees_with_the_kernels_configuration(name):
+    config = Path("/proc/config.gz")
+    if not config.exists() or os.geteuid():
+        pytest.skip("needs root, and a kernel with CONFIG_IKCONFIG_PROC")
+    built = f"\nCONFIG_{CONFIGURED[name]}=y\n" in gzip.decompress(config.read_bytes()).decode()
+    assert (features.probe(name) == "") is built
+
+
+def test_a_preparation_that_fails_is_the_answer():
+    def prepare() -> None:
+        raise OSError(errno.ENOSYS, "x")
+
+    def attempt(pid: int) -> int:
+        raise AssertionError("nothing is tried on it")
+
+    assert probes.with_child(attempt, prepare) == "Function not implemented"
+
+
+def test_a_child_that_ends_while_it_prepares_is_no_success():
+    assert probes.with_child(lambda pid: 0, lambda: os._exit(0)) == "No such process"
+
+
+def test_every_probe_of_the_second_file_is_described():
+    assert set(probes.PROBES) <= {name for name, _, _ in ALL}
