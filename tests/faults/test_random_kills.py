@@ -58,3 +58,22 @@ def test_no_random_kill_harms_a_threaded_program(new_run: Callable[..., Run]) ->
     for target in targets:
         target.expect_dump("all kills")
         target.run.expect_pass()
+
+
+@pytest.mark.parametrize("words", ["thread_storm crowd", "thread_storm chain", "fork_storm crowd"])
+def test_no_random_kill_harms_a_storm(words: str, new_run: Callable[..., Run]) -> None:
+    """Of tasks that come and go all the time: most are seized and none is stopped yet, or half."""
+    target = Target(new_run(*words.split()))
+    target.images.mkdir()
+    started = time.monotonic()
+    assert begin_dump(target).wait(30) == 0
+    span = time.monotonic() - started
+    chance = random.Random(40)
+    killed = 0
+    for _ in range(40):
+        tool = begin_dump(target)
+        time.sleep(chance.uniform(0, span))
+        tool.kill()
+        killed += tool.wait(30) == -signal.SIGKILL
+    assert killed > 20
+    target.run.expect_pass()

@@ -1,7 +1,12 @@
 """Stopping a whole process tree, while it forks and makes threads.
 
 A process is complete when a pass over its threads finds no new one; the tree is complete when a
-pass over the stopped processes finds no new child. Only then is anything looked at.
+pass over the stopped processes finds no new child. Only then is anything looked at. What was found
+and is gone when it is to be seized counts as new: it may have begotten others before it ended.
+
+Everything is seized the moment it is seen, and what a seized task begets is seized from birth and
+does not run: so a task can add at most one to what has yet to be stopped, and of a chain of tasks
+that each beget the next one and end, a single one has to be caught.
 """
 
 from __future__ import annotations
@@ -11,7 +16,9 @@ import struct
 import time
 
 from crtools import log
+from crtools.abi import kernel
 from crtools.errors import CrtoolsError, TaskVanished, UnsupportedObject, UsageError
+from crtools.kinds.process.scheduling import Urgent
 from crtools.model.tree import HostPid, Process
 from crtools.procfs.files import read_task_file
 from crtools.procfs.sched import read_exec_start
@@ -22,6 +29,7 @@ from crtools.tracee import x86_64 as arch
 from crtools.tracee.seize import Tracee, denied, seize
 
 EINTR = 4
+SYS_gettid = 186
 # These answer -EINTR for a mere stop, unlike all others (signal(7), "Interruption of system calls
 # and library functions by stop signals"): epoll_wait, epoll_pwait, epoll_pwait2, semop,
 # semtimedop, rt_sigtimedwait, io_getevents, io_pgetevents, io_uring_enter; and on sockets with a
@@ -60,6 +68,11 @@ class Tree:
         self.processes: list[Process] = []
         self._known: dict[int, Process] = {}
         self._tracees: list[Tracee] = []
+        self._tids_entered: set[int] = set()  # of those
+        self._births: list[int] = []
+        self._held: dict[int, Tracee] = {}  # seized, not stopped yet, nor known whose they are
+        # Of those that were interrupted and have not been seen to stop: when they fell asleep.
+        self._asleep: dict[int, tuple[int, bytes] | None] = {}
         self._clocks: dict[int, int] = {}
         self.started_us = 0
         self.frozen_us = 0
@@ -81,18 +94,16 @@ class Tree:
     def freeze(self, root: HostPid) -> None:
         self._check_root(root)
         self.started_us = time.monotonic_ns() // 1000
-        self._add(Process(root, None))
-        if not self.processes:
-            raise TaskVanished(f"There is no task {root}", hint="check the pid with ps")
-        new = True
-        while new:
-            new = False
-            # Orphans come to a subreaper at any time: look at everybody again.
-            for process in list(self.processes):
-                for child in self._children(process):
-                    if child not in self._known:
-                        new |= self._add(Process(HostPid(child), process))
-            self._check_time("its processes multiply faster than they can be stopped")
+        # A tree that keeps all CPUs busy would leave little of them to us.
+        with Urgent():
+            self._add(Process(root, None))
+            if not self.processes:
+                raise TaskVanished(f"There is no task {root}", hint="check the pid with ps")
+            while found := self._find_children():
+                for child, parent in found.items():
+                    self._add(Process(HostPid(child), parent))
+                    self._check_time("its processes multiply faster than they can be stopped")
+            self._let_others_go()
         if self.root.zombie:
             raise UnsupportedObject(
                 f"Task {root} has ended already",
@@ -105,9 +116,14 @@ class Tree:
     def release(self) -> None:
         """Lets all tasks go on (or stay stopped by what had stopped them)."""
         failed: BaseException | None = None
+        limit = time.monotonic() + 0.05
         for tracee in self._tracees:
+            if not tracee.stopped and tracee.tid not in self._asleep:
+                tracee.interrupt()
+        for tracee in self._tracees:  # which grows by what they beget until they stop
             try:
-                if not tracee.stop(time.monotonic() + 0.05):
+                limit = max(limit, time.monotonic() + 0.005)
+                if not tracee.stopped and not tracee.wait_until_stopped(limit):
                     # It waits in the kernel. Only a stopped task can be let go of; our end does it.
                     log.warning(f"task {tracee.tid} is traced until crtools ends", pid=tracee.pid)
                     continue
@@ -116,7 +132,12 @@ class Tree:
                 continue
             except (OSError, CrtoolsError) as error:
                 failed = error
+            finally:
+                self._take_births()
         self._tracees.clear()
+        self._tids_entered.clear()
+        self._held.clear()
+        self._asleep.clear()
         if failed is not None:
             raise failed
 
@@ -186,38 +207,120 @@ class Tree:
         log.debug(f"stopped {process.name}: {len(process.tracees)} threads", pid=process.pid)
         return True
 
+    def _hold(self, pid: int, tid: int) -> Tracee | None:
+        """Seizes a task, once; it runs on. None if it cannot be seized, or not any more."""
+        tracee = self._held.get(tid)
+        if tracee is None:
+            tracee = seize(pid, tid, self._births)
+            if tracee is not None:
+                self._enter(tracee)
+            elif self._is_ours(tid):
+                # Its parent, which has been seized, has not been asked about it yet.
+                tracee = self._enter_newborn(tid)
+        return tracee
+
+    def _enter(self, tracee: Tracee) -> None:
+        """From now on it is let go of, whatever happens."""
+        self._tracees.append(tracee)
+        self._tids_entered.add(tracee.tid)
+        self._held[tracee.tid] = tracee
+
+    def _enter_newborn(self, tid: int) -> Tracee:
+        tracee = Tracee(tid, tid, self._births)  # its process shows when it is found there
+        tracee.newborn = True
+        self._enter(tracee)
+        return tracee
+
+    def _forget(self, tracee: Tracee) -> None:
+        self._tracees.remove(tracee)
+        self._tids_entered.discard(tracee.tid)
+        self._asleep.pop(tracee.tid, None)
+
+    def _interrupt(self, tracee: Tracee) -> None:
+        """Stops a task that is seized, or will do so; once."""
+        if tracee.tid in self._asleep:
+            return
+        # When it fell asleep: our stop makes the kernel forget it.
+        newborn = tracee.newborn
+        self._asleep[tracee.tid] = None if newborn else self._asleep_since(tracee.pid, tracee.tid)
+        if not newborn:
+            tracee.interrupt()
+
+    def _take_births(self) -> None:
+        """Those that the kernel has seized for us: they are at their first stop, or about to be."""
+        for tid in self._births:
+            if tid not in self._tids_entered:
+                self._enter_newborn(tid)
+        self._births.clear()
+
+    def _is_ours(self, tid: int) -> bool:
+        """Whether we are its tracer."""
+        try:
+            # Most are zombies or gone: this tells it sooner than their status.
+            os.waitid(
+                os.P_PID, tid, os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | ptrace.WALL
+            )
+            return read_status(self._proc, tid).tracer_pid == kernel.raw(SYS_gettid)
+        except (ChildProcessError, TaskVanished):
+            return False
+
+    def _hold_threads(self, pid: int, known: dict[int, Tracee]) -> tuple[list[Tracee], bool]:
+        """Seizes threads that are not known yet and makes them known; also whether one was gone by
+        then. A listing of threads that end may leave others out (fs/proc/base.c, next_tid): it is
+        complete only when all are stopped."""
+        batch: list[Tracee] = []
+        gone = False
+        for tid in self._tids(pid):
+            if tid in known:
+                continue
+            tracee = self._hold(pid, tid)
+            if tracee is None:
+                gone |= not self._check_unseizable(pid, tid)
+                continue
+            del self._held[tid]
+            tracee.pid = pid
+            known[tid] = tracee
+            batch.append(tracee)
+        return batch, gone
+
     def _stop_threads(self, pid: int) -> list[Tracee]:
         tracees: dict[int, Tracee] = {}
         new = True
         while new:
-            new = False
-            tids = self._tids(pid)
-            batch: list[Tracee] = []
-            fresh = [tid for tid in tids if tid not in tracees]
-            # When they fell asleep: our stop makes the kernel forget it.
-            asleep = {tid: self._asleep_since(pid, tid) for tid in fresh}
-            for tid in fresh:
-                tracee = seize(pid, tid)
-                if tracee is None:
-                    self._check_unseizable(pid, tid)
-                    continue
-                # From now on it is let go of, whatever happens.
-                self._tracees.append(tracee)
-                tracees[tid] = tracee
-                batch.append(tracee)
-                new = True
+            batch, gone = self._hold_threads(pid, tracees)
+            while gone:
+                # They may have begotten others: who those are shows only now.
+                more, gone = self._hold_threads(pid, tracees)
+                batch += more
+                self._check_time(f"task {pid} makes threads faster than they can be stopped")
+            new = bool(batch)
             for tracee in batch:
-                ptrace.interrupt(tracee.tid)
+                self._interrupt(tracee)
             for tracee in batch:
                 try:
                     self._wait(tracee)
                     tracee.save()
-                    self._mend(tracee, asleep[tracee.tid])
+                    self._mend(tracee, self._asleep.pop(tracee.tid))
                 except TaskVanished:
                     del tracees[tracee.tid]
-                    self._tracees.remove(tracee)
+                    self._forget(tracee)
+                self._take_births()
             self._check_time(f"task {pid} makes threads faster than they can be stopped")
         return [tracees[tid] for tid in sorted(tracees, key=lambda tid: (tid != pid, tid))]
+
+    def _let_others_go(self) -> None:
+        """What was seized and turned out to be none of the tree's, a child that was given to a
+        parent outside (CLONE_PARENT), runs on."""
+        while self._held:
+            _, tracee = self._held.popitem()
+            self._forget(tracee)
+            try:
+                self._interrupt(tracee)
+                self._wait(tracee)
+                tracee.release()
+            except (TaskVanished, OSError):
+                pass
+            self._take_births()
 
     def _asleep_since(self, pid: int, tid: int) -> tuple[int, bytes] | None:
         """When a sleeping task last ran, by its CPU's scheduler clock in ns, and its stat text,
@@ -275,10 +378,23 @@ class Tree:
         # A parent in vfork() stops when its child has called execve(): the child is not seized
         # before, since children are looked for only in stopped processes.
         while not tracee.wait_until_stopped(time.monotonic() + 0.05, run_signals=True):
+            self._let_beget()
             self._check_time(
                 f"task {tracee.tid} waits in the kernel and cannot be stopped there, perhaps in"
                 " vfork() for a child that has not called execve() yet"
             )
+
+    def _let_beget(self) -> None:
+        """A seized task that begets another stops until we have taken note. The child that a parent
+        in vfork() waits for may be one."""
+        for tracee in list(self._held.values()):
+            if not tracee.newborn and tracee.tid not in self._asleep:
+                try:
+                    tracee.wait_until_stopped(0, run_signals=True)
+                except TaskVanished:
+                    del self._held[tracee.tid]
+                    self._forget(tracee)
+        self._take_births()
 
     def _mend(self, tracee: Tracee, asleep: tuple[int, bytes] | None) -> None:
         """Takes back what our stop alone did to the task's registers."""
@@ -324,21 +440,59 @@ class Tree:
         if start <= tracee.home[arch.RIP] < start + length:
             tracee.home[arch.RIP] = abort
 
-    def _children(self, process: Process) -> list[int]:
-        found: list[int] = []
-        for tracee in process.tracees:
-            try:
-                data = read_task_file(self._proc, process.pid, "children", tracee.tid)
-            except TaskVanished:
-                continue
-            found += [int(word) for word in data.split()]
+    def _find_children(self) -> dict[int, Process]:
+        """Children that are not known yet, with their parents: those that live are seized and on
+        their way to a stop.
+
+        Looks again at once until no new one shows, before anything else is done about them: a chain
+        of processes goes on meanwhile and leaves more and more zombies to be looked at.
+        """
+        found: dict[int, Process] = {}
+        seen = {b"%d" % pid for pid in self._known}
+        new = True
+        while new:
+            new = False
+            # Orphans come to a subreaper at any time: look at everybody again.
+            for process in self.processes:
+                for tracee in process.tracees:
+                    fresh = self._hold_children(process.pid, tracee.tid, seen)
+                    found.update(dict.fromkeys(fresh, process))
+                    new |= bool(fresh)
+            self._check_time("its processes multiply faster than they can be stopped")
+        for pid in found:
+            if pid in self._held:
+                self._interrupt(self._held[pid])
         return found
 
-    def _check_unseizable(self, pid: int, tid: int) -> None:
+    def _hold_children(self, pid: int, tid: int, seen: set[bytes]) -> list[int]:
+        """Seizes the children that a thread has and nobody has seen."""
+        words = self._children(pid, tid) - seen
+        seen |= words
+        fresh = [int(word) for word in words]
+        held = [child for child in fresh if self._hold(child, child)]
+        if len(held) < len(fresh):
+            # Where some have ended, others may be about to: what they begot before they were seized
+            # runs freely, and comes to us when its turn to end has passed.
+            while held:
+                child = held.pop()
+                words = self._children(child, child) - seen
+                seen |= words
+                held += [more for more in map(int, words) if self._hold(more, more)]
+        return fresh
+
+    def _children(self, pid: int, tid: int) -> set[bytes]:
+        try:
+            return set(read_task_file(self._proc, pid, "children", tid).split())
+        except TaskVanished:
+            return set()
+
+    def _check_unseizable(self, pid: int, tid: int) -> bool:
+        """Whether it is a zombie; if not, it is gone, or has to be looked at again. Raises what
+        keeps it from being seized."""
         try:
             status = read_status(self._proc, pid, tid)
         except TaskVanished:
-            return
+            return False
         if status.state in "ZX":
             if tid == pid and status.threads > 1:
                 raise UnsupportedObject(
@@ -346,7 +500,11 @@ class Tree:
                     because="its first thread has exited while others run on",
                     subject=("task", pid),
                 )
-            return
+            return True
+        # A new thread is listed a moment before it can be found by its number (kernel/fork.c,
+        # copy_process: thread_node, then attach_pid).
+        if status.tracer_pid in (0, kernel.raw(SYS_gettid)) and self._hold(pid, tid):
+            return False
         raise denied(tid, status.tracer_pid)
 
     def _check_time(self, because: str) -> None:

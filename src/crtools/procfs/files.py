@@ -64,7 +64,13 @@ def explain(error: OSError, proc: int, pid: int, tid: int | None, name: str) -> 
     path = task_path(pid, tid, name)
     number = error.errno or 0
     if number in (errno.ENOENT, errno.ESRCH):
-        if number == errno.ENOENT and _exists(proc, pid, tid):
+        # A file that we have ourselves was there until the task ended.
+        mine = "self" if tid is None else "thread-self"
+        if (
+            number == errno.ENOENT
+            and _exists(proc, pid, tid)
+            and ("/" in name or not _shows(proc, f"{mine}/{name}"))
+        ):
             return MissingFeature(
                 f"This kernel shows no /proc/{path}",
                 because="it was built without the option behind that file, or the object is gone",
@@ -167,7 +173,10 @@ def misread(file: str, line: bytes, because: str = "") -> InternalError:
 
 
 def _exists(proc: int, pid: int, tid: int | None) -> bool:
-    path = str(pid) if tid is None else f"{pid}/task/{tid}"
+    return _shows(proc, str(pid) if tid is None else f"{pid}/task/{tid}")
+
+
+def _shows(proc: int, path: str) -> bool:
     try:
         os.stat(path, dir_fd=proc)
     except OSError:

@@ -141,7 +141,7 @@ class Restore:
                     pidfile = options.pidfile
                 self._script("network-unlock", root)
                 self._script("pre-resume", root)
-                resume.let_go(self.state.usual)
+                resume.let_go()
                 restored = True
         finally:
             os.close(self.root)

@@ -204,10 +204,9 @@ class Resume:
         tracee.set_registers(home)
         tracee.set_mask(mask.to_bytes(8, "little"))
 
-    def let_go(self, usual: scheduling.Scheduling) -> None:
-        """`usual` is the tool's own scheduling."""
-        threads = [core.thread_core for task in self.plan.alive for core in task.cores.values()]
-        with scheduling.Above(usual, threads):
+    def let_go(self) -> None:
+        cores = [core for task in self.plan.alive for core in task.cores.values()]
+        with scheduling.Urgent(wanted=any(map(scheduling.is_real_time, cores))):
             self._let_go()
         for task in self.plan.alive:
             log.debug(f"restored {task.name}: {len(task.tids)} threads", pid=task.pid)

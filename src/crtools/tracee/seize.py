@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SIGKILL, SIGTRAP, SIGSTOP = 9, 5, 19
 FAULTS = (4, 7, 8, 11)  # SIGILL, SIGBUS, SIGFPE, SIGSEGV: no mask holds off what code causes itself
 STOP_SIGNALS = (19, 20, 21, 22)  # SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU
+BIRTHS = (ptrace.PTRACE_EVENT_FORK, ptrace.PTRACE_EVENT_CLONE)
 SYSCALL_STOP = 0x80 | SIGTRAP  # PTRACE_O_TRACESYSGOOD
 
 
@@ -31,12 +32,18 @@ class Tracee:
     `home` is its registers and `mask` its blocked signals as they have to be when it is let go;
     `group_stop` is the signal that had stopped its process, or 0; `swallowed` counts SIGSTOPs that
     came meanwhile and are sent again afterwards; `slept` is how long it had been asleep, in ns, as
-    far as that is known.
+    far as that is known; what it begets while it is seized goes to `births`. A `newborn` was
+    seized by the kernel, as its parent was, and stops before its first instruction of itself.
     """
 
-    __slots__ = ("group_stop", "home", "mask", "pid", "slept", "stopped", "swallowed", "tid")
+    __slots__ = (
+        *("births", "group_stop", "home", "mask", "newborn", "pid", "slept", "stopped"),
+        *("swallowed", "tid"),
+    )
 
-    def __init__(self, pid: int, tid: int) -> None:
+    def __init__(self, pid: int, tid: int, births: list[int] | None = None) -> None:
+        self.births = births
+        self.newborn = False
         self.pid = pid
         self.tid = tid
         self.home: list[int] = []
@@ -84,6 +91,14 @@ class Tracee:
             raise self.gone() from error
         self.stopped = False
 
+    def interrupt(self) -> None:
+        """Asks for a stop; where the task has ended, waiting for it will tell."""
+        try:
+            ptrace.interrupt(self.tid)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                raise
+
     def stop(self, deadline: float | None = None) -> bool:
         """Interrupts it and waits until it has stopped; False if the deadline passed first."""
         if self.stopped:
@@ -124,7 +139,15 @@ class Tracee:
                 self.stopped = True
                 self.group_stop = signal if signal in STOP_SIGNALS else 0
                 return True
+            if status >> 16 in BIRTHS and self.births is not None:
+                self.births.append(self._begotten())
             self._pass_on(signal if status >> 16 == 0 else 0, run_signals)
+
+    def _begotten(self) -> int:
+        try:
+            return ptrace.event_message(self.tid)
+        except OSError as error:
+            raise self.gone() from error
 
     def _pass_on(self, signal: int, deliver: bool) -> None:
         if signal == SYSCALL_STOP:
@@ -197,9 +220,18 @@ class Tracee:
         self.stopped = False
 
 
-def seize(pid: int, tid: int, *, suspend_seccomp: bool = True) -> Tracee | None:
-    """Seizes a task that runs on until it is stopped; None if it has ended or is a zombie."""
+def seize(
+    pid: int, tid: int, births: list[int] | None = None, *, suspend_seccomp: bool = True
+) -> Tracee | None:
+    """Seizes a task that runs on until it is stopped; None if it has ended or is a zombie.
+
+    With `births`, the threads and processes that it begets are seized as it is and stop before
+    their first instruction; their tids are added there when the task is next waited for. Children
+    of vfork() are not: their parent could not be stopped before they have run.
+    """
     options = ptrace.PTRACE_O_TRACESYSGOOD
+    if births is not None:
+        options |= ptrace.PTRACE_O_TRACEFORK | ptrace.PTRACE_O_TRACECLONE
     if suspend_seccomp:
         options |= ptrace.PTRACE_O_SUSPEND_SECCOMP
     try:
@@ -210,7 +242,7 @@ def seize(pid: int, tid: int, *, suspend_seccomp: bool = True) -> Tracee | None:
         if suspend_seccomp and error.errno in (errno.EPERM, errno.EINVAL):
             # SUSPEND_SECCOMP needs CAP_SYS_ADMIN in the initial user namespace and
             # CONFIG_CHECKPOINT_RESTORE; a task without a filter does without it.
-            return seize(pid, tid, suspend_seccomp=False)
+            return seize(pid, tid, births, suspend_seccomp=False)
         if error.errno == errno.EPERM:
             return None
         raise MissingFeature(
@@ -219,7 +251,7 @@ def seize(pid: int, tid: int, *, suspend_seccomp: bool = True) -> Tracee | None:
             hint="crtools check",
             subject=("task", tid),
         ) from error
-    return Tracee(pid, tid)
+    return Tracee(pid, tid, births)
 
 
 def denied(tid: int, tracer: int) -> PermissionDenied:

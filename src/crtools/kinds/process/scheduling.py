@@ -31,10 +31,8 @@ from crtools.procfs.values import read_autogroup_nice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from crtools.agent.program import Program
-    from crtools.images.messages.core import ThreadCoreEntry
+    from crtools.images.messages.core import CoreEntry, ThreadCoreEntry
     from crtools.model.tree import Process
 
 SYS_getpriority, SYS_prctl, SYS_gettid = 140, 157, 186
@@ -43,7 +41,9 @@ SYS_ioprio_set, SYS_ioprio_get, SYS_sched_setattr, SYS_sched_getattr = 251, 252,
 PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SCHED_CORE = 29, 30, 62
 IOPRIO_WHO_PROCESS = 1
 OTHER, FIFO, RR, BATCH, IDLE, DEADLINE, EXT = 0, 1, 2, 3, 5, 6, 7  # SCHED_*, linux/sched.h
-RESET_ON_FORK, CLAMPS, KNOWN_FLAGS = 0x1, 0x60, 0x7  # SCHED_FLAG_*; RECLAIM and DL_OVERRUN
+CLAMPS, KNOWN_FLAGS = 0x60, 0x7  # SCHED_FLAG_*: UTIL_CLAMP; RESET_ON_FORK, RECLAIM, DL_OVERRUN
+RESET_ON_FORK_BIT = 0x40000000  # SCHED_RESET_ON_FORK, of sched_setscheduler(2)
+TOP = 99
 DEFAULT_SLACK = 50_000  # nanoseconds, init/init_task.c
 CLAMP_MAX = 1024  # SCHED_CAPACITY_SCALE
 EPERM, ESRCH, EAGAIN, EACCES = 1, 3, 11, 13
@@ -280,28 +280,41 @@ def _set(tid: int, attributes: bytes) -> int:
     return kernel.raw(SYS_sched_setattr, tid, kernel.address_of(attributes), 0)
 
 
-class Above:
-    """While it is open, the tool runs before real-time tasks: they are let go of one after the
-    other, and the first could keep the tool from its CPU. Nothing comes of it without privilege."""
+class Urgent:
+    """While it is open, this thread runs before all others, as far as it has the right to: what it
+    stops, or lets go of, could keep it from its CPU meanwhile."""
 
-    def __init__(self, usual: Scheduling, threads: Iterable[ThreadCoreEntry | None]) -> None:
-        self._usual = usual
-        self._needed = any(t and t.sched_policy in (FIFO, RR, DEADLINE) for t in threads)
-        self._raised = False
+    __slots__ = ("_back", "_slack", "_wanted")
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._wanted = wanted
+        self._back: tuple[int, os.sched_param] | None = None
 
     def __enter__(self) -> None:
-        if self._needed:
-            top = _ATTR.pack(_ATTR.size, FIFO, RESET_ON_FORK, 0, 99, *(0, 0, 0, 0, 0))
-            self._raised = _set(0, top) == 0
+        if not self._wanted:
+            return
+        policy = os.sched_getscheduler(0)
+        if policy & ~RESET_ON_FORK_BIT == DEADLINE:
+            return
+        back = policy, os.sched_getparam(0)
+        self._slack = kernel.raw(SYS_prctl, PR_GET_TIMERSLACK)
+        try:
+            os.sched_setscheduler(0, FIFO | RESET_ON_FORK_BIT, os.sched_param(TOP))
+        except OSError:
+            return
+        self._back = back
 
     def __exit__(self, *_: object) -> None:
-        if self._raised:
-            own = self._usual
-            back = _ATTR.pack(
-                *(_ATTR.size, own.policy, own.flags, own.nice, own.priority),
-                *(own.runtime, own.deadline, own.period, 0, 0),
-            )
-            _set(0, back)
+        if self._back is not None:
+            # Unlike sched_setattr(2) this leaves nice value and slice as they were.
+            os.sched_setscheduler(0, *self._back)
+            if kernel.raw(SYS_prctl, PR_GET_TIMERSLACK) != self._slack:
+                kernel.raw(SYS_prctl, PR_SET_TIMERSLACK, self._slack)
+
+
+def is_real_time(core: CoreEntry) -> bool:
+    thread = core.thread_core
+    return thread is not None and thread.sched_policy in (FIFO, RR, DEADLINE)
 
 
 def _check(result: int, tid: int, what: str, because: str = "") -> None:
