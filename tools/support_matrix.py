@@ -57,7 +57,10 @@ REFUSALS = (
     ("tagged addresses (linear address masking)", "(linear address masking)"),
     ("a thread that single-steps itself at that moment", "(the trap flag)"),
     ("access to I/O ports (`ioperm`)", "has access to I/O ports (ioperm)"),
-    ("a first thread that has exited while others run on", "its first thread has exited while"),
+    (
+        "POSIX timers of a process whose first thread has exited",
+        "it has POSIX timers, and its first thread has exited",
+    ),
     ("`sched_ext` and scheduling flags that the kernel may get", "its scheduling ("),
     ("a core scheduling cookie (`PR_SCHED_CORE`)", "core scheduling cookie"),
     (

@@ -239,7 +239,7 @@ class Run:
         """Ends the whole tree, and what it creates meanwhile."""
         self._dumped = collect_tree(self.pid)
         self._sessions = {_session(pid) for pid in self._dumped}
-        while left := [pid for pid in self._tree() if _state(pid) not in ("Z", "X", "")]:
+        while left := [pid for pid in self._tree() if _runs(pid)]:
             for pid in left:
                 _end(pid)
         self.reap_dumped()
@@ -324,6 +324,14 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def _runs(pid: int) -> bool:
+    """Whether any thread does: the first one may have exited while others run on."""
+    try:
+        return _state(pid) not in ("Z", "X", "") or len(os.listdir(f"/proc/{pid}/task")) > 1
+    except FileNotFoundError:
+        return False
 
 
 def _end(pid: int) -> None:

@@ -63,6 +63,11 @@ CASES = (
     Case("orphans"),
     Case("sigchld_ignored"),
     Case("zombies"),
+    Case("zombies leader"),
+    Case("dead_leader"),
+    Case("dead_leader root", changes=True),  # /proc/PID shows too little to compare
+    Case("dead_leader death-signal"),
+    Case("dead_leader stopped"),
     Case("stopped"),
     Case("exit_signals"),
     Case("sharing files"),

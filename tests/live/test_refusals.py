@@ -57,7 +57,7 @@ HELD = {
     "far_jump": "32-bit",
     "far_jump thread": "32-bit",
     "single_step": "single-steps",
-    "zombies leader": "first thread",
+    "dead_leader timer": "timers",
     "locked_all future": "mlockall locked",
     "attributes timerslack": "slack",
     "attributes tsc": "tsc",

@@ -171,7 +171,7 @@ class Agent:
     def _enter(self) -> None:
         owner, blob = self._owner, self._blob
         pid = owner.pid
-        self._memory = os.open(f"{pid}/mem", os.O_RDWR | os.O_CLOEXEC, dir_fd=self._proc)
+        self._memory = os.open(f"{owner.tid}/mem", os.O_RDWR | os.O_CLOEXEC, dir_fd=self._proc)
         owner_bytes = blob.owner_end - blob.owner_home
         visitor_bytes = blob.visitor_end - blob.visitor_home
         need = len(CAVE_MARK) + owner_bytes + (visitor_bytes if len(self._tracees) > 1 else 0)
@@ -220,7 +220,7 @@ class Agent:
             )
         self.base = base
         self._mapping = False
-        self._map(pid, base)
+        self._map(owner.tid, base)
         self._start(owner)
 
     def _check_recovered(self, cave: Cave) -> None:

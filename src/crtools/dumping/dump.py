@@ -247,7 +247,7 @@ def _check_tree(
 ) -> Sharing:
     """What can be refused before anything is put into a process; what processes share."""
     for process in tree.alive:
-        for name, namespace in read_namespaces(proc, process.pid).items():
+        for name, namespace in read_namespaces(proc, process.via).items():
             if own.get(name) != namespace:
                 raise UnsupportedObject(
                     f"Cannot dump {process.name}: it is in another {name} namespace than crtools",
@@ -328,7 +328,11 @@ def _tree_entry(process: Process) -> PstreeEntry:
         ppid=process.parent.pid if process.parent else 0,
         pgid=process.stat.pgrp,
         sid=process.stat.session,
-        threads=[tracee.tid for tracee in process.tracees] or [0],
+        threads=[
+            *([process.pid] if process.leader is not None else []),
+            *[tracee.tid for tracee in process.tracees],
+        ]
+        or [0],
     )
 
 

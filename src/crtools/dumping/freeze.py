@@ -192,8 +192,13 @@ class Tree:
         """Stops a process and enters it; False if it is gone by now."""
         try:
             process.tracees = self._stop_threads(process.pid)
-            process.status = read_status(self._proc, process.pid)
-            process.stat = read_stat(self._proc, process.pid)
+            via = process.via
+            process.status = read_status(self._proc, via)
+            process.stat = read_stat(self._proc, via)
+            if via != process.pid:
+                process.leader = read_stat(self._proc, process.pid)
+                process.stat.starttime = process.leader.starttime
+                process.stat.exit_signal = process.leader.exit_signal
         except TaskVanished:
             if process.parent is None:
                 raise
@@ -378,6 +383,9 @@ class Tree:
         # A parent in vfork() stops when its child has called execve(): the child is not seized
         # before, since children are looked for only in stopped processes.
         while not tracee.wait_until_stopped(time.monotonic() + 0.05, run_signals=True):
+            if read_status(self._proc, tracee.pid, tracee.tid).state in "ZX":
+                # A leader's end is reported when all of its threads have ended.
+                raise tracee.gone()
             self._let_beget()
             self._check_time(
                 f"task {tracee.tid} waits in the kernel and cannot be stopped there, perhaps in"
@@ -427,7 +435,7 @@ class Tree:
         """A task stopped inside a restartable sequence goes on at its abort handler, as after any
         preemption (rseq(2)); the kernel would do it from rseq_cs, which our own code in there makes
         it forget."""
-        fd = os.open(f"{tracee.pid}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
+        fd = os.open(f"{tracee.tid}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
         try:
             pointer = struct.unpack("<Q", os.pread(fd, 8, address + 8))[0]
             if not pointer:
@@ -493,13 +501,7 @@ class Tree:
             status = read_status(self._proc, pid, tid)
         except TaskVanished:
             return False
-        if status.state in "ZX":
-            if tid == pid and status.threads > 1:
-                raise UnsupportedObject(
-                    f"Cannot dump task {pid}",
-                    because="its first thread has exited while others run on",
-                    subject=("task", pid),
-                )
+        if status.state in "ZX":  # of a leader whose other threads run on, too
             return True
         # A new thread is listed a moment before it can be found by its number (kernel/fork.c,
         # copy_process: thread_node, then attach_pid).

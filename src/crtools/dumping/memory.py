@@ -94,7 +94,7 @@ class MemoryDump:
     def collect(self, process: Process) -> Memory:
         """What is seen from outside. Raises UnsupportedObject, naming the area; of a large process
         some only when it is written."""
-        proc, pid = self._proc, process.pid
+        proc, pid = self._proc, process.via
         if (process.status.vm_rss or 0) >= LARGE:
             vmas = read_maps(proc, pid)
             if len(vmas) < MANY:
@@ -121,7 +121,7 @@ class MemoryDump:
         try:
             vdso = read_vdso(content, memory.vmas)
             writer = pages.PageWriter(agent, image, content, vdso, by_task=by_task)
-            pagemap = open_pagemap(self._proc, process.pid)
+            pagemap = open_pagemap(self._proc, process.via)
             try:
                 regions = self._write_portions(process, memory, agent, writer, pagemap)
                 if regions is None:
@@ -168,7 +168,7 @@ class MemoryDump:
                 # The task has its first portion to write, or the next as well.
                 writer.start(plan.runs, last=False)
                 plan = plan.but(runs=[])
-                vmas, facts = self._smaps.read(self._proc, process.pid)
+                vmas, facts = self._smaps.read(self._proc, process.via)
                 agents = [vma.start for vma in vmas].index(agent.base)
                 del vmas[agents], facts[agents]
                 memory.areas = self._collect_areas(process, vmas, facts)
@@ -181,7 +181,7 @@ class MemoryDump:
     def _collect_areas(
         self, process: Process, vmas: list[Vma], facts: Sequence[tuple[int, int, SmapsFacts]]
     ) -> list[Area]:
-        pid = process.pid
+        pid = process.via
         return area_kinds.collect_areas(
             vmas,
             facts,

@@ -14,7 +14,7 @@ from crtools.agent.inject import Agent
 from crtools.agent.program import Program
 from crtools.dumping.memory import MemoryDump
 from crtools.dumping.questions import ProcessQuestions, ThreadQuestions
-from crtools.errors import MissingFeature
+from crtools.errors import MissingFeature, UnsupportedObject
 from crtools.images.messages.core import (
     CoreEntry,
     CoreEntryMarch,
@@ -42,7 +42,7 @@ from crtools.kinds.process.sharing import has_semaphores
 from crtools.procfs.auxv import read_auxv
 from crtools.procfs.files import read_task_file, unescape
 from crtools.procfs.smaps import VF_LF, VF_LO, VF_MW, VF_SH, VF_SL, read_smaps
-from crtools.procfs.status import parse_status
+from crtools.procfs.status import parse_status, read_status
 from crtools.procfs.timers import read_timers
 from crtools.procfs.values import (
     read_coredump_filter,
@@ -190,24 +190,24 @@ class TaskDump:
         else:
             collected.memory = self._memory.collect(process)
             collected.aios = []
-            if pid in self._shared.with_rings:
+            if process.via in self._shared.with_rings:
                 collected.aios = self._aios(process, collected.memory.areas)
-            collected.exe_id = self._files.add_path(pid, "exe")
+            collected.exe_id = self._files.add_path(process.via, "exe")
         collected.autogroup_nice = scheduling.autogroup_nice(self._proc, process, self._sessions)
         collected.fdinfo = None
         if pid not in self.sharing.files:
-            collected.fdinfo = self._files.add_table(pid, pid)
-        collected.fs = fs.dump_fs(self._files, pid, process.status.umask or 0)
+            collected.fdinfo = self._files.add_table(pid, process.via)
+        collected.fs = fs.dump_fs(self._files, process.via, process.status.umask or 0)
 
     def dump(self, process: Process, ids: TaskKobjIdsEntry) -> None:
         """What only the process itself can tell, its memory, and all of its images."""
         if process.zombie:
             self._dump_zombie(process)
             return
-        proc, pid = self._proc, process.pid
+        proc, pid, via = self._proc, process.pid, process.via
         collected = self._collected.pop(pid)
         store, space = self._store, collected.memory
-        memory = os.open(f"{pid}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+        memory = os.open(f"{via}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
         try:
             asked_at = time.monotonic_ns()
             with Agent(proc, process.tracees, space.vmas) as agent:
@@ -218,7 +218,7 @@ class TaskDump:
                 store.write("fs", [collected.fs], id=pid)
                 store.write("ids", [ids], id=pid)
                 asked = agent.wait()
-                leader = collected.confined.get(pid)
+                leader = collected.confined.get(via)
                 strict = leader is not None and leader.mode == SECCOMP_MODE_STRICT
                 about = self._of_process.answers(asked, process.name, strict=strict)
                 first = self._of_first.answers(asked, process.tracees[0].home[arch.RSP])
@@ -240,13 +240,16 @@ class TaskDump:
                 future = self._locks_future(process, agent)
                 undo = self._undo_values(process, agent)
                 table = ldt.read_ldt(agent, has_table)
-                by_task = rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
+                # A pidfd, by which it gets the image file, is the leader's before Linux 6.9.
+                by_task = (
+                    process.leader is None and rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
+                )
                 self._memory.write(process, space, agent, memory, by_task=by_task)
                 # Processes of one memory have each a pagemap, all of one pages file.
                 store.write("pagemap", space.pagemap or [], id=pid)
                 layout = mm.mm_entry(
                     process.stat,
-                    read_auxv(proc, pid),
+                    read_auxv(proc, via),
                     about.brk,
                     collected.exe_id,
                     space.entries(),
@@ -266,7 +269,7 @@ class TaskDump:
             ]
         finally:
             os.close(memory)
-        shared = signals.pending(pid, shared=True)
+        shared = signals.pending(via, shared=True)
         queues = [signals.pending(tracee.tid, shared=False) for tracee in process.tracees]
         passed = time.monotonic_ns() - asked_at
         timers.forget_expired(itimers, [signal.siginfo for signal in shared.signals], passed)
@@ -277,15 +280,17 @@ class TaskDump:
         task = TaskCoreEntry(
             task_state=STOPPED if stop else ALIVE,
             exit_code=0,
-            personality=read_personality(proc, pid),
+            personality=read_personality(proc, via),
             flags=process.stat.flags,
             blk_sigset=int.from_bytes(process.tracees[0].mask, "little"),
-            comm=process.status.name.decode(errors="surrogateescape"),
+            comm=(process.leader.comm if process.leader else process.status.name).decode(
+                errors="surrogateescape"
+            ),
             timers=itimers,
             rlimits=rlimits,
             signals_s=shared,
-            loginuid=read_loginuid(proc, pid),
-            oom_score_adj=read_oom_score_adj(proc, pid),
+            loginuid=read_loginuid(proc, via),
+            oom_score_adj=read_oom_score_adj(proc, via),
             sigactions=entries,
             child_subreaper=about.subreaper,
             stop_signo=stop or None,
@@ -297,7 +302,7 @@ class TaskDump:
         for tracee, answers, queue, slept, home in zip(
             process.tracees, threads, queues, restarts, homes, strict=True
         ):
-            first_thread = tracee is process.tracees[0]
+            first_thread = tracee.tid == pid
             own = scheduling.Scheduling(
                 tracee.tid, answers.timer_slack, cookies=self._usual.cookies
             )
@@ -314,13 +319,24 @@ class TaskDump:
                 core.thread_core.seccomp_mode = confined.mode
                 core.thread_core.seccomp_filter = confined.index
             store.write("core", [core], id=tracee.tid)
-            facts = memory_facts if first_thread else None
-            more = self._dump_own(process, tracee, own, slept, facts, own_timers)
-            if first_thread and collected.autogroup_nice is not None:
-                more = more or CrtoolsTaskEntry(tid=tracee.tid)
-                more.autogroup_nice = collected.autogroup_nice
-            if more is not None:
-                own_entries.append(more)
+            entry = self._dump_own(own, slept)
+            if first_thread:
+                self._add_of_process(entry, process, collected, memory_facts, own_timers)
+            if entry != CrtoolsTaskEntry(tid=tracee.tid):
+                own_entries.append(entry)
+        if process.leader is not None:
+            self._dump_leader(process, task)
+            entry = CrtoolsTaskEntry(tid=pid, leader_exit=process.leader.exit_code & 0xFF00)
+            if stop:
+                # fs/proc/array.c, do_task_stat: the group's code takes its place.
+                entry.leader_exit = 0
+                log.warning(
+                    f"{process.name} is stopped and its first thread has exited: how, is not to be"
+                    " seen; as if with 0",
+                    pid=pid,
+                )
+            self._add_of_process(entry, process, collected, memory_facts, own_timers)
+            own_entries.insert(0, entry)
         if own_entries:
             store.write("crtools-task", own_entries, id=pid)
         self._figures.write_us += (time.monotonic_ns() - started) // 1000
@@ -352,7 +368,7 @@ class TaskDump:
         and the agent's just did."""
         if not process.status.vm_locked:
             return None
-        for start, _, facts in read_smaps(self._proc, process.pid):
+        for start, _, facts in read_smaps(self._proc, process.via):
             if start == agent.base and facts.flags & VF_LO:
                 return MCL_FUTURE | (MCL_ONFAULT if facts.flags & VF_LF else 0)
         return None
@@ -394,35 +410,49 @@ class TaskDump:
 
     def _dump_own(
         self,
-        process: Process,
-        tracee: Tracee,
         own: scheduling.Scheduling,
         slept: RestartEntry | None,
-        memory: MemoryFacts | None,
-        own_timers: list[TimerEntry],
-    ) -> CrtoolsTaskEntry | None:
-        """What CRIU's schema has no field for: an image of our own, where there is any of it."""
+    ) -> CrtoolsTaskEntry:
+        """What CRIU's schema has no field for of a thread: an image of our own."""
         entry = own.own_image(self._usual)
         entry.restart = [slept] if slept else []
-        if memory is not None:
-            entry.sem_undo = memory.undo
-            entry.anon_names = memory.names
-            entry.lock_on_fault = memory.on_fault
-            entry.lock_future = memory.future
-            entry.sealed = memory.sealed
-            entry.ldt = memory.ldt
-            entry.unwritable = memory.unwritable
         entry.xstate = self._extra
-        if tracee is process.tracees[0]:
-            entry.timers = own_timers
-            entry.exit_signal = _exit_signal(process)
-            if tracee.group_stop and process.stat.exit_code:
-                # The status that the parent would get from waitpid with WUNTRACED.
-                entry.stop_unread = True
-            dump_filter = read_coredump_filter(self._proc, process.pid)
-            if dump_filter != self._usual_coredump:
-                entry.coredump_filter = dump_filter
-        return entry if entry != CrtoolsTaskEntry(tid=tracee.tid) else None
+        return entry
+
+    def _add_of_process(
+        self,
+        entry: CrtoolsTaskEntry,
+        process: Process,
+        collected: Collected,
+        memory: MemoryFacts,
+        own_timers: list[TimerEntry],
+    ) -> None:
+        """The same of the process, which stands with its leader."""
+        entry.sem_undo = memory.undo
+        entry.anon_names = memory.names
+        entry.lock_on_fault = memory.on_fault
+        entry.lock_future = memory.future
+        entry.sealed = memory.sealed
+        entry.ldt = memory.ldt
+        entry.unwritable = memory.unwritable
+        entry.timers = own_timers
+        entry.autogroup_nice = collected.autogroup_nice
+        entry.exit_signal = _exit_signal(process)
+        if process.tracees[0].group_stop and process.stat.exit_code:
+            # The status that the parent would get from waitpid with WUNTRACED.
+            entry.stop_unread = True
+        dump_filter = read_coredump_filter(self._proc, process.via)
+        if dump_filter != self._usual_coredump:
+            entry.coredump_filter = dump_filter
+
+    def _dump_leader(self, process: Process, task: TaskCoreEntry) -> None:
+        """The core image of a leader that has exited: the process's part, and what /proc shows."""
+        status = read_status(self._proc, process.pid)
+        thread = ThreadCoreEntry(
+            futex_rla=0, futex_rla_len=0, creds=credentials.credentials(status, 0)
+        )
+        core = CoreEntry(mtype=CoreEntryMarch.X86_64, tc=task, thread_core=thread)
+        self._store.write("core", [core], id=process.pid)
 
     def _read_threads(self, process: Process) -> dict[int, tuple[bytes, Status]]:
         """Name and status of each thread; threads of equal ids, capabilities and seccomp share
@@ -456,10 +486,16 @@ class TaskDump:
     def _check(self, process: Process, collected: Collected) -> None:
         """Refuses what is not carried yet, by name, before anything runs in the process."""
         name = process.name
-        collected.timers = read_timers(self._proc, process.pid)
+        collected.timers = read_timers(self._proc, process.via)
         if collected.timers:
             from crtools.kinds.process import posix_timers
 
+            if process.leader is not None:
+                raise UnsupportedObject(
+                    f"Cannot dump {name}: it has POSIX timers, and its first thread has exited",
+                    because="crtools does not carry the two together",
+                    subject=("task", process.pid),
+                )
             posix_timers.check_timers(collected.timers, process)
         modes.check_modes(process.tracees, process.status, name)
         for tracee in process.tracees:

@@ -21,18 +21,27 @@ else:
 class Process:
     """A process of the tree: stopped, or a zombie (then without tracees).
 
-    `tracees[0]` is the thread group's leader. `parent` is None for the tree's root.
+    `tracees[0]` is the thread group's leader, or where that has exited while others run on, the
+    first of these; then `status` and `stat` are that thread's and `leader` the leader's, else None.
+    `parent` is None for the tree's root.
     """
 
-    __slots__ = ("children", "parent", "pid", "stat", "status", "tracees")
+    __slots__ = ("children", "leader", "parent", "pid", "stat", "status", "tracees")
 
     def __init__(self, pid: HostPid, parent: Process | None) -> None:
         self.pid = pid
         self.parent = parent
         self.children: list[Process] = []
         self.tracees: list[Tracee] = []
+        self.leader: Stat | None = None
         self.status: Status
         self.stat: Stat
+
+    @property
+    def via(self) -> int:
+        """The task by which /proc shows what the process has: a leader that has exited shows none
+        of it, and /proc/TID, which no listing has, shows what /proc/PID does."""
+        return self.tracees[0].tid if self.tracees else self.pid
 
     @property
     def zombie(self) -> bool:
@@ -46,4 +55,5 @@ class Process:
     @property
     def name(self) -> str:
         """How errors call it."""
-        return f"task {self.pid} ({self.status.name.decode(errors='replace')})"
+        name = self.status.name if self.leader is None else self.leader.comm
+        return f"task {self.pid} ({name.decode(errors='replace')})"

@@ -75,7 +75,7 @@ class Plan:
                 self.begetter[step.pid] = step.memory
         everybody = [
             *self.threads,
-            *[(task.pid, task.pid) for task in self.tasks if task.zombie],
+            *[(task.pid, task.pid) for task in self.tasks if task.pid not in task.cores],
             *[(pid, pid) for pid in self.relations.helpers],
         ]
         self.everybody = everybody

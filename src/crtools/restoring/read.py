@@ -46,7 +46,7 @@ class TaskImages:
     entry: PstreeEntry
     creds: CredsEntry | None  # a zombie's
     confined: bool  # a thread of it is under seccomp
-    cores: dict[int, CoreEntry]  # by tid, the first thread first
+    cores: dict[int, CoreEntry]  # by tid, the first thread first; not of a leader that has exited
     own: dict[int, CrtoolsTaskEntry]
     task: TaskCoreEntry
     ids: TaskKobjIdsEntry
@@ -70,6 +70,17 @@ class TaskImages:
     @property
     def zombie(self) -> bool:
         return self.task.task_state == DEAD
+
+    @property
+    def leader_exit(self) -> int | None:
+        """How its first thread has exited while others run on, as wait(2) has it."""
+        own = self.own.get(self.pid)
+        return None if own is None else own.leader_exit
+
+    @property
+    def first(self) -> int:
+        """The first of its threads that runs."""
+        return next(iter(self.cores))
 
     @property
     def tids(self) -> list[int]:
@@ -119,8 +130,15 @@ def _read_task(
     if not entry.threads or pid not in entry.threads:
         raise ImageError(f"pstree.img does not name the first thread of process {pid}")
     for tid in [pid, *[tid for tid in entry.threads if tid != pid]]:
+        if tid == pid and images.leader_exit is not None:
+            continue
         images.cores[tid] = core if tid == pid else store.read_one("core", tid)
         _check_core(images, tid)
+    leader_exit = images.leader_exit
+    if leader_exit is not None and leader_exit & ~0xFF00:
+        raise ImageError(f"The first thread of process {pid} has exited with {leader_exit:#x}")
+    if not images.cores:
+        raise ImageError(f"All threads of process {pid} have exited, and it is no zombie")
     for tid in images.cores:
         check_scheduling(images.cores[tid].thread_core, images.own.get(tid), tid)
     images.timers = _read_timers(images)

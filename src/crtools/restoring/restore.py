@@ -117,6 +117,8 @@ class Restore:
                 self.state.restore_semaphores()
                 self.state.confine()
                 self.state.restore_credentials()
+                resume.end_leaders(self.proc)
+                self.state.restore_death_signals()
                 resume.stop_all()
                 self.state.restore_scheduling()
                 total = time.monotonic_ns() // 1000

@@ -6,9 +6,10 @@ import os
 
 from crtools import log
 from crtools.abi.prctl import PR_SET_DUMPABLE
-from crtools.abi.x86_64 import SYS_prctl, SYS_wait4
+from crtools.abi.x86_64 import SYS_exit, SYS_prctl, SYS_wait4
 from crtools.agent.program import Program
 from crtools.kinds.process import registers, restart, scheduling, signals, timers
+from crtools.procfs.stat import read_stat
 from crtools.restoring.read import STOPPED
 from crtools.restoring.script import PROCESS_BYTES, THREAD_BYTES, Script
 from crtools.tracee import ptrace
@@ -33,21 +34,50 @@ class Resume:
         self.options = options
         self.shop = shop
         self._handed_over: set[int] = set()
+        # Parent -> the signals other than SIGCHLD that its zombies' ends have sent.
+        self._ended: dict[int, list[int]] = {}
+        for task, child in zip(plan.tasks, plan.related, strict=True):
+            if task.zombie and child.exit_signal not in (0, signals.SIGCHLD):
+                self._ended.setdefault(child.ppid, []).append(child.exit_signal)
+
+    def end_leaders(self, proc: int) -> None:
+        """First threads that had exited while others ran on exit again.
+
+        What is pending for the process is queued by them: nobody else may, with any si_code
+        (kernel/signal.c, do_rt_sigqueueinfo). They are let go of before they exit, since a traced
+        leader cannot be waited for by anybody but its tracer, who for his part is told only when
+        all threads have ended (kernel/exit.c, delay_group_leader), and it cannot be detached any
+        more. Its threads are traced still, and their end is that of the process.
+        """
+        for task in self.plan.alive:
+            if task.leader_exit is None:
+                continue
+            skeleton = self.shop.skeletons[task.pid]
+            script = Script()
+            signals.build_forget_children(script.program(1000), self._ended.get(task.pid, ()))
+            signals.build_pending(
+                *(script.program, task.task.signals_s, task.pid, task.pid), shared=True
+            )
+            self.shop.run({task.pid: script.programs})
+            skeleton.tracee.stop()
+            ptrace.detach(task.pid)
+            del self.shop.skeletons[task.pid]
+            program = Program()
+            program.call(SYS_exit, task.leader_exit >> 8)
+            skeleton.slot.post(program)
+            while read_stat(proc, task.pid).state != "Z":
+                os.sched_yield()
 
     def _restore_signals(self, tasks: list[TaskImages]) -> None:
         """What is pending, and then the timers: their time runs from here on."""
         scripts: dict[int, list[Program]] = {}
         clocks: dict[int, list[Program]] = {}
-        ended: dict[int, list[int]] = {}  # parent -> signals that its zombies' ends have sent
-        for task, child in zip(self.plan.tasks, self.plan.related, strict=True):
-            if task.zombie and child.exit_signal not in (0, signals.SIGCHLD):
-                ended.setdefault(child.ppid, []).append(child.exit_signal)
         for task in tasks:
             arming = self._let_timers_expire(task) if task.timers else None
             by_timer = arming.build_expired if arming else None
             for tid, core in task.cores.items():
-                first = tid == task.pid
-                script = Script(PROCESS_BYTES if first else THREAD_BYTES)
+                first = tid == task.first
+                script = Script(PROCESS_BYTES if tid == task.pid else THREAD_BYTES)
                 thread = core.thread_core
                 assert thread is not None
                 if first:
@@ -56,15 +86,19 @@ class Resume:
                         # Changing ids clears it; 2 cannot be set but by executing a set-id program.
                         program.call(SYS_prctl, PR_SET_DUMPABLE, task.mm.dumpable)
                     self._build_waits(task, program)
-                    signals.build_forget_children(program, ended.get(task.pid, ()))
-                    signals.build_pending(
-                        script.program,
-                        task.task.signals_s,
-                        task.pid,
-                        tid,
-                        shared=True,
-                        by_timer=by_timer,
-                    )
+                    if task.leader_exit is None:
+                        signals.build_forget_children(program, self._ended.get(task.pid, ()))
+                        signals.build_pending(
+                            script.program,
+                            task.task.signals_s,
+                            task.pid,
+                            tid,
+                            shared=True,
+                            by_timer=by_timer,
+                        )
+                    elif not signals.has_child_signal(task.task.signals_s):
+                        # The other has hidden those that came since.
+                        signals.build_forget_children(program, ())
                 signals.build_pending(
                     script.program,
                     thread.signals_p,
@@ -75,12 +109,12 @@ class Resume:
                 )
                 if script.programs:
                     scripts[tid] = script.programs
-            late = Script(PROCESS_BYTES)
+            late = Script(PROCESS_BYTES if task.first == task.pid else THREAD_BYTES)
             timers.build_timers(late.program(), task.task.timers)
             if arming is not None:
                 arming.build_armed(late.program)
             if late.programs[-1].count:
-                clocks[task.pid] = late.programs
+                clocks[task.first] = late.programs
         self.shop.run(scripts)
         self.shop.run(clocks)
 
@@ -145,7 +179,7 @@ class Resume:
             self._handed_over.add(task.pid)
             # Who is the last of those that share a memory takes our own out of it.
             if all(pid in self._handed_over for pid in self._users_of_memory(task)):
-                shop.take_out(shop.skeletons[task.pid])
+                shop.take_out(shop.skeletons[task.first])
             for tid in task.tids:
                 self._set_registers(task, tid)
 

@@ -90,9 +90,10 @@ class StateBuilder:
                     task.name,
                     self.shortfalls,
                 )
-            for tid in task.tids[1:]:
-                shop.build_clone(script.program(1000), task.pid, tid, flags=THREAD_FLAGS)
-                born.append(tid)
+            for tid in task.tids:
+                if tid != task.pid:
+                    shop.build_clone(script.program(1000), task.pid, tid, flags=THREAD_FLAGS)
+                    born.append(tid)
             if script.programs:
                 scripts[task.pid] = script.programs
         try:
@@ -183,6 +184,10 @@ class StateBuilder:
                 if first:
                     self._build_process(task, script)
                 scripts[tid] = script.programs
+            if task.leader_exit is not None:
+                script = Script()
+                self._build_process(task, script)
+                scripts[task.pid] = script.programs
         self.shop.run(scripts)
         self._restore_shared_fs()
         for task in self.plan.alive:
@@ -266,23 +271,41 @@ class StateBuilder:
                 assert thread is not None
                 program = script.program()
                 if first:
-                    limits.build_limits(
-                        program,
-                        task.task.rlimits,
-                        self.host_limits,
-                        task.pid,
-                        task.name,
-                        changed=self.plan.files.raises_limit,
-                        privileged=self.host.may_raise,
-                        shortfalls=self.shortfalls,
-                    )
+                    self._build_limits(program, task)
                 if thread.creds is not None:
                     credentials.build_credentials(program, thread.creds, self.host)
-                if thread.pdeath_sig:
-                    # Changing ids clears it (prctl(2), PR_SET_PDEATHSIG).
-                    program.call(SYS_prctl, PR_SET_PDEATHSIG, thread.pdeath_sig)
                 scripts[tid] = script.programs
+            if task.leader_exit is not None:
+                program = Program()
+                self._build_limits(program, task)
+                if task.creds is not None:
+                    credentials.build_credentials(program, task.creds, self.host)
+                scripts[task.pid] = [program]
         self.shop.run(scripts)
+
+    def restore_death_signals(self) -> None:
+        """Late: changing ids clears them, and the end of a thread sends those of its children
+        (prctl(2), PR_SET_PDEATHSIG)."""
+        scripts: dict[int, list[Program]] = {}
+        for task in self.plan.alive:
+            for tid, core in task.cores.items():
+                if core.thread_core is not None and core.thread_core.pdeath_sig:
+                    program = Program()
+                    program.call(SYS_prctl, PR_SET_PDEATHSIG, core.thread_core.pdeath_sig)
+                    scripts[tid] = [program]
+        self.shop.run(scripts)
+
+    def _build_limits(self, program: Program, task: TaskImages) -> None:
+        limits.build_limits(
+            program,
+            task.task.rlimits,
+            self.host_limits,
+            task.pid,
+            task.name,
+            changed=self.plan.files.raises_limit,
+            privileged=self.host.may_raise,
+            shortfalls=self.shortfalls,
+        )
 
     def restore_scheduling(self) -> None:
         """From outside, when all tasks are stopped: nothing of ours runs as slowly as they may."""

@@ -56,6 +56,7 @@ _uint32_11 = field(11, "uint32")
 _uint32_12 = field(12, "uint32")
 _uint32_40 = field(40, "uint32")
 _uint32_55 = field(55, "uint32")
+_uint32_56 = field(56, "uint32")
 _uint64_1 = field(1, "uint64")
 _uint64_2 = field(2, "uint64")
 _uint64_3 = field(3, "uint64")
@@ -692,6 +693,7 @@ class CrtoolsTaskEntry(Message):
         "thp_disable",
         "timers",
         "exit_signal",
+        "leader_exit",
         "ldt",
         "sealed",
         "unwritable",
@@ -720,6 +722,7 @@ class CrtoolsTaskEntry(Message):
         (40, "thp_disable", "optional", "uint32", None, None, None),
         (45, "timers", "repeated", "message", "crtools:TimerEntry", None, None),
         (55, "exit_signal", "optional", "uint32", None, None, None),
+        (56, "leader_exit", "optional", "uint32", None, None, None),
         (60, "ldt", "optional", "bytes", None, None, None),
         (70, "sealed", "repeated", "uint64", None, None, "hex"),
         (71, "unwritable", "repeated", "uint64", None, None, "hex"),
@@ -749,6 +752,7 @@ class CrtoolsTaskEntry(Message):
         thp_disable: int | None = None,
         timers: Sequence[TimerEntry] = (),
         exit_signal: int | None = None,
+        leader_exit: int | None = None,
         ldt: bytes | None = None,
         sealed: Sequence[int] = (),
         unwritable: Sequence[int] = (),
@@ -775,6 +779,7 @@ class CrtoolsTaskEntry(Message):
         self.thp_disable = thp_disable
         self.timers = timers
         self.exit_signal = exit_signal
+        self.leader_exit = leader_exit
         self.ldt = ldt
         self.sealed = sealed
         self.unwritable = unwritable
@@ -807,6 +812,7 @@ class CrtoolsTaskEntry(Message):
                     b"" if self.thp_disable is None else _uint32_40[self.thp_disable],
                     *[_length_45[len(b)] + b for b in [m.encode() for m in self.timers]],
                     b"" if self.exit_signal is None else _uint32_55[self.exit_signal],
+                    b"" if self.leader_exit is None else _uint32_56[self.leader_exit],
                     b"" if self.ldt is None else _length_60[len(b := self.ldt)] + b,
                     *map(_uint64_70.__getitem__, self.sealed),
                     *map(_uint64_71.__getitem__, self.unwritable),
@@ -839,6 +845,7 @@ class CrtoolsTaskEntry(Message):
         thp_disable: Any = None
         timers: Any = ()
         exit_signal: Any = None
+        leader_exit: Any = None
         ldt: Any = None
         sealed: Any = ()
         unwritable: Any = ()
@@ -1009,6 +1016,12 @@ class CrtoolsTaskEntry(Message):
                 if exit_signal > 127:
                     exit_signal, at = read_varint32(buf, at, exit_signal)
                 tag = buf[at] if at < stop else 0
+            if tag == 192 and buf[at + 1] == 3:
+                leader_exit = buf[at + 2]
+                at += 3
+                if leader_exit > 127:
+                    leader_exit, at = read_varint32(buf, at, leader_exit)
+                tag = buf[at] if at < stop else 0
             if tag == 226 and buf[at + 1] == 3:
                 span = buf[at + 2]
                 at += 3
@@ -1060,6 +1073,7 @@ class CrtoolsTaskEntry(Message):
         new.thp_disable = thp_disable
         new.timers = timers
         new.exit_signal = exit_signal
+        new.leader_exit = leader_exit
         new.ldt = ldt
         new.sealed = sealed
         new.unwritable = unwritable

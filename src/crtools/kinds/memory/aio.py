@@ -137,7 +137,7 @@ class AioDump:
 
     def _wait_until_idle(self, process: Process) -> list[Context]:
         end = time.monotonic() + PATIENCE
-        fd = os.open(f"{process.pid}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
+        fd = os.open(f"{process.via}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
         try:
             while True:
                 # What keeps an open /proc/PID/mem is the address space itself.

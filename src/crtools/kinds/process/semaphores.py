@@ -144,7 +144,7 @@ class SemaphoresDump:
                 self._check_thread(process, agent, tracee)
         if own:
             for pid, name in self._found:
-                if _is_same_list(pid, process.pid):
+                if _is_same_list(pid, process.via):
                     raise UnsupportedObject(
                         f"Cannot dump {process.name}: it shares its undo values of semaphores with"
                         f" {name}",

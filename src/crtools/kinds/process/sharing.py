@@ -60,7 +60,7 @@ def collect_sharing(processes: Sequence[Process]) -> Sharing:
     ):
 
         def order(a: Process, b: Process, kind: int = kind) -> int:
-            return (0, -1, 1, 1)[_compare(a.pid, b.pid, kind)]
+            return (0, -1, 1, 1)[_compare(a.via, b.via, kind)]
 
         ordered = sorted(processes, key=cmp_to_key(order))
         same = [ordered[0]]

@@ -131,6 +131,15 @@ def build_forget_children(program: Program, others: Sequence[int]) -> None:
         program.call(SYS_rt_sigtimedwait, mask, 0, now, 8, expect=OR_ERRNO, expected=errnos(EAGAIN))
 
 
+def has_child_signal(queue: SignalQueueEntry | None) -> bool:
+    """Whether a SIGCHLD is pending: then another one is not queued, signal(7)."""
+    return (
+        any(s.siginfo[:4] == SIGCHLD.to_bytes(4, "little") for s in queue.signals)
+        if queue
+        else False
+    )
+
+
 def build_pending(
     room: Callable[[int], Program],
     queue: SignalQueueEntry | None,
