@@ -39,6 +39,7 @@ RESTORING = (
     *("agent/slot.py", "tracee/seize.py", "tracee/ptrace.py", "abi/kernel.py"),
     *("kinds/files/plan.py", "kinds/files/ghost.py", "kinds/memory/shared.py"),
 )
+ACTED = "acted\n"
 DONE, REFUSED, BROKEN, INTERRUPTED = 0, 3, 4, 5
 
 
@@ -207,6 +208,35 @@ def interrupt_at(
                 left[0] -= 1
                 if not left[0]:
                     os.kill(os.getpid(), signal.SIGINT)
+
+        _trace(files, reached)
+
+    return run_tool(work, arm)
+
+
+def act_at(
+    work: Callable[[], Any],
+    files: tuple[str, ...],
+    moment: str,
+    occurrence: int,
+    action: Callable[[], bool | None],
+) -> Outcome:
+    """Runs `work`; at the moment's occurrence, and at each moment after it for as long as it
+    answers true, the tool's process does `action`. It says ACTED each time: how often a loop runs,
+    and so whether a moment comes, is another matter each time."""
+
+    def arm(writer: int) -> None:
+        left = [occurrence]
+
+        def reached(now: str) -> None:
+            if left[0] and now == moment:
+                left[0] -= 1
+            if left[0]:
+                return
+            _tell(writer, ACTED)
+            if not action():
+                sys.settrace(None)
+                left[0] = -1
 
         _trace(files, reached)
 

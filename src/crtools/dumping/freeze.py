@@ -311,6 +311,8 @@ class Tree:
                     self._forget(tracee)
                 self._take_births()
             self._check_time(f"task {pid} makes threads faster than they can be stopped")
+        if len(tracees) > 1 and pid in tracees:
+            tracees[pid].leads = True
         return [tracees[tid] for tid in sorted(tracees, key=lambda tid: (tid != pid, tid))]
 
     def _let_others_go(self) -> None:

@@ -287,6 +287,8 @@ class Workshop:
         for tid in tids:
             tracee = self.skeletons[tid].tracee
             tracee.wait_until_stopped()
+            if tracee.pid != tid:
+                self.skeletons[tracee.pid].tracee.leads = True
             tracee.home = arch.unpack(ptrace.registers(tid))
             tracee.go()
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import time
 
+from crtools.abi.kernel import address_of, raw
 from crtools.errors import InternalError, MissingFeature, PermissionDenied, TaskVanished
 from crtools.tracee import ptrace
 from crtools.tracee import x86_64 as arch
@@ -19,7 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SIGKILL, SIGTRAP, SIGSTOP = 9, 5, 19
+SYS_process_vm_readv = 310
+SIGKILL, SIGTRAP, SIGCONT, SIGSTOP = 9, 5, 18, 19
 FAULTS = (4, 7, 8, 11)  # SIGILL, SIGBUS, SIGFPE, SIGSEGV: no mask holds off what code causes itself
 STOP_SIGNALS = (19, 20, 21, 22)  # SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU
 BIRTHS = (ptrace.PTRACE_EVENT_FORK, ptrace.PTRACE_EVENT_CLONE)
@@ -32,12 +35,13 @@ class Tracee:
     `home` is its registers and `mask` its blocked signals as they have to be when it is let go;
     `group_stop` is the signal that had stopped its process, or 0; `swallowed` counts SIGSTOPs that
     came meanwhile and are sent again afterwards; `slept` is how long it had been asleep, in ns, as
-    far as that is known; what it begets while it is seized goes to `births`. A `newborn` was
-    seized by the kernel, as its parent was, and stops before its first instruction of itself.
+    far as that is known; what it begets while it is seized goes to `births`; `leads`: it is the
+    first of several threads. A `newborn` was seized by the kernel, as its parent was, and stops
+    before its first instruction of itself.
     """
 
     __slots__ = (
-        *("births", "group_stop", "home", "mask", "newborn", "pid", "slept", "stopped"),
+        *("births", "group_stop", "home", "leads", "mask", "newborn", "pid", "slept", "stopped"),
         *("swallowed", "tid"),
     )
 
@@ -51,6 +55,7 @@ class Tracee:
         self.group_stop = 0
         self.swallowed = 0
         self.slept = 0
+        self.leads = False
         self.stopped = False
 
     def __repr__(self) -> str:
@@ -117,23 +122,10 @@ class Tracee:
         With `run_signals`, other signals on the way are delivered (the task runs its own code);
         otherwise a stop signal is put by and the rest stays blocked.
         """
-        spins = 0
         while True:
-            try:
-                status = ptrace.wait(self.tid, block=deadline is None)
-            except ChildProcessError as error:
-                raise self.gone() from error
+            status = self._wait(deadline)
             if status is None:
-                spins += 1
-                if deadline is not None and time.monotonic() > deadline:
-                    return False
-                if spins > 50:
-                    time.sleep(min(0.001, spins * 0.00001))
-                else:
-                    os.sched_yield()
-                continue
-            if not os.WIFSTOPPED(status):
-                raise self.gone()
+                return False
             signal = status >> 8 & 0xFF
             if status >> 16 == ptrace.PTRACE_EVENT_STOP:
                 self.stopped = True
@@ -148,6 +140,32 @@ class Tracee:
             return ptrace.event_message(self.tid)
         except OSError as error:
             raise self.gone() from error
+
+    def _wait(self, deadline: float | None = None) -> int | None:
+        """The status of its next stop; None if the deadline passed first.
+
+        The end of a first thread is reported when those of the others have been, for which nobody
+        waits here: so it is looked at whether it is still there.
+        """
+        spins = 0
+        while True:
+            try:
+                status = ptrace.wait(self.tid, block=deadline is None and not self.leads)
+            except ChildProcessError as error:
+                raise self.gone() from error
+            if status is not None:
+                if not os.WIFSTOPPED(status):
+                    raise self.gone()
+                return status
+            spins += 1
+            if deadline is not None and time.monotonic() > deadline:
+                return None
+            if spins <= 50:
+                os.sched_yield()
+                continue
+            if self.leads and spins % 16 == 0 and not _has_memory(self.tid):
+                raise self.gone()
+            time.sleep(min(0.001, spins * 0.00001))
 
     def _pass_on(self, signal: int, deliver: bool) -> None:
         if signal == SYSCALL_STOP:
@@ -181,12 +199,11 @@ class Tracee:
             while True:
                 try:
                     ptrace.cont_to_syscall(self.tid)
-                    self.stopped = False
-                    status = ptrace.wait(self.tid)
                 except OSError as error:
                     raise self.gone() from error
-                if status is None or not os.WIFSTOPPED(status):
-                    raise self.gone()
+                self.stopped = False
+                status = self._wait()
+                assert status is not None  # there is no deadline
                 self.stopped = True
                 signal = status >> 8 & 0xFF
                 if signal == SYSCALL_STOP and status >> 16 == 0:
@@ -211,13 +228,32 @@ class Tracee:
     def release(self) -> None:
         """Lets go of it for good; it must be stopped with its own registers and mask."""
         try:
-            if self.swallowed:
+            if self.swallowed and not self._continued():
                 ptrace.tgkill(self.pid, self.tid, SIGSTOP)
             ptrace.detach(self.tid)
         except OSError as error:
             if error.errno != errno.ESRCH:
                 raise
         self.stopped = False
+
+    def _continued(self) -> bool:
+        """Whether a SIGCONT waits for it. That came after the stop that was swallowed, since a stop
+        signal takes a waiting SIGCONT away, and this one, sent again, would do so now
+        (kernel/signal.c, prepare_signal). All signals of a tracee are queued, ignored ones too."""
+        return any(
+            int.from_bytes(info[:4], "little") == SIGCONT
+            for shared in (False, True)
+            for info in ptrace.pending_signals(self.tid, shared=shared)
+        )
+
+
+def _has_memory(tid: int) -> bool:
+    """Whether a task has an address space; one that has ended has none: process_vm_readv(2)
+    answers ESRCH then, and EFAULT for an address where nothing is."""
+    byte = bytearray(1)
+    ours, theirs = struct.pack("<QQ", address_of(byte), 1), struct.pack("<QQ", 0, 1)
+    there = raw(SYS_process_vm_readv, tid, address_of(ours), 1, address_of(theirs), 1, 0)
+    return there != -errno.ESRCH
 
 
 def seize(
