@@ -72,9 +72,10 @@ REFUSALS = (
         " whose child called execve, for example",
         "leave no order in which they can be begotten so",
     ),
-    ("a forbidden time stamp counter (`PR_SET_TSC`)", "(PR_SET_TSC)"),
-    ("a machine check policy (`PR_MCE_KILL`)", "(PR_MCE_KILL)"),
-    ("denied writing and executing (`PR_SET_MDWE`)", "(PR_SET_MDWE)"),
+    (
+        "a thread that dispatches its system calls to itself (`PR_SET_SYSCALL_USER_DISPATCH`)",
+        "(PR_SET_SYSCALL_USER_DISPATCH)",
+    ),
     ("merged memory (`PR_SET_MEMORY_MERGE`)", "(PR_SET_MEMORY_MERGE)"),
     ("a namespace that is not crtools' own", "namespaces are not carried yet"),
     ("a session or group that began outside the tree, without `--shell-job`", "is outside the"),

@@ -37,7 +37,9 @@ def fail_each(target: Target, fault: Fault, stride: int) -> list[Outcome]:
         nth += stride
 
 
-@pytest.mark.parametrize(("program", "stride"), [("threads", 4), ("groups", 29), ("pipes", 13)])
+@pytest.mark.parametrize(
+    ("program", "stride"), [("threads", 4), ("groups", 29), ("pipes", 13), ("mdwe", 13)]
+)
 def test_a_system_call_of_the_tools_own_fails(program: str, stride: int, new_run: NewRun) -> None:
     target = Target(new_run(program))
     outcomes = fail_each(target, Failing, stride)

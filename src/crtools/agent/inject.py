@@ -15,7 +15,13 @@ from crtools.abi import kernel
 from crtools.agent.blob import HOME_DATA_BYTES, read_blob
 from crtools.agent.program import ANY, ARG_AREA, ARG_AREA32, Program
 from crtools.agent.slot import LEFT_AT, ROBUST_OFFSET, SLOT_BYTES, Slot
-from crtools.errors import CrtoolsError, MissingFeature, RemoteSyscallError, UnsupportedObject
+from crtools.errors import (
+    CrtoolsError,
+    InternalError,
+    MissingFeature,
+    RemoteSyscallError,
+    UnsupportedObject,
+)
 from crtools.tracee import ptrace
 from crtools.tracee import x86_64 as arch
 from crtools.tracee.seize import watch
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
     from crtools.procfs.maps import Vma
     from crtools.tracee.seize import Tracee
 
-SYS_close, SYS_mmap, SYS_restart_syscall = 3, 9, 219
+SYS_close, SYS_mmap, SYS_mprotect, SYS_restart_syscall = 3, 9, 10, 219
 
 # The area: the agent's code, the slots, a stack for each, room for programs and their data.
 CODE_AT = 0
@@ -46,12 +52,17 @@ OWNER_ROOM = AREA_BYTES - OWNER_ROOM_AT
 
 # What marks our padding, so that it is found again after we were killed while using it.
 CAVE_MARK = b"crtools cave\0\0\0\0"
-_PROT_RWX, _MAP_SHARED_ANON = 7, 0x4021  # MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE
+_PROT_RWX, _PROT_RX, _PROT_RW, _MAP_SHARED_ANON = (
+    7,
+    5,
+    3,
+    0x4021,
+)  # MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE
 _U32 = struct.Struct("<I")
+_THEN_HOME = struct.Struct("<2s2sQ2sQ2sQ2s")
 _MMAP_HINTS = {
     errno.ENOMEM: "raise vm.max_map_count or the limit on its address space (ulimit -v)",
-    errno.EACCES: "a task that denies itself memory that is writable and executable (PR_SET_MDWE)"
-    " or whose security module does cannot be dumped",
+    errno.EACCES: "let the task's security module permit it executable shared memory",
 }
 
 
@@ -209,6 +220,13 @@ class Agent:
         owner.set_mask(ptrace.ALL_SIGNALS)
         self._mapping = True
         base = owner.run_syscall(mapping)
+        denied = base == -errno.EACCES
+        if denied:
+            mapping = arch.at_call(
+                *(owner.home, self._owner_home, SYS_mmap),
+                *(0, AREA_BYTES, _PROT_RX, _MAP_SHARED_ANON, -1, 0),
+            )
+            base = owner.run_syscall(mapping)
         if base < 0:
             raise RemoteSyscallError(
                 f"Task {pid} could not map memory for the agent",
@@ -221,7 +239,42 @@ class Agent:
         self.base = base
         self._mapping = False
         self._map(owner.tid, base)
+        if denied:
+            self._give_up_writing_or_executing(owner)
         self._start(owner)
+
+    def _give_up_writing_or_executing(self, owner: Tracee) -> None:
+        """For a task that denies itself memory that is writable and executable (PR_SET_MDWE, or a
+        security module): code that it may not write, which we do, and the rest, which it may not
+        execute. Only gaining the right to execute is denied, not giving it up."""
+        shared, blob = self._shared, self._blob
+        assert shared is not None
+        # If we die meanwhile: what follows the call goes home, as owner_home does after its mmap.
+        at = -(-len(blob.code) // 16) * 16
+        code = _THEN_HOME.pack(
+            *(arch.SYSCALL_BYTES, b"\x48\xbf", self.base),  # mov base, %rdi
+            *(b"\x48\xbe", AREA_BYTES),  # mov length, %rsi
+            *(b"\x48\xb8", self._owner_home + blob.owner_unmap - blob.owner_home),  # mov to, %rax
+            b"\xff\xe0",  # jmp *%rax
+        )
+        if at + len(code) > OWNER_AT:
+            raise InternalError("the agent's code leaves no room for a way home")
+        shared.memory[CODE_AT : CODE_AT + len(blob.code)] = blob.code
+        shared.memory[at : at + len(code)] = code
+        result = owner.run_syscall(
+            arch.at_call(
+                *(owner.home, self.base + at, SYS_mprotect),
+                *(self.base + OWNER_AT, AREA_BYTES - OWNER_AT, _PROT_RW),
+            )
+        )
+        if result:
+            raise RemoteSyscallError(
+                f"Task {owner.pid} could not write to memory for the agent",
+                task=owner.pid,
+                call="mprotect",
+                errno=-result,
+                because=os.strerror(-result),
+            )
 
     def _check_recovered(self, cave: Cave) -> None:
         """Refuses a task that is still on its way home from a tool that was killed: a task that is
@@ -229,7 +282,7 @@ class Agent:
         areas = [(cave.address, cave.address + cave.length)]
         for mapping in self._mappings:
             if (
-                mapping.end - mapping.start == AREA_BYTES
+                mapping.end - mapping.start in (AREA_BYTES, OWNER_AT)
                 and mapping.path == b"/dev/zero (deleted)"
                 and os.pread(self._memory, 8, mapping.start) == self._blob.code[:8]
             ):

@@ -5,17 +5,13 @@ The questions are the same for everybody, so they are put together once and run 
 
 from __future__ import annotations
 
-import struct
-
 from crtools.agent.program import ANY
 from crtools.errors import UnsupportedObject
-from crtools.kinds.process import signals
+from crtools.kinds.process import control, signals
 from crtools.kinds.process.attributes import (
-    ARCH_GET_CPUID,
     MEMBARRIER_CMD_GET_REGISTRATIONS,
     PR_GET_CHILD_SUBREAPER,
     PR_GET_DUMPABLE,
-    PR_GET_IO_FLUSHER,
     PR_GET_MDWE,
     PR_GET_MEMORY_MERGE,
     PR_GET_PDEATHSIG,
@@ -23,12 +19,8 @@ from crtools.kinds.process.attributes import (
     PR_GET_THP_DISABLE,
     PR_GET_TID_ADDRESS,
     PR_GET_TIMERSLACK,
-    PR_GET_TSC,
-    PR_MCE_KILL_DEFAULT,
-    PR_MCE_KILL_GET,
     PR_TIMER_CREATE_RESTORE_IDS,
     PR_TIMER_CREATE_RESTORE_IDS_GET,
-    SYS_arch_prctl,
     SYS_brk,
     SYS_membarrier,
     SYS_prctl,
@@ -55,6 +47,7 @@ class ThreadQuestions:
         program.call(SYS_prctl, PR_GET_PDEATHSIG, self._death, label="ask for its death signal")
         self._securebits = program.call(SYS_prctl, PR_GET_SECUREBITS)
         self._slack = program.call(SYS_prctl, PR_GET_TIMERSLACK)
+        self._control = control.ask_control(program)
 
     def answers(self, executed: Executed, sp: int) -> ThreadAnswers:
         answers = ThreadAnswers()
@@ -63,12 +56,14 @@ class ThreadQuestions:
         answers.death_signal = int.from_bytes(executed.bytes(self._death, 4), "little")
         answers.securebits = executed.result(self._securebits)
         answers.timer_slack = executed.result(self._slack)
+        answers.control = control.control(executed, self._control)
         return answers
 
 
 class ThreadAnswers:
-    __slots__ = ("death_signal", "securebits", "stack", "tid_address", "timer_slack")
+    __slots__ = ("control", "death_signal", "securebits", "stack", "tid_address", "timer_slack")
 
+    control: tuple[tuple[str, int], ...]  # fields of crtools_task_entry
     stack: ThreadSasEntry
     tid_address: int
     death_signal: int
@@ -88,38 +83,22 @@ class ProcessQuestions:
         self._membarrier = program.call(
             SYS_membarrier, MEMBARRIER_CMD_GET_REGISTRATIONS, 0, 0, expect=ANY
         )
-        self._tsc = program.reserve(8)
-        program.call(SYS_prctl, PR_GET_TSC, self._tsc, expect=ANY)
-        self._mce = program.call(SYS_prctl, PR_MCE_KILL_GET, 0, 0, 0, 0, expect=ANY)
         self._mdwe = program.call(SYS_prctl, PR_GET_MDWE, 0, 0, 0, 0, expect=ANY)
-        self._flusher = program.call(SYS_prctl, PR_GET_IO_FLUSHER, 0, 0, 0, 0, expect=ANY)
-        self._cpuid = program.call(SYS_arch_prctl, ARCH_GET_CPUID, 0, expect=ANY)
         self._merge = program.call(SYS_prctl, PR_GET_MEMORY_MERGE, 0, 0, 0, 0, expect=ANY)
         self._timer_ids = program.call(
             *(SYS_prctl, PR_TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_GET, 0, 0, 0),
             expect=ANY,
         )
 
-    def answers(self, executed: Executed, name: str, *, strict: bool) -> ProcessAnswers:
-        """`strict`: the first thread is in seccomp's strict mode, of which some of this comes."""
+    def answers(self, executed: Executed, name: str) -> ProcessAnswers:
         answers = ProcessAnswers()
         answers.brk = executed.result(self._brk)
         answers.dumpable = executed.result(self._dumpable)
         answers.subreaper = executed.bytes(self._subreaper, 4) != bytes(4)
         answers.thp_disabled = bool(executed.result(self._thp))
         answers.membarrier = max(executed.result(self._membarrier), 0)
+        answers.mdwe = max(executed.result(self._mdwe), 0)
         unusual = {
-            "the time stamp counter is forbidden to it (PR_SET_TSC)": executed.bytes(self._tsc, 4)
-            == struct.pack("<i", 2)
-            and not strict,
-            "it has a machine check policy (PR_MCE_KILL)": executed.result(self._mce)
-            not in (PR_MCE_KILL_DEFAULT, -22),
-            "it denies writing and executing (PR_SET_MDWE)": executed.result(self._mdwe) > 0,
-            "it is an I/O flusher (PR_SET_IO_FLUSHER)": executed.result(self._flusher) > 0,
-            "the cpuid instruction is forbidden to it (ARCH_SET_CPUID)": executed.result(
-                self._cpuid
-            )
-            == 0,
             "its memory is merged (PR_SET_MEMORY_MERGE)": executed.result(self._merge) > 0,
             "it chooses timers' ids (PR_TIMER_CREATE_RESTORE_IDS)": executed.result(self._timer_ids)
             > 0,
@@ -133,10 +112,19 @@ class ProcessQuestions:
 
 
 class ProcessAnswers:
-    __slots__ = ("brk", "dumpable", "membarrier", "subreaper", "thp_disabled")
+    __slots__ = ("brk", "dumpable", "mdwe", "membarrier", "subreaper", "thp_disabled")
 
     brk: int
     dumpable: int
     subreaper: bool
     thp_disabled: bool
+    mdwe: int  # PR_MDWE_*
     membarrier: int
+
+    def unusual(self, flags: int) -> tuple[tuple[str, int], ...]:
+        """Fields of crtools_task_entry and their values. `flags` are those of /proc/PID/stat: a
+        thread that has given up CAP_SYS_RESOURCE is not told whether it is an I/O flusher."""
+        fields: tuple[tuple[str, int], ...] = (("mdwe", self.mdwe),) if self.mdwe else ()
+        if flags & control.PF_IO_FLUSHER == control.PF_IO_FLUSHER:
+            fields += (("io_flusher", True),)
+        return fields

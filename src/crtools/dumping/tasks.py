@@ -9,7 +9,6 @@ import time
 from crtools import log
 from crtools.abi import kernel
 from crtools.abi.mman import MCL_FUTURE, MCL_ONFAULT
-from crtools.abi.seccomp import SECCOMP_MODE_STRICT
 from crtools.agent.inject import Agent
 from crtools.agent.program import Program
 from crtools.dumping.memory import MemoryDump
@@ -27,6 +26,7 @@ from crtools.images.messages.rseq import RseqEntry
 from crtools.kinds.memory import areas as area_kinds
 from crtools.kinds.memory import mm, pages
 from crtools.kinds.process import (
+    control,
     credentials,
     fs,
     ldt,
@@ -218,9 +218,7 @@ class TaskDump:
                 store.write("fs", [collected.fs], id=pid)
                 store.write("ids", [ids], id=pid)
                 asked = agent.wait()
-                leader = collected.confined.get(via)
-                strict = leader is not None and leader.mode == SECCOMP_MODE_STRICT
-                about = self._of_process.answers(asked, process.name, strict=strict)
+                about = self._of_process.answers(asked, process.name)
                 first = self._of_first.answers(asked, process.tracees[0].home[arch.RSP])
                 entries = signals.actions(asked, self._actions)
                 itimers = timers.timers(asked, self._timers)
@@ -320,6 +318,11 @@ class TaskDump:
                 core.thread_core.seccomp_filter = confined.index
             store.write("core", [core], id=tracee.tid)
             entry = self._dump_own(own, slept)
+            for field, value in answers.control:
+                setattr(entry, field, value)
+            if tracee is process.tracees[0]:
+                for field, value in about.unusual(process.stat.flags):
+                    setattr(entry, field, value)
             if first_thread:
                 self._add_of_process(entry, process, collected, memory_facts, own_timers)
             if entry != CrtoolsTaskEntry(tid=tracee.tid):
@@ -498,6 +501,7 @@ class TaskDump:
                 )
             posix_timers.check_timers(collected.timers, process)
         modes.check_modes(process.tracees, process.status, name)
+        control.check_dispatch(name, [tracee.tid for tracee in process.tracees])
         for tracee in process.tracees:
             if ptrace.rseq(tracee.tid) is None:
                 raise MissingFeature(

@@ -18,6 +18,7 @@ from crtools.agent.program import Program
 from crtools.errors import CrtoolsError, RemoteSyscallError
 from crtools.kinds.process import (
     attributes,
+    control,
     credentials,
     fs,
     ldt,
@@ -272,6 +273,11 @@ class StateBuilder:
                 program = script.program()
                 if first:
                     self._build_limits(program, task)
+                own = task.own.get(tid)
+                if own is not None:
+                    control.build_control(program, own, task.pid, task.name, self.shortfalls)
+                    if own.mdwe:
+                        attributes.build_mdwe(program, own.mdwe)
                 if thread.creds is not None:
                     credentials.build_credentials(program, thread.creds, self.host)
                 scripts[tid] = script.programs

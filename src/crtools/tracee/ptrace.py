@@ -26,6 +26,7 @@ PTRACE_PEEKSIGINFO = 0x4209
 PTRACE_GETSIGMASK = 0x420A
 PTRACE_SETSIGMASK = 0x420B
 PTRACE_GET_RSEQ_CONFIGURATION = 0x420F
+PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG = 0x4211
 PTRACE_O_TRACESYSGOOD = 0x1
 PTRACE_O_TRACEFORK = 0x2
 PTRACE_O_TRACEVFORK = 0x4
@@ -154,6 +155,15 @@ def rseq(tid: int) -> tuple[int, int, int] | None:
         return None
     address, size, signature = struct.unpack_from("<QII", buffer)
     return address, size, signature
+
+
+def dispatches_syscalls(tid: int) -> bool:
+    """Whether PR_SET_SYSCALL_USER_DISPATCH is on. Before Linux 6.4 nothing tells it: False."""
+    buffer = bytearray(32)  # struct ptrace_sud_config, linux/ptrace.h: the first word is the mode
+    address = address_of(buffer)
+    if raw(SYS_ptrace, PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, tid, 32, address) < 0:
+        return False
+    return any(buffer[:8])
 
 
 def wait(tid: int, *, block: bool = True) -> int | None:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _bool_4 = field(4, "bool")
 _bool_9 = field(9, "bool")
+_bool_25 = field(25, "bool")
+_bool_26 = field(26, "bool")
+_bool_28 = field(28, "bool")
 _bool_39 = field(39, "bool")
 _int64_2 = field(2, "int64")
 _length_1 = field(1, "length")
@@ -54,6 +57,11 @@ _uint32_6 = field(6, "uint32")
 _uint32_7 = field(7, "uint32")
 _uint32_11 = field(11, "uint32")
 _uint32_12 = field(12, "uint32")
+_uint32_27 = field(27, "uint32")
+_uint32_29 = field(29, "uint32")
+_uint32_30 = field(30, "uint32")
+_uint32_31 = field(31, "uint32")
+_uint32_32 = field(32, "uint32")
 _uint32_40 = field(40, "uint32")
 _uint32_55 = field(55, "uint32")
 _uint32_56 = field(56, "uint32")
@@ -685,6 +693,14 @@ class CrtoolsTaskEntry(Message):
         "lock_on_fault",
         "lock_future",
         "tid",
+        "tsc_forbidden",
+        "cpuid_forbidden",
+        "mce_kill",
+        "io_flusher",
+        "mdwe",
+        "store_bypass",
+        "indirect_branch",
+        "l1d_flush",
         "sched",
         "autogroup_nice",
         "memory_policy",
@@ -714,6 +730,14 @@ class CrtoolsTaskEntry(Message):
         (10, "lock_on_fault", "repeated", "uint64", None, None, "hex"),
         (11, "lock_future", "optional", "uint32", None, None, None),
         (12, "tid", "required", "uint32", None, None, None),
+        (25, "tsc_forbidden", "optional", "bool", None, None, None),
+        (26, "cpuid_forbidden", "optional", "bool", None, None, None),
+        (27, "mce_kill", "optional", "uint32", None, None, None),
+        (28, "io_flusher", "optional", "bool", None, None, None),
+        (29, "mdwe", "optional", "uint32", None, None, None),
+        (30, "store_bypass", "optional", "uint32", None, None, None),
+        (31, "indirect_branch", "optional", "uint32", None, None, None),
+        (32, "l1d_flush", "optional", "uint32", None, None, None),
         (35, "sched", "optional", "message", "crtools:SchedEntry", None, None),
         (36, "autogroup_nice", "optional", "sint32", None, None, None),
         (37, "memory_policy", "optional", "message", "crtools:MemoryPolicyEntry", None, None),
@@ -744,6 +768,14 @@ class CrtoolsTaskEntry(Message):
         lock_on_fault: Sequence[int] = (),
         lock_future: int | None = None,
         tid: int,
+        tsc_forbidden: bool | None = None,
+        cpuid_forbidden: bool | None = None,
+        mce_kill: int | None = None,
+        io_flusher: bool | None = None,
+        mdwe: int | None = None,
+        store_bypass: int | None = None,
+        indirect_branch: int | None = None,
+        l1d_flush: int | None = None,
         sched: SchedEntry | None = None,
         autogroup_nice: int | None = None,
         memory_policy: MemoryPolicyEntry | None = None,
@@ -771,6 +803,14 @@ class CrtoolsTaskEntry(Message):
         self.lock_on_fault = lock_on_fault
         self.lock_future = lock_future
         self.tid = tid
+        self.tsc_forbidden = tsc_forbidden
+        self.cpuid_forbidden = cpuid_forbidden
+        self.mce_kill = mce_kill
+        self.io_flusher = io_flusher
+        self.mdwe = mdwe
+        self.store_bypass = store_bypass
+        self.indirect_branch = indirect_branch
+        self.l1d_flush = l1d_flush
         self.sched = sched
         self.autogroup_nice = autogroup_nice
         self.memory_policy = memory_policy
@@ -802,6 +842,14 @@ class CrtoolsTaskEntry(Message):
                     *map(_uint64_10.__getitem__, self.lock_on_fault),
                     b"" if self.lock_future is None else _uint32_11[self.lock_future],
                     _uint32_12[self.tid],
+                    b"" if self.tsc_forbidden is None else _bool_25[self.tsc_forbidden],
+                    b"" if self.cpuid_forbidden is None else _bool_26[self.cpuid_forbidden],
+                    b"" if self.mce_kill is None else _uint32_27[self.mce_kill],
+                    b"" if self.io_flusher is None else _bool_28[self.io_flusher],
+                    b"" if self.mdwe is None else _uint32_29[self.mdwe],
+                    b"" if self.store_bypass is None else _uint32_30[self.store_bypass],
+                    b"" if self.indirect_branch is None else _uint32_31[self.indirect_branch],
+                    b"" if self.l1d_flush is None else _uint32_32[self.l1d_flush],
                     b"" if self.sched is None else _length_35[len(b := self.sched.encode())] + b,
                     b"" if self.autogroup_nice is None else _sint32_36[self.autogroup_nice],
                     b""
@@ -837,6 +885,14 @@ class CrtoolsTaskEntry(Message):
         lock_on_fault: Any = ()
         lock_future: Any = None
         tid: Any = None
+        tsc_forbidden: Any = None
+        cpuid_forbidden: Any = None
+        mce_kill: Any = None
+        io_flusher: Any = None
+        mdwe: Any = None
+        store_bypass: Any = None
+        indirect_branch: Any = None
+        l1d_flush: Any = None
         sched: Any = None
         autogroup_nice: Any = None
         memory_policy: Any = None
@@ -943,6 +999,60 @@ class CrtoolsTaskEntry(Message):
                 at += 2
                 if tid > 127:
                     tid, at = read_varint32(buf, at, tid)
+                tag = buf[at] if at < stop else 0
+            if tag == 200 and buf[at + 1] == 1:
+                tsc_forbidden = buf[at + 2]
+                at += 3
+                if tsc_forbidden > 1:
+                    tsc_forbidden, at = read_bool(buf, at, tsc_forbidden)
+                else:
+                    tsc_forbidden = tsc_forbidden == 1
+                tag = buf[at] if at < stop else 0
+            if tag == 208 and buf[at + 1] == 1:
+                cpuid_forbidden = buf[at + 2]
+                at += 3
+                if cpuid_forbidden > 1:
+                    cpuid_forbidden, at = read_bool(buf, at, cpuid_forbidden)
+                else:
+                    cpuid_forbidden = cpuid_forbidden == 1
+                tag = buf[at] if at < stop else 0
+            if tag == 216 and buf[at + 1] == 1:
+                mce_kill = buf[at + 2]
+                at += 3
+                if mce_kill > 127:
+                    mce_kill, at = read_varint32(buf, at, mce_kill)
+                tag = buf[at] if at < stop else 0
+            if tag == 224 and buf[at + 1] == 1:
+                io_flusher = buf[at + 2]
+                at += 3
+                if io_flusher > 1:
+                    io_flusher, at = read_bool(buf, at, io_flusher)
+                else:
+                    io_flusher = io_flusher == 1
+                tag = buf[at] if at < stop else 0
+            if tag == 232 and buf[at + 1] == 1:
+                mdwe = buf[at + 2]
+                at += 3
+                if mdwe > 127:
+                    mdwe, at = read_varint32(buf, at, mdwe)
+                tag = buf[at] if at < stop else 0
+            if tag == 240 and buf[at + 1] == 1:
+                store_bypass = buf[at + 2]
+                at += 3
+                if store_bypass > 127:
+                    store_bypass, at = read_varint32(buf, at, store_bypass)
+                tag = buf[at] if at < stop else 0
+            if tag == 248 and buf[at + 1] == 1:
+                indirect_branch = buf[at + 2]
+                at += 3
+                if indirect_branch > 127:
+                    indirect_branch, at = read_varint32(buf, at, indirect_branch)
+                tag = buf[at] if at < stop else 0
+            if tag == 128 and buf[at + 1] == 2:
+                l1d_flush = buf[at + 2]
+                at += 3
+                if l1d_flush > 127:
+                    l1d_flush, at = read_varint32(buf, at, l1d_flush)
                 tag = buf[at] if at < stop else 0
             if tag == 154 and buf[at + 1] == 2:
                 span = buf[at + 2]
@@ -1065,6 +1175,14 @@ class CrtoolsTaskEntry(Message):
         new.lock_on_fault = lock_on_fault
         new.lock_future = lock_future
         new.tid = tid
+        new.tsc_forbidden = tsc_forbidden
+        new.cpuid_forbidden = cpuid_forbidden
+        new.mce_kill = mce_kill
+        new.io_flusher = io_flusher
+        new.mdwe = mdwe
+        new.store_bypass = store_bypass
+        new.indirect_branch = indirect_branch
+        new.l1d_flush = l1d_flush
         new.sched = sched
         new.autogroup_nice = autogroup_nice
         new.memory_policy = memory_policy

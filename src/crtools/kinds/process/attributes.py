@@ -21,13 +21,12 @@ SYS_openat, SYS_membarrier = 257, 324
 AT_FDCWD = -100
 UNSET_ID = 0xFFFFFFFF  # (uid_t) -1
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE = 1, 2, 3, 4
-PR_SET_NAME, PR_GET_TSC, PR_GET_SECUREBITS, PR_GET_TIMERSLACK, PR_MCE_KILL_GET = 15, 25, 27, 30, 34
+PR_SET_NAME, PR_GET_SECUREBITS, PR_GET_TIMERSLACK = 15, 27, 30
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_GET_TID_ADDRESS = 36, 37, 40
-PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_GET_MDWE, PR_GET_MEMORY_MERGE = 41, 42, 66, 68
+PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_SET_MDWE, PR_GET_MDWE = 41, 42, 65, 66
+PR_GET_MEMORY_MERGE = 68
 PR_TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_GET = 77, 2
-SYS_arch_prctl, PR_GET_IO_FLUSHER, ARCH_GET_CPUID = 158, 58, 0x1011
 MEMBARRIER_CMD_GET_REGISTRATIONS = 1 << 9  # Linux 6.3
-PR_MCE_KILL_DEFAULT = 2
 # set_dumpable() refuses 2 ("suidsafe", proc_sys_fs(5)): only exec of a set-id program sets it.
 DUMPABLE_ROOT_ONLY = 2
 
@@ -93,6 +92,13 @@ def build_loginuid(
             got="unset" if host is None else host,
             because="changing it needs CAP_AUDIT_CONTROL, and audit rules that permit it",
         ),
+    )
+
+
+def build_mdwe(program: Program, flags: int) -> None:
+    """When all is mapped: what is there stays, even if it is writable and executable."""
+    program.call(
+        SYS_prctl, PR_SET_MDWE, flags, 0, 0, 0, label="deny writing and executing (PR_SET_MDWE)"
     )
 
 
