@@ -17,16 +17,21 @@ import time
 
 from crtools import log
 from crtools.abi import kernel
-from crtools.errors import CrtoolsError, TaskVanished, UnsupportedObject, UsageError
+from crtools.errors import CrtoolsError, MissingFeature, TaskVanished, UnsupportedObject, UsageError
 from crtools.kinds.process.scheduling import Urgent
 from crtools.model.tree import HostPid, Process
 from crtools.procfs.files import read_task_file
 from crtools.procfs.sched import read_exec_start
 from crtools.procfs.stat import PF_KTHREAD, parse_stat, read_stat
 from crtools.procfs.status import read_status
+from crtools.procfs.syscall import read_syscall
 from crtools.tracee import ptrace
 from crtools.tracee import x86_64 as arch
 from crtools.tracee.seize import Tracee, denied, seize
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.procfs.syscall import BlockedIn
 
 EINTR = 4
 SYS_gettid = 186
@@ -47,6 +52,10 @@ LINGER_SECONDS = 0.005
 # semtimedop, rt_sigtimedwait, io_getevents, io_pgetevents, epoll_pwait2
 LIMITS_IN_MEMORY = (220, 128, 208, 333, 441)
 EPOLL_WAITS = (232, 281)  # epoll_wait, epoll_pwait: milliseconds in r10
+# These are interrupted with ERESTART_RESTARTBLOCK: poll, nanosleep, restart_syscall,
+# clock_nanosleep; and futex, where it has a timeout.
+LIMITED = frozenset((*EPOLL_WAITS, *LIMITS_IN_MEMORY, 7, 35, 219, 230))
+SYS_futex = 202
 # The same in 32-bit code (arch/x86/entry/syscalls/syscall_32.tbl): that is refused, unharmed.
 # epoll_wait, epoll_pwait (milliseconds in esi), epoll_pwait2, semtimedop_time64, rt_sigtimedwait,
 # rt_sigtimedwait_time64, io_getevents; SEMOP and SEMTIMEDOP of ipc(2).
@@ -57,6 +66,13 @@ SYS_ipc_32, SEM_CALLS = 117, (1, 4)
 
 def _answers_eintr_32(call: int, first: int) -> bool:
     return call in ANSWER_EINTR_32 or (call == SYS_ipc_32 and first & 0xFFFF in SEM_CALLS)
+
+
+def _has_limit(blocked: BlockedIn) -> bool:
+    """Whether a task may be in a call that ends after a time which our stop makes unknown."""
+    if blocked.number == SYS_futex:
+        return blocked.arguments[3] != 0
+    return blocked.number in LIMITED or blocked.instruction_pointer < 1 << 32
 
 
 class Tree:
@@ -330,8 +346,17 @@ class Tree:
             self._take_births()
 
     def _asleep_since(self, pid: int, tid: int) -> tuple[int, bytes] | None:
-        """When a sleeping task last ran, by its CPU's scheduler clock in ns, and its stat text,
-        which names that CPU; None where the kernel does not tell (CONFIG_SCHED_DEBUG)."""
+        """When a task that sleeps for a limited time last ran, by its CPU's scheduler clock in ns,
+        and its stat text, which names that CPU; None where the kernel does not tell
+        (CONFIG_SCHED_DEBUG)."""
+        try:
+            blocked = read_syscall(self._proc, pid, tid)
+            if blocked is None or not _has_limit(blocked):
+                return None
+        except MissingFeature:
+            pass  # CONFIG_HAVE_ARCH_TRACEHOOK: then everybody's is looked up
+        except CrtoolsError:
+            return None
         try:
             start = read_exec_start(self._proc, pid, tid)
             return None if start is None else (start, read_task_file(self._proc, pid, "stat", tid))
@@ -429,7 +454,7 @@ class Tree:
                 waiting.shorten(tracee)
             # At once: the task may be let go of without anything else having been changed.
             tracee.set_registers(home)
-        rseq = ptrace.rseq(tracee.tid)
+        tracee.rseq = rseq = ptrace.rseq(tracee.tid)
         if rseq and rseq[0]:
             self._leave_critical_section(tracee, rseq[0])
 

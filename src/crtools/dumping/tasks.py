@@ -167,7 +167,7 @@ class TaskDump:
         self._questions = Program()
         self._of_process = ProcessQuestions(self._questions)
         self._of_first = ThreadQuestions(self._questions)
-        self._actions = signals.ask_actions(self._questions)
+        self._actions = signals.ActionsDump(self._questions)
         self._timers = timers.ask_timers(self._questions)
         self._limits = limits.ask_limits(self._questions)
         self._ldt = ldt.ask_ldt(self._questions)
@@ -220,7 +220,7 @@ class TaskDump:
                 asked = agent.wait()
                 about = self._of_process.answers(asked, process.name)
                 first = self._of_first.answers(asked, process.tracees[0].home[arch.RSP])
-                entries = signals.actions(asked, self._actions)
+                entries = self._actions.answers(asked)
                 itimers = timers.timers(asked, self._timers)
                 rlimits = limits.limits(asked, self._limits)
                 has_table = ldt.has_ldt(asked, self._ldt)
@@ -325,7 +325,7 @@ class TaskDump:
                     setattr(entry, field, value)
             if first_thread:
                 self._add_of_process(entry, process, collected, memory_facts, own_timers)
-            if entry != CrtoolsTaskEntry(tid=tracee.tid):
+            if entry.encode() != CrtoolsTaskEntry(tid=tracee.tid).encode():
                 own_entries.append(entry)
         if process.leader is not None:
             self._dump_leader(process, task)
@@ -503,7 +503,7 @@ class TaskDump:
         modes.check_modes(process.tracees, process.status, name)
         control.check_dispatch(name, [tracee.tid for tracee in process.tracees])
         for tracee in process.tracees:
-            if ptrace.rseq(tracee.tid) is None:
+            if tracee.rseq is None:
                 raise MissingFeature(
                     f"Cannot dump {name}: this kernel does not tell its restartable sequences",
                     because="PTRACE_GET_RSEQ_CONFIGURATION is in Linux 5.13 and later",
@@ -521,7 +521,7 @@ class TaskDump:
         address = kernel.address_of(head)
         kernel.checked(SYS_get_robust_list, tracee.tid, address, address + 8)
         robust, length = struct.unpack("<QQ", head)
-        rseq = ptrace.rseq(tracee.tid)
+        rseq = tracee.rseq
         return ThreadCoreEntry(
             futex_rla=robust,
             futex_rla_len=length,

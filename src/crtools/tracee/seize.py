@@ -37,12 +37,13 @@ class Tracee:
     came meanwhile and are sent again afterwards; `slept` is how long it had been asleep, in ns, as
     far as that is known; what it begets while it is seized goes to `births`; `leads`: it is the
     first of several threads. A `newborn` was seized by the kernel, as its parent was, and stops
-    before its first instruction of itself.
+    before its first instruction of itself. `rseq` is (address, bytes, signature) of its struct
+    rseq, None where the kernel does not tell.
     """
 
     __slots__ = (
-        *("births", "group_stop", "home", "leads", "mask", "newborn", "pid", "slept", "stopped"),
-        *("swallowed", "tid"),
+        *("births", "group_stop", "home", "leads", "mask", "newborn", "pid", "rseq", "slept"),
+        *("stopped", "swallowed", "tid"),
     )
 
     def __init__(self, pid: int, tid: int, births: list[int] | None = None) -> None:
@@ -55,6 +56,7 @@ class Tracee:
         self.group_stop = 0
         self.swallowed = 0
         self.slept = 0
+        self.rseq: tuple[int, int, int] | None = None
         self.leads = False
         self.stopped = False
 

@@ -35,41 +35,56 @@ _SA_FLAGS = 0xFFFFFFFF
 SS_ONSTACK, SS_DISABLE, SS_AUTODISARM = 1, 2, 1 << 31
 
 
-def ask_actions(program: Program) -> Ref:
-    """Into one array, in the images' order."""
-    room = program.reserve(_ACTION.size * len(SIGNALS))
-    for index, number in enumerate(SIGNALS):
-        program.call(
-            SYS_rt_sigaction,
-            number,
-            0,
-            (room[0], room[1] + index * _ACTION.size),
-            8,
-            label="ask for its signal actions",
-        )
-    return room
+class _Known(SaEntry):
+    """An action that many have, most of all the default one: encoded once."""
+
+    __slots__ = ("_wire",)
+
+    def encode(self) -> bytes:
+        try:
+            return self._wire
+        except AttributeError:
+            self._wire: bytes = super().encode()
+            return self._wire
 
 
-def actions(executed: Executed, room: Ref) -> list[SaEntry]:
-    return _parse_actions(executed.bytes(room, _ACTION.size * len(SIGNALS)))
+class ActionsDump:
+    """The signal actions of the processes of a tree, asked by one program."""
+
+    def __init__(self, program: Program) -> None:
+        self._known: dict[tuple[int, ...], SaEntry] = {}
+        # Into one array, in the images' order.
+        self._room = program.reserve(_ACTION.size * len(SIGNALS))
+        for index, number in enumerate(SIGNALS):
+            program.call(
+                SYS_rt_sigaction,
+                number,
+                0,
+                (self._room[0], self._room[1] + index * _ACTION.size),
+                8,
+                label="ask for its signal actions",
+            )
+
+    def answers(self, executed: Executed) -> list[SaEntry]:
+        """62 actions, shared by all who have the same."""
+        known = self._known
+        actions = []
+        for values in _ACTION.iter_unpack(executed.bytes(self._room, _ACTION.size * len(SIGNALS))):
+            if values not in known:
+                known[values] = _action(*values)
+            actions.append(known[values])
+        return actions
 
 
 def default_actions() -> list[SaEntry]:
     """Those of a new process."""
-    return _parse_actions(bytes(_ACTION.size * len(SIGNALS)))
+    return [_action(0, 0, 0, 0)] * len(SIGNALS)
 
 
-def _parse_actions(data: bytes) -> list[SaEntry]:
-    return [
-        SaEntry(
-            sigaction=handler,
-            flags=flags,
-            restorer=restorer,
-            mask=mask,
-            compat_sigaction=False,
-        )
-        for handler, flags, restorer, mask in _ACTION.iter_unpack(data)
-    ]
+def _action(handler: int, flags: int, restorer: int, mask: int) -> SaEntry:
+    return _Known(
+        sigaction=handler, flags=flags, restorer=restorer, mask=mask, compat_sigaction=False
+    )
 
 
 def build_actions(program: Program, entries: Sequence[SaEntry]) -> None:
