@@ -77,6 +77,8 @@ REFUSALS = (
         "(PR_SET_SYSCALL_USER_DISPATCH)",
     ),
     ("merged memory (`PR_SET_MEMORY_MERGE`)", "(PR_SET_MEMORY_MERGE)"),
+    ("breakpoints in code, without `--allow-uprobes`", "it has a breakpoint at"),
+    ("a function whose return is probed (uretprobe)", "return is probed (uretprobe)"),
     ("a namespace that is not crtools' own", "namespaces are not carried yet"),
     ("a session or group that began outside the tree, without `--shell-job`", "is outside the"),
     ("a tracer, such as a debugger", "is tracing it already"),
@@ -178,6 +180,7 @@ AREAS: tuple[tuple[str, bytes, bool, bool, int], ...] = (
     ("an anonymous inode's memory, such as an io_uring's", b"anon_inode:x", True, False, 0),
     ("a socket's memory", b"socket:[1]", True, False, 0),
     ("rings of asynchronous I/O", b"/[aio]", True, True, 0),
+    ("uprobes' area, without `--allow-uprobes`", b"[uprobes]", False, False, 0),
     ("memory of a device", b"/dev/x", True, False, smaps.VF_IO),
 )
 _ADVICE = {

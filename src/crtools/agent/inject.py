@@ -66,6 +66,10 @@ _MMAP_HINTS = {
 }
 
 
+# Executable, and yet no place for anything: what is there is the kernel's, in use at any moment.
+_NOT_OURS = (b"[vsyscall]", b"[uprobes]", b"[uprobes-trampoline]")
+
+
 class Cave:
     """Executable padding of a process: zeroes behind the end of a program's or library's code.
 
@@ -83,7 +87,7 @@ class Cave:
 def find_cave(memory: int, mappings: Sequence[Vma], need: int) -> Cave | None:
     """Room for `need` bytes; `memory` is the process's /proc/PID/mem. The vDSO's is tried first:
     changing it copies no page of a file."""
-    candidates = [m for m in mappings if m.prot & 4 and not m.shared and m.path != b"[vsyscall]"]
+    candidates = [m for m in mappings if m.prot & 4 and not m.shared and m.path not in _NOT_OURS]
     candidates.sort(key=lambda m: m.path != b"[vdso]")
     for mapping in candidates:
         # Padding is in the last pages; nothing is read of what may lie behind a file's end.

@@ -124,7 +124,7 @@ The machine:
       --cpu-cap[=CAP,...]      what of the CPU must be as it was: none, fpu (vector registers),
                                ins (instructions), cpu (everything) or all; ^ takes away;
                                fpu,ins if not given
-      --allow-uprobes*         tasks may have uprobes
+      --allow-uprobes*         dump tasks with uprobes, without these
 
 Check:
       --extra*                 also what only some trees need

@@ -182,7 +182,7 @@ def _dump(
                 total_us=frozen - started,
             )
             _write_stats(options, store, figures, result)
-            _write_inventory(store)
+            _write_inventory(store, options)
             if options.action_scripts:
                 script("post-dump")
         except BaseException:
@@ -358,7 +358,7 @@ def _write_stats(options: Options, store: ImageStore, figures: Figures, result: 
     write_stats(store, options.images_dir, options.work_dir, "stats-dump", stats)
 
 
-def _write_inventory(store: ImageStore) -> None:
+def _write_inventory(store: ImageStore, options: Options) -> None:
     """Last: an image directory is complete when it is there."""
     run = os.urandom(16).hex()
     store.write(
@@ -372,6 +372,7 @@ def _write_inventory(store: ImageStore) -> None:
                 root_cg_set=1,
                 lsmtype=Lsmtype.NO_LSM,
                 network_lock_method=0,
+                allow_uprobes=options.allow_uprobes or None,
                 plugins_entry=PluginsEntry(),
                 dump_criu_run_id="-".join((run[:8], run[8:12], run[12:16], run[16:20], run[20:])),
             )

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 import time
+from _bisect import bisect_left
 
+from crtools.abi.ioctl import PAGE_IS_FILE, PAGE_IS_GUARD, PAGE_IS_PFNZERO
 from crtools.abi.kernel import PAGE
+from crtools.abi.mman import PROT_EXEC
 from crtools.agent.inject import CAVE_MARK
 from crtools.kinds.memory import areas as area_kinds
 from crtools.kinds.memory import pages, scan
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from crtools.kinds.memory.areas import Area
     from crtools.kinds.memory.scan import Region
     from crtools.kinds.memory.shared import SharedDump
+    from crtools.kinds.memory.uprobes import Breakpoints
     from crtools.model.tree import Process
     from crtools.procfs.maps import Vma
 
@@ -53,7 +57,7 @@ class Figures:
 class Memory:
     """The memory of one process, or of several that share it."""
 
-    __slots__ = ("areas", "guards", "guessed", "pagemap", "vmas")
+    __slots__ = ("areas", "breakpoints", "guards", "guessed", "pagemap", "plan", "vmas")
 
     def __init__(self, vmas: list[Vma], areas: list[Area], *, guessed: bool) -> None:
         self.vmas = vmas
@@ -61,6 +65,8 @@ class Memory:
         self.guessed = guessed  # whether the flags of its areas are still a guess
         self.pagemap: list[PagemapHead | PagemapEntry] | None = None
         self.guards: list[tuple[int, int]] = []
+        self.breakpoints: Breakpoints | None = None  # once changed code has been met
+        self.plan: tuple[int, pages.PagePlan] | None = None  # and the pages file's number
 
     def entries(self) -> list[VmaEntry]:
         """For the mm image."""
@@ -86,6 +92,7 @@ class MemoryDump:
         self._mapped: dict[tuple[tuple[int, int], int, bytes, bool], int] = {}
         self._figures = figures
         self._pages_id = 0
+        self._allow_uprobes = files.options.allow_uprobes
 
     def new_pages_id(self) -> int:
         self._pages_id += 1
@@ -95,7 +102,7 @@ class MemoryDump:
         """What is seen from outside. Raises UnsupportedObject, naming the area; of a large process
         some only when it is written."""
         proc, pid = self._proc, process.via
-        if (process.status.vm_rss or 0) >= LARGE:
+        if (process.status.vm_rss or 0) >= LARGE and not self._allow_uprobes:
             vmas = read_maps(proc, pid)
             if len(vmas) < MANY:
                 guessed = [_guess(vma) for vma in vmas]
@@ -103,7 +110,22 @@ class MemoryDump:
                 if pid not in self._shared.with_rings:
                     return Memory(vmas, areas, guessed=True)
         vmas, facts = self._smaps.read(proc, pid)
+        if self._allow_uprobes:
+            from crtools.kinds.memory.uprobes import check_returns
+
+            check_returns(proc, process, vmas)
         return Memory(vmas, self._collect_areas(process, vmas, facts), guessed=False)
+
+    def finish(self, memory: Memory) -> None:
+        """When all is written: takes breakpoints out of it."""
+        if memory.breakpoints is not None and memory.plan is not None:
+            pages_id, plan = memory.plan
+            image = self._store.open_raw("pages", pages_id, for_writing=True)
+            try:
+                memory.breakpoints.undo(image, plan)
+            finally:
+                os.close(image)
+            memory.breakpoints = None
 
     def write(
         self, process: Process, memory: Memory, agent: Agent, content: int, *, by_task: bool
@@ -123,12 +145,13 @@ class MemoryDump:
             writer = pages.PageWriter(agent, image, content, vdso, by_task=by_task)
             pagemap = open_pagemap(self._proc, process.via)
             try:
-                regions = self._write_portions(process, memory, agent, writer, pagemap)
+                regions = self._write_portions(process, memory, agent, writer, pagemap, content)
                 if regions is None:
                     # The guess was wrong about which pages there are.
                     agent.wait()
                     os.ftruncate(image, 0)
-                    regions = self._write_portions(process, memory, agent, writer, pagemap) or []
+                    again = self._write_portions(process, memory, agent, writer, pagemap, content)
+                    regions = again or []
             finally:
                 os.close(pagemap)
         finally:
@@ -136,6 +159,7 @@ class MemoryDump:
         plan = pages.plan_pages(memory.areas, regions)
         memory.pagemap = pages.head_and_entries(pages_id, plan)
         memory.guards = plan.guards
+        memory.plan = pages_id, plan
         self._figures.pages_scanned += plan.scanned
         self._figures.pages_written += plan.end // PAGE
 
@@ -146,6 +170,7 @@ class MemoryDump:
         agent: Agent,
         writer: pages.PageWriter,
         pagemap: int,
+        content: int,
     ) -> list[Region] | None:
         """Scans and writes; None if smaps says otherwise than was guessed before."""
         areas = memory.areas
@@ -161,6 +186,7 @@ class MemoryDump:
             started = time.monotonic_ns()
             found = scan.scan(pagemap, portion.spans)
             self._figures.memory_us += (time.monotonic_ns() - started) // 1000
+            self._find_breakpoints(process, memory, portion.areas, found, content)
             regions += found
             plan = pages.plan_pages(portion.areas, found, offset)
             offset = plan.end
@@ -188,7 +214,43 @@ class MemoryDump:
             lambda vma: self._mapped_file(pid, vma),
             lambda vma: self._shared.file_id(pid, vma),
             process.name,
+            uprobes=self._allow_uprobes,
         )
+
+    def _find_breakpoints(
+        self,
+        process: Process,
+        memory: Memory,
+        areas: list[Area],
+        found: list[Region],
+        content: int,
+    ) -> None:
+        """Takes out of `found` the pages of code that differ from their file by uprobes alone.
+        Raises UnsupportedObject without --allow-uprobes."""
+        for area in areas:
+            entry = area.entry
+            if not (entry.status & area_kinds.FILE_PRIVATE and entry.prot & PROT_EXEC):
+                continue
+            at = bisect_left(found, (entry.start, 0, 0))
+            if at and found[at - 1][1] > entry.start:
+                at -= 1
+            while at < len(found) and found[at][0] < entry.end:
+                start, end, what = found[at]
+                if what & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD):
+                    at += 1
+                    continue
+                # Code that was changed: that is rare.
+                if memory.breakpoints is None:
+                    from crtools.kinds.memory.uprobes import Breakpoints
+
+                    memory.breakpoints = Breakpoints(
+                        self._proc, process, memory.vmas, content, allowed=self._allow_uprobes
+                    )
+                first, last = max(start, entry.start), min(end, entry.end)
+                pieces = memory.breakpoints.filter(area, first, last)
+                stay = [(start, first), *pieces, (last, end)]
+                found[at : at + 1] = new = [(a, b, what) for a, b in stay if a < b]
+                at += len(new)
 
     def _mapped_file(self, pid: int, vma: Vma) -> tuple[int, int]:
         """The file behind a mapping, and how it was opened: the link's mode tells

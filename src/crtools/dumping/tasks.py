@@ -257,6 +257,7 @@ class TaskDump:
                 layout.aios = collected.aios
                 store.write("mm", [layout], id=pid)
                 agent.wait()
+                self._memory.finish(space)
             started = time.monotonic_ns()
             restarts = [
                 restart.sleeping(tracee, memory, tracee.slept) for tracee in process.tracees

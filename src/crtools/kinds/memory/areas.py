@@ -90,10 +90,13 @@ def collect_areas(
     file_id: Callable[[Vma], tuple[int, int]],
     shared_id: Callable[[Vma], int],
     task: str,
+    *,
+    uprobes: bool = False,
 ) -> list[Area]:
     """The areas with their entries. `file_id` and `shared_id` enter what is behind a mapping into
     the images (a System V segment's id is its own); `file_id` also tells how it was opened
-    (O_RDONLY, O_RDWR). Raises UnsupportedObject, naming the area."""
+    (O_RDONLY, O_RDWR). `uprobes`: areas of uprobes are left out, not refused. Raises
+    UnsupportedObject, naming the area."""
     if len(vmas) != len(facts):
         raise UnsupportedObject(
             f"Cannot dump the memory of {task}", because="its areas change while it is stopped"
@@ -104,6 +107,8 @@ def collect_areas(
             raise UnsupportedObject(
                 f"Cannot dump the memory of {task}", because="its areas change while it is stopped"
             )
+        if uprobes and vma.path.startswith(b"[uprobes"):
+            continue
         area = _area(vma, fact, file_id, shared_id, task)
         last = areas[-1] if areas else None
         if last is not None and _continues(last.entry, area.entry):
@@ -143,6 +148,8 @@ def _area(
         status |= ANON_PRIVATE | (HEAP if path == b"[heap]" else 0)
         # A type of mapping of its own, beside private and shared.
         map_flags = MAP_ANONYMOUS | (MAP_DROPPABLE if flags & smaps.VF_DP else MAP_PRIVATE)
+    elif path.startswith(b"[uprobes"):
+        raise _refused(vma, task, "it belongs to uprobes", "--allow-uprobes")
     elif path.startswith(b"["):
         raise _refused(vma, task, f"it is {path.decode(errors='replace')}")
     elif path.startswith(b"/SYSV") and vma.deleted and vma.shared and not vma.dev[0]:
@@ -217,9 +224,10 @@ def _area(
     )
 
 
-def _refused(vma: Vma, task: str, because: str) -> UnsupportedObject:
+def _refused(vma: Vma, task: str, because: str, hint: str = "") -> UnsupportedObject:
     return UnsupportedObject(
         f"Cannot dump the area {vma.start:x}-{vma.end:x} of {task}",
         because=because,
+        hint=hint,
         subject=("area", vma.start, vma.end),
     )
