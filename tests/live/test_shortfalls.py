@@ -165,3 +165,63 @@ def test_login_uid_that_may_not_be_set_is_told_of(new_run: Callable[..., Run]) -
     assert done.returncode == 0
     assert "its login uid is 5000, was 4000: changing it needs CAP_AUDIT_CONTROL" in done.stderr
     run.expect_pass()
+
+
+def test_what_the_tool_gave_up_for_good_is_told_of(new_run: Callable[..., Run]) -> None:
+    run = new_run("anonymous", uid=12345)
+    run.start()
+    images = run.dump()
+    by = ("setpriv", "--no-new-privs", "--bounding-set=-audit_control,-lease")
+    refused = restore(run, images, "--strict", by=by)
+    expect_nothing_left(run, refused)
+    assert "its capability bounding set was with CAP_LEASE, CAP_AUDIT_CONTROL" in refused.stderr
+    done = restore(run, images, by=by)
+    assert done.returncode == 0, done.stderr
+    assert "its capability bounding set is without, was with CAP_LEASE, CAP_AUDIT" in done.stderr
+    assert "its no_new_privs is on, was off" in done.stderr
+    assert "\nNoNewPrivs:\t1" in Path(f"/proc/{run.pid}/status").read_text()
+    run.expect_pass()
+
+
+def test_capabilities_that_the_tool_lacks_are_a_conflict(new_run: Callable[..., Run]) -> None:
+    run = new_run("anonymous")
+    run.start()
+    images = run.dump()
+    done = restore(run, images, by=("setpriv", "--bounding-set=-lease", "--inh-caps=-lease"))
+    expect_nothing_left(run, done)
+    assert "it had capabilities that crtools has not" in done.stderr
+    assert "missing: CAP_LEASE" in done.stderr
+    assert restore(run, images).returncode == 0
+    run.expect_pass()
+
+
+def test_securebits_of_the_tool_are_not_the_tasks(new_run: Callable[..., Run]) -> None:
+    run = new_run("credentials", "none")
+    run.start()
+    images = run.dump()
+    done = restore(run, images, "--strict", by=("setpriv", "--securebits=+no_setuid_fixup"))
+    assert done.returncode == 0, done.stderr
+    run.expect_pass()
+
+
+def test_root_only_dumpable_where_the_kernel_gives_it(new_run: Callable[..., Run]) -> None:
+    """After the execution of a set-id program with fs.suid_dumpable=2."""
+    run = new_run("anonymous")
+    run.start()
+    images = run.dump()
+    with ImageStore.open(str(images)) as store:
+        mm = store.read_one("mm", run.pid)
+        mm.dumpable = 2
+        os.unlink(images / f"mm-{run.pid}.img")
+        store.write("mm", [mm], id=run.pid)
+    given = Path("/proc/sys/fs/suid_dumpable").read_text() == "2\n"
+    if not given:
+        expect_nothing_left(run, restore(run, images, "--strict"))
+    done = restore(run, images)
+    assert done.returncode == 0, done.stderr
+    assert ("its dumpable attribute is 0, was 2" in done.stderr) is not given
+    again = run.new_images()
+    assert run.try_dump(again, "-R").returncode == 0
+    with ImageStore.open(str(again)) as store:
+        assert store.read_one("mm", run.pid).dumpable == (2 if given else 0)
+    run.expect_pass()

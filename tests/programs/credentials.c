@@ -1,7 +1,8 @@
 /*
  * Credentials, as only root can set them. Variants: "user" (all four uids and gids differ, groups),
  * "caps" (sets reduced one by one, the bounding set, an ambient one), "keepcaps" (another user with
- * capabilities and securebits), "child" (of another user than its parent), "threads" (that differ).
+ * capabilities and securebits), "child" (of another user than its parent), "threads" (that differ
+ * in ids), "each" (threads that differ in everything else, some of it in odd ways).
  */
 #include "program.h"
 #include <grp.h>
@@ -61,6 +62,8 @@ static void check_credentials(const struct credentials *expected)
 		for (int set = 0; set < 3; set++)
 			CHECK(sets[set], ((uint32_t *)&expected->caps[word])[set], ((uint32_t *)&got.caps[word])[set]);
 }
+
+static uint64_t before_caps;
 
 static void set_caps(uint64_t effective, uint64_t permitted, uint64_t inheritable)
 {
@@ -125,11 +128,82 @@ static void *thread(void *argument)
 	return NULL;
 }
 
+/* Inheritable capabilities outside of the bounding set: there before the set was reduced. */
+static void leave_inheritable(void)
+{
+	set_caps(before_caps, before_caps, BIT(CAP_KILL) | BIT(CAP_SYS_TIME));
+	NEED(prctl(PR_CAPBSET_DROP, CAP_KILL) == 0 && prctl(PR_CAPBSET_DROP, CAP_SYS_TIME) == 0);
+}
+
+/* Ambient ones, which its securebits forbid to raise again. */
+static void leave_ambient(void)
+{
+	set_caps(before_caps, before_caps, BIT(CAP_CHOWN) | BIT(CAP_NET_RAW));
+	NEED(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_CHOWN, 0, 0) == 0);
+	NEED(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) == 0);
+	NEED(prctl(PR_SET_SECUREBITS, SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) == 0);
+}
+
+static void no_new_privs(void)
+{
+	NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	NEED(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0);
+}
+
+static void other_groups(void)
+{
+	gid_t groups[] = { 7, 70, 700 };
+
+	NEED(syscall(SYS_setgroups, COUNT(groups), groups) == 0);
+	NEED(syscall(SYS_setresgid, -1, 55, -1) == 0);
+	NEED(syscall(SYS_setfsgid, 56) == 55 && syscall(SYS_setfsuid, 57) == 0);
+}
+
+static void no_capabilities(void)
+{
+	NEED(prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED) == 0);
+	set_caps(0, 0, 0);
+}
+
+static void (*const odd[])(void) = {
+	leave_inheritable, leave_ambient, no_new_privs, other_groups, no_capabilities,
+};
+static int odd_started;
+
+static void *odd_thread(void *argument)
+{
+	struct credentials before;
+
+	odd[(long)argument]();
+	read_credentials(&before);
+	__atomic_add_fetch(&odd_started, 1, __ATOMIC_SEQ_CST);
+	/* All have changed the one thing that is the process's, whether it may be dumped. */
+	while (__atomic_load_n(&odd_started, __ATOMIC_SEQ_CST) < (int)COUNT(odd))
+		sleep_ms(1);
+	before.dumpable = prctl(PR_GET_DUMPABLE);
+	wait_until_told();
+	check_credentials(&before);
+	return NULL;
+}
+
+static void start_odd_threads(pthread_t *threads)
+{
+	struct __user_cap_data_struct caps[2];
+
+	NEED(syscall(SYS_capget, &header, caps) == 0);
+	before_caps = caps[0].permitted | (uint64_t)caps[1].permitted << 32;
+	for (long i = 0; i < (long)COUNT(odd); i++)
+		NEED(pthread_create(&threads[i], NULL, odd_thread, (void *)i) == 0);
+	while (__atomic_load_n(&odd_started, __ATOMIC_SEQ_CST) < (int)COUNT(odd))
+		sleep_ms(1);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = variant(argc, argv);
 	struct credentials before;
-	pthread_t other = 0;
+	pthread_t other = 0, threads[COUNT(odd)];
+	bool each = !strcmp(what, "each");
 	int started = 0;
 	pid_t pid = 0;
 
@@ -147,6 +221,8 @@ int main(int argc, char **argv)
 		while (!__atomic_load_n(&started, __ATOMIC_SEQ_CST))
 			sleep_ms(1);
 	}
+	if (each)
+		start_odd_threads(threads);
 	read_credentials(&before);
 
 	ready();
@@ -155,6 +231,8 @@ int main(int argc, char **argv)
 	check_credentials(&before);
 	if (pid)
 		expect_exit("child of another user", pid, 0);
+	for (size_t i = 0; each && i < COUNT(odd); i++)
+		NEED(pthread_join(threads[i], NULL) == 0);
 	if (other)
 		NEED(pthread_join(other, NULL) == 0);
 	return verdict();

@@ -191,9 +191,7 @@ class Restore:
                 from crtools.kinds.process.semaphores import check_undo
 
                 check_undo(task.undo, task.name)
-            for core in task.cores.values():
-                if core.thread_core is not None and core.thread_core.creds is not None:
-                    self.state.host.check(core.thread_core.creds, task.name)
+            self.state.check_credentials(task)
 
     def _write_stats(self, result: RestoreResult) -> None:
         stats = StatsEntry(

@@ -83,7 +83,7 @@ class Resume:
                 if first:
                     program = script.program()
                     if task.mm.dumpable in (0, 1):
-                        # Changing ids clears it; 2 cannot be set but by executing a set-id program.
+                        # Changing ids clears it; 2, root only, is set by that alone.
                         program.call(SYS_prctl, PR_SET_DUMPABLE, task.mm.dumpable)
                     self._build_waits(task, program)
                     if task.leader_exit is None:

@@ -254,6 +254,22 @@ class StateBuilder:
 
             check_host(self.host.status, bool(self.plan.confinements))
 
+    def check_credentials(self, task: TaskImages) -> None:
+        """Whether the tool may give them. Raises RestoreConflict, ImageError."""
+        threads = [core.thread_core for core in task.cores.values()]
+        creds = [thread.creds for thread in threads if thread and thread.creds]
+        self.host.check(task.pid, task.name, creds, self.shortfalls)
+        if task.mm.dumpable == attributes.DUMPABLE_ROOT_ONLY and not attributes.may_be_root_only():
+            self.shortfalls.report(
+                task.pid,
+                task.name,
+                "its dumpable attribute",
+                wanted=2,
+                got=0,
+                because="only fs.suid_dumpable=2 gives it",
+            )
+            task.mm.dumpable = 0
+
     def confine(self) -> None:
         """Seccomp, while it may still be installed."""
         if self.plan.confinements:
@@ -278,6 +294,8 @@ class StateBuilder:
                     control.build_control(program, own, task.pid, task.name, self.shortfalls)
                     if own.mdwe:
                         attributes.build_mdwe(program, own.mdwe)
+                if first and task.mm.dumpable == attributes.DUMPABLE_ROOT_ONLY:
+                    credentials.build_dumpable_by_id(program, self.host)
                 if thread.creds is not None:
                     credentials.build_credentials(program, thread.creds, self.host)
                 scripts[tid] = script.programs

@@ -27,8 +27,14 @@ PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_SET_MDWE, PR_GET_MDWE = 41, 42, 65, 6
 PR_GET_MEMORY_MERGE = 68
 PR_TIMER_CREATE_RESTORE_IDS, PR_TIMER_CREATE_RESTORE_IDS_GET = 77, 2
 MEMBARRIER_CMD_GET_REGISTRATIONS = 1 << 9  # Linux 6.3
-# set_dumpable() refuses 2 ("suidsafe", proc_sys_fs(5)): only exec of a set-id program sets it.
+# "suidsafe", proc_sys_fs(5): prctl(2) does not take it, a change of ids may set it.
 DUMPABLE_ROOT_ONLY = 2
+
+
+def may_be_root_only() -> bool:
+    """Whether a change of ids makes a task dumpable to root only: fs.suid_dumpable is 2."""
+    with open("/proc/sys/fs/suid_dumpable", "rb", buffering=0) as file:
+        return file.read().strip() == b"2"
 
 
 def build_name(program: Program, comm: str) -> None:
