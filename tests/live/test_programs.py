@@ -150,6 +150,7 @@ CASES = (
     Case("private_file"),
     Case("shared_file"),
     Case("shared_anonymous"),
+    Case("posix_shm"),
     Case("aio", not_in=NOT_INTERRUPTED),  # io_getevents answers EINTR to any stop
     Case("sysv_shm"),
     Case("sysv_shm huge", root=True),

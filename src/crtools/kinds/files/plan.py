@@ -391,18 +391,19 @@ class FilesPlan(PlanContext):
         entry = self._regular.get(id)
         if entry is None:
             raise ImageError(f"There is no file {id} with a path in the files image")
-        directory = AT_FDCWD
+        directory, number, nofollow = AT_FDCWD, -1, 0
         if self._held is not None and id in self._held:
             number = self._held.numbers.get(id, -1)
             path = b"/proc/%d/fd/%d" % (self.tool_pid, number)
             # What the path of a held file ends in is itself a link.
+            nofollow = flags if flags & O_NOFOLLOW else 0
             flags &= ~O_NOFOLLOW
         else:
             path = entry.name.encode("utf-8", "surrogateescape")
             if self.root_number is not None:
                 directory = self.root_number
                 path = below(path)
-        return program.call(
+        fd = program.call(
             SYS_openat,
             directory,
             program.put(path + b"\0", 1),
@@ -410,6 +411,11 @@ class FilesPlan(PlanContext):
             0,
             label=lambda: f"open {what()}",
         )
+        if nofollow and number >= 0:
+            from crtools.kinds.files.handle import build_nofollow
+
+            build_nofollow(program, fd, number, nofollow, what)
+        return fd
 
     def move(
         self,
