@@ -177,7 +177,8 @@ AREAS: tuple[tuple[str, bytes, bool, bool, int], ...] = (
     ("a memfd", b"/memfd:x", True, True, 0),
     ("secret memory (`memfd_secret`)", b"/secretmem", True, True, 0),
     ("System V shared memory", b"/SYSV00000000", True, True, 0),
-    ("an anonymous inode's memory, such as an io_uring's", b"anon_inode:x", True, False, 0),
+    ("an io_uring's rings", b"anon_inode:[io_uring]", True, False, 0),
+    ("an anonymous inode's memory, of others", b"anon_inode:x", True, False, 0),
     ("a socket's memory", b"socket:[1]", True, False, 0),
     ("rings of asynchronous I/O", b"/[aio]", True, True, 0),
     ("uprobes' area, without `--allow-uprobes`", b"[uprobes]", False, False, 0),
@@ -238,6 +239,7 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("tun and tap devices", b"/dev/net/tun", stat.S_IFCHR, (10, 200), 0, 1),
     ("other devices", b"/dev/x", stat.S_IFCHR, (10, 1), 0, 1),
     ("memfds", b"/memfd:x (deleted)", stat.S_IFREG, (0, 0), 0, 0),
+    ("idle io_urings", b"anon_inode:[io_uring]", 0, (0, 0), 0, 1),
     ("secret memory (`memfd_secret`)", b"/secretmem (deleted)", stat.S_IFREG, (0, 0), 0, 0),
     ("pidfds", b"pidfd:[1]", stat.S_IFREG, (0, 0), 0, 1),
     ("other files of the kernel's own", b"anon_inode:[x]", 0, (0, 0), 0, 1),
@@ -295,6 +297,10 @@ FILES_NOTE = """
 A deleted file's content goes into the images, up to `--ghost-limit`; one that has other names needs
 `--link-remap`. Close-on-exec, positions, flags, owners (`F_SETOWN`) and what is shared by `dup` and
 `fork` are carried for all that is carried.
+
+An io_uring is refused while requests are in flight, with registered files, eventfds, personalities,
+restrictions or provided buffers, and where it was set up with `IORING_SETUP_SQPOLL`, `IOPOLL` or
+other flags that are not carried.
 
 Types that a restore refuses when it meets them in images: {types}.
 """

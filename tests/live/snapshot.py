@@ -174,7 +174,7 @@ class _Collector:
             yield area
 
     def _mapped_file(self, name: str, device: str, inode: str) -> str:
-        if name.endswith("(deleted)"):
+        if name.endswith("(deleted)") or name.startswith("anon_inode:"):
             return f"nameless {self._ordinal('map', device, inode)}"
         return f"{device} {inode}"
 
@@ -193,7 +193,8 @@ class _Collector:
             return
         for line in _read(f"/proc/{pid}/fdinfo/{fd}").splitlines():
             name, _, value = line.partition(":")
-            if name not in ("ino", "it_value"):  # the latter of a timerfd, which runs on
+            # The inode of a nameless file; of a timerfd and of an io_uring, what runs on.
+            if name not in ("ino", "it_value", "SqTotalTime", "SqWorkTime", "SqThreadCpu"):
                 yield f"fd {fd} {name}", value.strip()
         if not number and not link.startswith("/proc/"):
             identity = f"ino {about.st_ino}" if about.st_nlink else "nameless"

@@ -171,6 +171,11 @@ CASES = (
     Case("ghosts link", options=("--link-remap",), not_in=("left-running",)),
     Case("opaths"),
     Case("devices"),
+    Case("io_uring plain"),
+    Case("io_uring no_sqarray"),
+    Case("io_uring large"),
+    Case("io_uring issuer"),
+    Case("io_uring small"),
     Case("many_files"),
     Case("memfds"),
     Case("memfds future", changes=True),  # what is mapped for reading alone is opened so

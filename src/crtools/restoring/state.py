@@ -16,6 +16,7 @@ from crtools.abi.x86_64 import (
 )
 from crtools.agent.program import Program
 from crtools.errors import CrtoolsError, RemoteSyscallError
+from crtools.kinds.files.registry import IO_URING
 from crtools.kinds.process import (
     attributes,
     control,
@@ -68,6 +69,11 @@ class StateBuilder:
                 build(task.pid, script.program(), lambda script=script: script.fresh())  # type: ignore[misc]
                 scripts[task.pid] = [program for program in script.programs if program.count]
             self.shop.run(scripts)
+
+        if any(file.type == IO_URING for file in files.files.values()):
+            from crtools.restoring.rings import restore_rings
+
+            restore_rings(self.plan, self.shop)
 
     def create_threads(self) -> None:
         """Threads are begotten by the first one; zombies go on to their end."""

@@ -81,8 +81,8 @@ class KernelMemory:
     """Reads words of the kernel's memory. Raises MissingFeature or PermissionDenied."""
 
     def __init__(self) -> None:
-        self.types = read_btf()
         self._program = -1
+        self.types = read_btf()
         self._context = bytearray(_CONTEXT.size)
         self._offsets: dict[tuple[str, str], int] = {}
         self._cpus: list[int] | None = None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Self
 
+    from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.ipc_desc import IpcDescEntry
     from crtools.images.messages.ipc_shm import IpcShmEntry
 
@@ -36,8 +37,13 @@ _int64_2 = field(2, "int64")
 _length_1 = field(1, "length")
 _length_2 = field(2, "length")
 _length_3 = field(3, "length")
+_length_4 = field(4, "length")
 _length_5 = field(5, "length")
 _length_8 = field(8, "length")
+_length_10 = field(10, "length")
+_length_11 = field(11, "length")
+_length_12 = field(12, "length")
+_length_13 = field(13, "length")
 _length_35 = field(35, "length")
 _length_37 = field(37, "length")
 _length_38 = field(38, "length")
@@ -55,6 +61,8 @@ _uint32_3 = field(3, "uint32")
 _uint32_5 = field(5, "uint32")
 _uint32_6 = field(6, "uint32")
 _uint32_7 = field(7, "uint32")
+_uint32_8 = field(8, "uint32")
+_uint32_9 = field(9, "uint32")
 _uint32_11 = field(11, "uint32")
 _uint32_12 = field(12, "uint32")
 _uint32_27 = field(27, "uint32")
@@ -1375,5 +1383,323 @@ class CrtoolsMemfdEntry(Message):
         if at != stop:
             finish(new, buf, begin, at, stop)
         if inode_id is None or atime is None or mtime is None:
+            require(new, begin)
+        return new
+
+
+class UringBufferEntry(Message):
+    """A registered buffer of an io_uring; of no length: a slot without one."""
+
+    __slots__ = (
+        "start",
+        "length",
+    )
+
+    NAME = "uring_buffer_entry"
+    FIELDS = (
+        (1, "start", "required", "uint64", None, None, "hex"),
+        (2, "length", "required", "uint64", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        start: int,
+        length: int,
+        unknown: bytes = b"",
+    ) -> None:
+        self.start = start
+        self.length = length
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint64_1[self.start],
+                    _uint64_2[self.length],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        start: Any = None
+        length: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                start = buf[at + 1]
+                at += 2
+                if start > 127:
+                    start, at = read_varint64(buf, at, start)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                length = buf[at + 1]
+                at += 2
+                if length > 127:
+                    length, at = read_varint64(buf, at, length)
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.start = start
+        new.length = length
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if start is None or length is None:
+            require(new, begin)
+        return new
+
+
+class CrtoolsUringEntry(Message):
+    """crtools-uring.img: io_urings, which files.img has with the type 17234 and this id."""
+
+    __slots__ = (
+        "id",
+        "flags",
+        "inode",
+        "fown",
+        "setup",
+        "sq_entries",
+        "cq_entries",
+        "sq_head",
+        "cq_tail",
+        "rings",
+        "sqes",
+        "offsets",
+        "buffers",
+    )
+
+    NAME = "crtools_uring_entry"
+    FIELDS = (
+        (1, "id", "required", "uint32", None, None, None),
+        (2, "flags", "required", "uint32", None, None, "open.flags"),
+        (3, "inode", "required", "uint64", None, None, None),
+        (4, "fown", "required", "message", "fown:FownEntry", None, None),
+        (5, "setup", "required", "uint32", None, None, "hex"),
+        (6, "sq_entries", "required", "uint32", None, None, None),
+        (7, "cq_entries", "required", "uint32", None, None, None),
+        (8, "sq_head", "required", "uint32", None, None, None),
+        (9, "cq_tail", "required", "uint32", None, None, None),
+        (10, "rings", "required", "bytes", None, None, None),
+        (11, "sqes", "required", "bytes", None, None, None),
+        (12, "offsets", "required", "bytes", None, None, None),
+        (13, "buffers", "repeated", "message", "crtools:UringBufferEntry", None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        id: int,
+        flags: int,
+        inode: int,
+        fown: FownEntry,
+        setup: int,
+        sq_entries: int,
+        cq_entries: int,
+        sq_head: int,
+        cq_tail: int,
+        rings: bytes,
+        sqes: bytes,
+        offsets: bytes,
+        buffers: Sequence[UringBufferEntry] = (),
+        unknown: bytes = b"",
+    ) -> None:
+        self.id = id
+        self.flags = flags
+        self.inode = inode
+        self.fown = fown
+        self.setup = setup
+        self.sq_entries = sq_entries
+        self.cq_entries = cq_entries
+        self.sq_head = sq_head
+        self.cq_tail = cq_tail
+        self.rings = rings
+        self.sqes = sqes
+        self.offsets = offsets
+        self.buffers = buffers
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint32_1[self.id],
+                    _uint32_2[self.flags],
+                    _uint64_3[self.inode],
+                    _length_4[len(b := self.fown.encode())] + b,
+                    _uint32_5[self.setup],
+                    _uint32_6[self.sq_entries],
+                    _uint32_7[self.cq_entries],
+                    _uint32_8[self.sq_head],
+                    _uint32_9[self.cq_tail],
+                    _length_10[len(b := self.rings)] + b,
+                    _length_11[len(b := self.sqes)] + b,
+                    _length_12[len(b := self.offsets)] + b,
+                    *[_length_13[len(b)] + b for b in [m.encode() for m in self.buffers]],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        id: Any = None
+        flags: Any = None
+        inode: Any = None
+        fown: Any = None
+        setup: Any = None
+        sq_entries: Any = None
+        cq_entries: Any = None
+        sq_head: Any = None
+        cq_tail: Any = None
+        rings: Any = None
+        sqes: Any = None
+        offsets: Any = None
+        buffers: Any = ()
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                id = buf[at + 1]
+                at += 2
+                if id > 127:
+                    id, at = read_varint32(buf, at, id)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                flags = buf[at + 1]
+                at += 2
+                if flags > 127:
+                    flags, at = read_varint32(buf, at, flags)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                inode = buf[at + 1]
+                at += 2
+                if inode > 127:
+                    inode, at = read_varint64(buf, at, inode)
+                tag = buf[at] if at < stop else 0
+            if tag == 34:
+                from crtools.images.messages.fown import FownEntry
+
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                fown = FownEntry.read_at(buf, at - span, at)
+                tag = buf[at] if at < stop else 0
+            if tag == 40:
+                setup = buf[at + 1]
+                at += 2
+                if setup > 127:
+                    setup, at = read_varint32(buf, at, setup)
+                tag = buf[at] if at < stop else 0
+            if tag == 48:
+                sq_entries = buf[at + 1]
+                at += 2
+                if sq_entries > 127:
+                    sq_entries, at = read_varint32(buf, at, sq_entries)
+                tag = buf[at] if at < stop else 0
+            if tag == 56:
+                cq_entries = buf[at + 1]
+                at += 2
+                if cq_entries > 127:
+                    cq_entries, at = read_varint32(buf, at, cq_entries)
+                tag = buf[at] if at < stop else 0
+            if tag == 64:
+                sq_head = buf[at + 1]
+                at += 2
+                if sq_head > 127:
+                    sq_head, at = read_varint32(buf, at, sq_head)
+                tag = buf[at] if at < stop else 0
+            if tag == 72:
+                cq_tail = buf[at + 1]
+                at += 2
+                if cq_tail > 127:
+                    cq_tail, at = read_varint32(buf, at, cq_tail)
+                tag = buf[at] if at < stop else 0
+            if tag == 82:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                rings = buf[at - span : at]
+                tag = buf[at] if at < stop else 0
+            if tag == 90:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                sqes = buf[at - span : at]
+                tag = buf[at] if at < stop else 0
+            if tag == 98:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                offsets = buf[at - span : at]
+                tag = buf[at] if at < stop else 0
+            if tag == 106:
+                buffers = []
+                while tag == 106:
+                    span = buf[at + 1]
+                    at += 2
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    buffers.append(UringBufferEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.id = id
+        new.flags = flags
+        new.inode = inode
+        new.fown = fown
+        new.setup = setup
+        new.sq_entries = sq_entries
+        new.cq_entries = cq_entries
+        new.sq_head = sq_head
+        new.cq_tail = cq_tail
+        new.rings = rings
+        new.sqes = sqes
+        new.offsets = offsets
+        new.buffers = buffers
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if (
+            id is None
+            or flags is None
+            or inode is None
+            or fown is None
+            or setup is None
+            or sq_entries is None
+            or cq_entries is None
+            or sq_head is None
+            or cq_tail is None
+            or rings is None
+            or sqes is None
+            or offsets is None
+        ):
             require(new, begin)
         return new

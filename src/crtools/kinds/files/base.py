@@ -76,11 +76,15 @@ class FileKind:
     planner's."""
 
     type: int  # FdTypes, as fdinfo and files images have it
-    field: str  # the message of FileEntry that is set
+    field: str  # the message of FileEntry that is set; "": one of an image of our own
 
     def matches(self, file: OpenFile) -> bool:
         """Whether the file is of this kind: true for one kind at most, whatever the order."""
         raise NotImplementedError
+
+    def message(self, entry: FileEntry, store: Any) -> Any:
+        """The message of an entry, None if it has none."""
+        return getattr(entry, self.field)
 
     def dumper(self, context: DumpContext) -> FileDumper:
         raise NotImplementedError

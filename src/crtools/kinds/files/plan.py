@@ -29,6 +29,7 @@ from crtools.abi.fcntl import (
     O_NOATIME,
     O_NOFOLLOW,
     O_NONBLOCK,
+    O_PATH,
 )
 from crtools.abi.x86_64 import (
     SYS_close,
@@ -161,7 +162,7 @@ class FilesPlan(PlanContext):
                 because="crtools does not carry such files yet",
                 subject=("task", pid, "fd", entry.fd),
             )
-        message = getattr(shared, kind.field)
+        message = kind.message(shared, self.store)
         if message is None or message.id != entry.id:
             raise self._mismatch(entry, pid, "the entry of the file is not complete")
         file = PlannedFile(entry.id, shared.type, shared, message)
@@ -396,7 +397,7 @@ class FilesPlan(PlanContext):
             number = self._held.numbers.get(id, -1)
             path = b"/proc/%d/fd/%d" % (self.tool_pid, number)
             # What the path of a held file ends in is itself a link.
-            nofollow = flags if flags & O_NOFOLLOW else 0
+            nofollow = flags if flags & (O_NOFOLLOW | O_PATH) == O_NOFOLLOW else 0
             flags &= ~O_NOFOLLOW
         else:
             path = entry.name.encode("utf-8", "surrogateescape")

@@ -26,7 +26,6 @@ _ANON = {
     b"[fanotify]": "a fanotify queue",
     b"[pidfd]": "a pidfd",
     b"[perf_event]": "a performance event",
-    b"[io_uring]": "an io_uring",
     b"[userfaultfd]": "a userfaultfd",
     b"bpf-map": "a BPF map",
     b"bpf-prog": "a BPF program",

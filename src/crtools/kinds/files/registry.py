@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from crtools.kinds.files.base import FileKind, OpenFile
 
+# Our own number, far from CRIU's: its schema has none.
+IO_URING = 0x4352
+
 # Of each kind: module and class, its type in the images, and the types of inodes that it can be
 # (S_IFMT, inode(7); 0: the kernel's anonymous inode).
 FILE_KINDS = (
@@ -26,6 +29,7 @@ FILE_KINDS = (
     ("pipe:Pipe", FdTypes.PIPE, (S_IFIFO,)),
     ("fifo:Fifo", FdTypes.FIFO, (S_IFIFO,)),
     ("memfd:Memfd", FdTypes.MEMFD, (S_IFREG,)),
+    ("io_uring:IoUring", IO_URING, (0,)),
 )
 
 _loaded: dict[str, FileKind] = {}

@@ -47,6 +47,8 @@ MEMFD = 1 << 14
 SHADOW_STACK = 1 << 15
 GUARD = 1 << 16
 UPROBES = 1 << 17
+# Our own, which CRIU has none for: rings of an io_uring.
+URING = 1 << 24
 # What the kernel maps into every process.
 OF_KERNEL = VSYSCALL | VDSO | VVAR
 
@@ -175,6 +177,10 @@ def _area(
             status |= ANON_PRIVATE
             shift = (fact.kernel_page_size).bit_length() - 1
             map_flags |= MAP_ANONYMOUS | MAP_HUGETLB | shift << MAP_HUGE_SHIFT
+    elif path == b"anon_inode:[io_uring]":
+        status |= URING
+        map_flags = MAP_SHARED
+        shmid, pgoff = shared_id(vma), vma.pgoff
     elif path == b"/[aio]" and vma.deleted and vma.shared:
         status |= AIO_RING
         map_flags = MAP_SHARED

@@ -441,6 +441,11 @@ def build_map(program: Program, vma: VmaEntry, filled: bool, opener: FileOpener,
     if vma.flags & MAP_NORESERVE:
         flags |= MAP_NORESERVE
     fd: Arg = -1
+    if vma.status & kinds.URING:
+        # Its place is kept: it is mapped when it is there (restoring/rings.py).
+        flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE
+        vma = VmaEntry.decode(vma.encode())
+        vma.status, vma.flags, vma.pgoff, vma.prot = 0, flags, 0, 0
     if not vma.flags & MAP_ANONYMOUS:
         fd = opener.fd(vma)
     elif vma.status & kinds.ANON_SHARED or vma.flags & MAP_SHARED:

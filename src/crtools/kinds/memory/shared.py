@@ -65,6 +65,7 @@ _MEMFD = b"/memfd:"
 _CONTENTS = 0xFFFFFFFF
 NAME = "/dev/zero"
 HUGE_NAME = "/anon_hugepage"
+RING_NAME = b"anon_inode:[io_uring]"
 _PIECE = 2 << 20
 _SYS_sendfile = 40
 
@@ -90,6 +91,7 @@ class SharedDump:
         self.inodes: list[MemfdInodeEntry] = []
         self.pages_written = 0
         self._sysv: SysvDump | None = None
+        self._mapped_rings: list[tuple[int, Vma]] = []
         self.with_rings: set[int] = set()  # processes that have asynchronous I/O contexts
 
     def _segment_id(self, pid: int, vma: Vma) -> int:
@@ -103,12 +105,35 @@ class SharedDump:
         """Judges what needs the whole tree. Raises UnsupportedObject."""
         if self._sysv is not None:
             self._sysv.check()
+        for pid, vma in self._mapped_rings:
+            self._check_ring(pid, vma)
+
+    def _check_ring(self, pid: int, vma: Vma) -> None:
+        """A ring is mapped again by its descriptor."""
+        directory = os.open(f"{pid}/fd", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
+        try:
+            for name in os.listdir(directory):
+                if (
+                    os.readlink(name.encode(), dir_fd=directory) == RING_NAME
+                    and os.stat(name, dir_fd=directory).st_ino == vma.inode
+                ):
+                    return
+        finally:
+            os.close(directory)
+        raise UnsupportedObject(
+            f"Cannot dump the area {vma.start:x}-{vma.end:x} of task {pid}",
+            because="it is an io_uring whose descriptor the task has closed",
+            subject=("area", vma.start, vma.end),
+        )
 
     def file_id(self, pid: int, vma: Vma) -> int:
         """The id of the object's file; that of the segment for System V's, the inode's number for
         rings of asynchronous I/O."""
         if vma.path.startswith(b"/SYSV"):
             return self._segment_id(pid, vma)
+        if vma.path == RING_NAME:
+            self._mapped_rings.append((pid, vma))
+            return vma.inode
         if vma.path == b"/[aio]":
             # Of one process: which they are, kinds.memory.aio asks.
             self.with_rings.add(pid)
