@@ -56,6 +56,7 @@ REFUSALS = (
     ("a shadow stack in use", "it has a shadow stack"),
     ("tagged addresses (linear address masking)", "(linear address masking)"),
     ("a thread that single-steps itself at that moment", "(the trap flag)"),
+    ("a thread that has denied itself plain memory (PKRU)", "itself memory of key 0 (PKRU)"),
     ("access to I/O ports (`ioperm`)", "has access to I/O ports (ioperm)"),
     (
         "POSIX timers of a process whose first thread has exited",

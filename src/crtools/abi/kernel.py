@@ -73,6 +73,16 @@ copy = lib.crt_copy
 xcr0 = lib.crt_xcr0
 
 
+_keys: list[bool] = []
+
+
+def has_protection_keys() -> bool:
+    """Whether this CPU has protection keys and the kernel uses them: OSPKE, asked for once."""
+    if not _keys:
+        _keys.append(cpuid(0)[0] >= 7 and bool(cpuid(7)[2] & 1 << 4))
+    return _keys[0]
+
+
 def cpuid(leaf: int, subleaf: int = 0) -> tuple[int, int, int, int]:
     """What the CPU that this runs on answers in eax, ebx, ecx and edx."""
     answer = bytearray(16)

@@ -87,7 +87,11 @@ class Cave:
 def find_cave(memory: int, mappings: Sequence[Vma], need: int) -> Cave | None:
     """Room for `need` bytes; `memory` is the process's /proc/PID/mem. The vDSO's is tried first:
     changing it copies no page of a file."""
-    candidates = [m for m in mappings if m.prot & 4 and not m.shared and m.path not in _NOT_OURS]
+    # Readable as well: the way home has data, and a CPU with protection keys makes memory that can
+    # be executed only just that.
+    candidates = [
+        m for m in mappings if m.prot & 5 == 5 and not m.shared and m.path not in _NOT_OURS
+    ]
     candidates.sort(key=lambda m: m.path != b"[vdso]")
     for mapping in candidates:
         # Padding is in the last pages; nothing is read of what may lie behind a file's end.

@@ -12,7 +12,7 @@ import time
 from _bisect import bisect_left
 
 from crtools.abi.ioctl import PAGE_IS_FILE, PAGE_IS_GUARD, PAGE_IS_PFNZERO
-from crtools.abi.kernel import PAGE
+from crtools.abi.kernel import PAGE, has_protection_keys
 from crtools.abi.mman import PROT_EXEC
 from crtools.agent.inject import CAVE_MARK
 from crtools.kinds.memory import areas as area_kinds
@@ -102,7 +102,9 @@ class MemoryDump:
         """What is seen from outside. Raises UnsupportedObject, naming the area; of a large process
         some only when it is written."""
         proc, pid = self._proc, process.via
-        if (process.status.vm_rss or 0) >= LARGE and not self._allow_uprobes:
+        # A guess leaves out keys, which tell whether the task can read its memory itself.
+        guess = not self._allow_uprobes and not has_protection_keys()
+        if guess and (process.status.vm_rss or 0) >= LARGE:
             vmas = read_maps(proc, pid)
             if len(vmas) < MANY:
                 guessed = [_guess(vma) for vma in vmas]

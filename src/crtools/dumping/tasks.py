@@ -58,7 +58,12 @@ if TYPE_CHECKING:
     from crtools.dumping.memory import Figures, Memory
     from crtools.dumping.questions import ThreadAnswers
     from crtools.images.messages.core_x86 import ThreadInfoX86
-    from crtools.images.messages.crtools import CrtoolsSemUndoEntry, RestartEntry, TimerEntry
+    from crtools.images.messages.crtools import (
+        AreaKeyEntry,
+        CrtoolsSemUndoEntry,
+        RestartEntry,
+        TimerEntry,
+    )
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
     from crtools.images.messages.mm import AioRingEntry
@@ -111,12 +116,24 @@ class MemoryFacts:
     """What CRIU's schema has no field for: names of anonymous areas, areas locked on fault, how
     areas to come are locked, undo values of semaphores, and the local descriptor table."""
 
-    __slots__ = ("future", "ldt", "names", "on_fault", "sealed", "undo", "unwritable")
+    __slots__ = (
+        "area_keys",
+        "future",
+        "keys",
+        "ldt",
+        "names",
+        "on_fault",
+        "sealed",
+        "undo",
+        "unwritable",
+    )
 
     def __init__(
         self, areas: list[Area], future: int | None, undo: list[CrtoolsSemUndoEntry]
     ) -> None:
         self.ldt: bytes | None = None
+        self.keys: int | None = None
+        self.area_keys: list[AreaKeyEntry] = []
         self.undo = undo
         self.future = future
         self.on_fault = [a.entry.start for a in areas if a.flags & VF_LF]
@@ -238,6 +255,11 @@ class TaskDump:
                 future = self._locks_future(process, agent)
                 undo = self._undo_values(process, agent)
                 table = ldt.read_ldt(agent, has_table)
+                keys: tuple[int | None, list[AreaKeyEntry]] = None, []
+                if kernel.has_protection_keys():
+                    from crtools.kinds.memory.keys import read_keys
+
+                    keys = read_keys(agent, space.areas)
                 # A pidfd, by which it gets the image file, is the leader's before Linux 6.9.
                 by_task = (
                     process.leader is None and rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
@@ -297,6 +319,7 @@ class TaskDump:
         )
         memory_facts = MemoryFacts(space.areas, future, undo)
         memory_facts.ldt = table
+        memory_facts.keys, memory_facts.area_keys = keys
         own_entries: list[CrtoolsTaskEntry] = []
         for tracee, answers, queue, slept, home in zip(
             process.tracees, threads, queues, restarts, homes, strict=True
@@ -438,6 +461,7 @@ class TaskDump:
         entry.lock_future = memory.future
         entry.sealed = memory.sealed
         entry.ldt = memory.ldt
+        entry.keys, entry.area_keys = memory.keys, memory.area_keys
         entry.unwritable = memory.unwritable
         entry.timers = own_timers
         entry.autogroup_nice = collected.autogroup_nice
@@ -503,6 +527,9 @@ class TaskDump:
             posix_timers.check_timers(collected.timers, process)
         modes.check_modes(process.tracees, process.status, name)
         control.check_dispatch(name, [tracee.tid for tracee in process.tracees])
+        if kernel.has_protection_keys():
+            for tracee in process.tracees:
+                registers.check_rights(tracee.tid, ptrace.xstate(tracee.tid), name)
         for tracee in process.tracees:
             if tracee.rseq is None:
                 raise MissingFeature(

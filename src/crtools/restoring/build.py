@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from crtools.agent.program import Ref
     from crtools.agent.slot import Executed
     from crtools.images.messages.vma import VmaEntry
+    from crtools.kinds.memory.keys import KeysPlan
     from crtools.kinds.process.relations import Step
     from crtools.kinds.process.scheduling import Scheduling
     from crtools.model.options import Options
@@ -371,6 +372,12 @@ class TreeBuilder:
                 from crtools.kinds.memory.marks import build_guards
 
                 build_guards(script.program, guards)
+            keys: KeysPlan | None = None
+            if own.keys is not None or own.area_keys:
+                from crtools.kinds.memory.keys import KeysPlan
+
+                keys = KeysPlan(own.keys, own.area_keys, vmas, task.name)
+                keys.build_before(script.program(4000))
             for first in range(0, len(vmas), 500):
                 part = task.space.but(vmas=tuple(vmas[first : first + 500]))
                 layout.build_protections(
@@ -388,6 +395,9 @@ class TreeBuilder:
                     text,
                     label=f"name {name.start:x}",
                 )
+            if keys is not None:
+                for first in range(0, len(vmas), 500):
+                    keys.build_after(script.program(60_000), vmas[first : first + 500])
             if own.sealed:
                 from crtools.kinds.memory.marks import build_seals
 

@@ -49,6 +49,7 @@ _length_37 = field(37, "length")
 _length_38 = field(38, "length")
 _length_45 = field(45, "length")
 _length_60 = field(60, "length")
+_length_62 = field(62, "length")
 _length_80 = field(80, "length")
 _sint32_4 = field(4, "sint32")
 _sint32_5 = field(5, "sint32")
@@ -73,6 +74,7 @@ _uint32_32 = field(32, "uint32")
 _uint32_40 = field(40, "uint32")
 _uint32_55 = field(55, "uint32")
 _uint32_56 = field(56, "uint32")
+_uint32_61 = field(61, "uint32")
 _uint64_1 = field(1, "uint64")
 _uint64_2 = field(2, "uint64")
 _uint64_3 = field(3, "uint64")
@@ -684,6 +686,75 @@ class CrtoolsSemUndoEntry(Message):
         return new
 
 
+class AreaKeyEntry(Message):
+    """The protection key of an area, where it is not 0: pkeys(7)."""
+
+    __slots__ = (
+        "start",
+        "key",
+    )
+
+    NAME = "area_key_entry"
+    FIELDS = (
+        (1, "start", "required", "uint64", None, None, "hex"),
+        (2, "key", "required", "uint32", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        start: int,
+        key: int,
+        unknown: bytes = b"",
+    ) -> None:
+        self.start = start
+        self.key = key
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint64_1[self.start],
+                    _uint32_2[self.key],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        start: Any = None
+        key: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                start = buf[at + 1]
+                at += 2
+                if start > 127:
+                    start, at = read_varint64(buf, at, start)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                key = buf[at + 1]
+                at += 2
+                if key > 127:
+                    key, at = read_varint32(buf, at, key)
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.start = start
+        new.key = key
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if start is None or key is None:
+            require(new, begin)
+        return new
+
+
 class CrtoolsTaskEntry(Message):
     """crtools-task-%u.img, by process: an entry for each thread of which there is something to
     say; what belongs to the process stands with its first thread."""
@@ -719,6 +790,8 @@ class CrtoolsTaskEntry(Message):
         "exit_signal",
         "leader_exit",
         "ldt",
+        "keys",
+        "area_keys",
         "sealed",
         "unwritable",
         "sem_undo",
@@ -756,6 +829,8 @@ class CrtoolsTaskEntry(Message):
         (55, "exit_signal", "optional", "uint32", None, None, None),
         (56, "leader_exit", "optional", "uint32", None, None, None),
         (60, "ldt", "optional", "bytes", None, None, None),
+        (61, "keys", "optional", "uint32", None, None, "hex"),
+        (62, "area_keys", "repeated", "message", "crtools:AreaKeyEntry", None, None),
         (70, "sealed", "repeated", "uint64", None, None, "hex"),
         (71, "unwritable", "repeated", "uint64", None, None, "hex"),
         (80, "sem_undo", "repeated", "message", "crtools:CrtoolsSemUndoEntry", None, None),
@@ -794,6 +869,8 @@ class CrtoolsTaskEntry(Message):
         exit_signal: int | None = None,
         leader_exit: int | None = None,
         ldt: bytes | None = None,
+        keys: int | None = None,
+        area_keys: Sequence[AreaKeyEntry] = (),
         sealed: Sequence[int] = (),
         unwritable: Sequence[int] = (),
         sem_undo: Sequence[CrtoolsSemUndoEntry] = (),
@@ -829,6 +906,8 @@ class CrtoolsTaskEntry(Message):
         self.exit_signal = exit_signal
         self.leader_exit = leader_exit
         self.ldt = ldt
+        self.keys = keys
+        self.area_keys = area_keys
         self.sealed = sealed
         self.unwritable = unwritable
         self.sem_undo = sem_undo
@@ -870,6 +949,8 @@ class CrtoolsTaskEntry(Message):
                     b"" if self.exit_signal is None else _uint32_55[self.exit_signal],
                     b"" if self.leader_exit is None else _uint32_56[self.leader_exit],
                     b"" if self.ldt is None else _length_60[len(b := self.ldt)] + b,
+                    b"" if self.keys is None else _uint32_61[self.keys],
+                    *[_length_62[len(b)] + b for b in [m.encode() for m in self.area_keys]],
                     *map(_uint64_70.__getitem__, self.sealed),
                     *map(_uint64_71.__getitem__, self.unwritable),
                     *[_length_80[len(b)] + b for b in [m.encode() for m in self.sem_undo]],
@@ -911,6 +992,8 @@ class CrtoolsTaskEntry(Message):
         exit_signal: Any = None
         leader_exit: Any = None
         ldt: Any = None
+        keys: Any = None
+        area_keys: Any = ()
         sealed: Any = ()
         unwritable: Any = ()
         sem_undo: Any = ()
@@ -1150,6 +1233,24 @@ class CrtoolsTaskEntry(Message):
                     raise IndexError
                 ldt = buf[at - span : at]
                 tag = buf[at] if at < stop else 0
+            if tag == 232 and buf[at + 1] == 3:
+                keys = buf[at + 2]
+                at += 3
+                if keys > 127:
+                    keys, at = read_varint32(buf, at, keys)
+                tag = buf[at] if at < stop else 0
+            if tag == 242 and buf[at + 1] == 3:
+                area_keys = []
+                while tag == 242 and buf[at + 1] == 3:
+                    span = buf[at + 2]
+                    at += 3
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    area_keys.append(AreaKeyEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
             if tag == 176 and buf[at + 1] == 4:
                 sealed, at = read_run(buf, at, stop, b"\xb0\x04", "uint64")
                 tag = buf[at] if at < stop else 0
@@ -1201,6 +1302,8 @@ class CrtoolsTaskEntry(Message):
         new.exit_signal = exit_signal
         new.leader_exit = leader_exit
         new.ldt = ldt
+        new.keys = keys
+        new.area_keys = area_keys
         new.sealed = sealed
         new.unwritable = unwritable
         new.sem_undo = sem_undo

@@ -82,8 +82,9 @@ class Area(Value):
     flags: int
     pages: bool
     lazy: bool
-    readable: bool
+    readable: bool  # by the task itself
     name: bytes
+    key: int  # its protection key
 
 
 def collect_areas(
@@ -138,8 +139,6 @@ def _area(
     for flag, because in NOT_CARRIED:
         if flags & flag:
             raise _refused(vma, task, because)
-    if fact.protection_key:
-        raise _refused(vma, task, f"it has the memory protection key {fact.protection_key}")
     if vma.path == b"[vsyscall]":
         # Every x86-64 process has it at the same place.
         status, map_flags = VSYSCALL | ANON_PRIVATE, MAP_PRIVATE | MAP_ANONYMOUS
@@ -225,8 +224,11 @@ def _area(
         flags=flags,
         pages=private and not status & VDSO,
         lazy=bool(status & ANON_PRIVATE) and not flags & (smaps.VF_LO | smaps.VF_HT),
-        readable=bool(vma.prot & PROT_READ),
+        # What a key forbids, its threads' rights forbid the kernel on their behalf as well, but not
+        # on behalf of others (arch_vma_access_permitted, x86 asm/mmu_context.h).
+        readable=bool(vma.prot & PROT_READ) and not fact.protection_key,
         name=path,
+        key=fact.protection_key or 0,
     )
 
 

@@ -26,6 +26,7 @@ from crtools.abi.mman import (
     MAP_PRIVATE,
     MAP_SHARED,
     MLOCK_ONFAULT,
+    PROT_EXEC,
     PROT_READ,
     PROT_WRITE,
 )
@@ -246,7 +247,8 @@ def working_protection(vma: VmaEntry, filled: bool) -> int:
     """What an area is mapped with until protections are set."""
     if filled and vma.end - vma.start <= _LARGE:
         return vma.prot | PROT_READ | PROT_WRITE
-    return vma.prot
+    # As soon as an area can be executed only, the kernel gives it a protection key (keys.py).
+    return vma.prot | PROT_READ if vma.prot == PROT_EXEC else vma.prot
 
 
 def plan_changes(before: Space | None, after: Space) -> Changes:

@@ -184,6 +184,19 @@ def dump_extra(xstate: bytes) -> bytes | None:
     )
 
 
+def check_rights(tid: int, xstate: bytes, name: str) -> None:
+    """Raises UnsupportedObject for a thread that has denied itself memory of protection key 0, in
+    which our own code and its stack are. Bits 0 and 1 of PKRU are for that key."""
+    place = read_layout(xstate).places.get(PKRU)
+    if place is not None and xstate[place[0]] & 3:
+        raise UnsupportedObject(
+            f"Cannot dump {name}: thread {tid} has denied itself memory of key 0 (PKRU)",
+            because="nothing could be run in it",
+            hint="dump it at another moment",
+            subject=("task", tid),
+        )
+
+
 def extra_components(xstate: bytes) -> dict[int, bytes]:
     """Number -> content of the components in use that the image's schema has no field for.
 

@@ -27,7 +27,7 @@ def area(start: int, count: int, *, own: bool, readable: bool, vdso: bool) -> Ar
         fd=-1,
     )
     return Area(
-        entry=entry, flags=0, pages=own and not vdso, lazy=True, readable=readable, name=b""
+        entry=entry, flags=0, pages=own and not vdso, lazy=True, readable=readable, name=b"", key=0
     )
 
 

@@ -402,3 +402,19 @@ def test_tls_segments_survive():
     info.tls[0].entry_number = 3
     with pytest.raises(ImageError):
         restore_tls(info)
+
+
+@pytest.mark.parametrize(
+    ("rights", "refused"), [(0x55555554, False), (1, True), (2, True), (0, False)]
+)
+def test_a_thread_without_access_to_plain_memory_is_refused(run_on, rights, refused):
+    xstate = run_on(AMD).xstate(c9=struct.pack("<II", rights, 0))
+    if not refused:
+        registers.check_rights(11, xstate, "task 10 (x)")
+        return
+    with pytest.raises(UnsupportedObject, match="thread 11 has denied itself memory of key 0"):
+        registers.check_rights(11, xstate, "task 10 (x)")
+
+
+def test_a_cpu_without_keys_forbids_nothing(run_on):
+    registers.check_rights(11, run_on(OLD).xstate(), "task 10 (x)")
