@@ -66,6 +66,7 @@ CASES = (
     Case("sigchld_ignored"),
     Case("zombies"),
     Case("zombies leader"),
+    Case("zombies cores"),
     Case("dead_leader"),
     Case("dead_leader root", changes=True),  # /proc/PID shows too little to compare
     Case("dead_leader death-signal"),

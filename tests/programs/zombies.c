@@ -1,5 +1,7 @@
-/* Zombies: with exit codes, killed by signals, a zombie thread group leader, one of a grandchild. */
+/* Zombies: with exit codes, killed by signals, a zombie thread group leader (variant leader), one of a
+ * grandchild, with core dumps (variant cores). */
 #include "program.h"
+#include <sys/resource.h>
 
 static void *outlive_leader(void *argument)
 {
@@ -34,17 +36,65 @@ static void parent_of_zombie(void *argument)
 	expect_exit("zombie of a child", grandchild, 99);
 }
 
+/* Those whose end a core dump comes with, or would but for a limit. */
+static void check_cores(const pid_t *pids, const int *expected, size_t number)
+{
+	int status;
+
+	for (size_t i = 0; i < number; i++) {
+		CHECK("one that ended with a core", pids[i], waitpid(pids[i], &status, 0));
+		CHECK("its status", expected[i], status);
+	}
+	CHECK("core files", -1, access("core", F_OK));
+}
+
+static size_t dump_cores(pid_t *pids, int *expected)
+{
+	static const int signals[] = { SIGSEGV, SIGQUIT, SIGABRT };
+	struct rlimit limit;
+	siginfo_t info;
+	char pattern[256];
+
+	read_file("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern));
+	if (strcmp(pattern, "core\n"))
+		skip("cores of this host have another name than core");
+	NEED(getrlimit(RLIMIT_CORE, &limit) == 0);
+	if (limit.rlim_max != RLIM_INFINITY)
+		skip("the size of cores is limited");
+	for (size_t i = 0; i < 2 * COUNT(signals); i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			limit.rlim_cur = i & 1 ? limit.rlim_max : 0;
+			NEED(setrlimit(RLIMIT_CORE, &limit) == 0);
+			NEED(signal(signals[i / 2], SIG_DFL) != SIG_ERR);
+			NEED(prctl(PR_SET_DUMPABLE, 1) == 0);
+			raise(signals[i / 2]);
+		}
+		NEED(waitid(P_PID, (id_t)pids[i], &info, WEXITED | WNOWAIT) == 0);
+		expected[i] = signals[i / 2] | (i & 1 ? 0x80 : 0);
+		NEED(info.si_code == (i & 1 ? CLD_DUMPED : CLD_KILLED));
+		NEED(!unlink("core") || errno == ENOENT);
+	}
+	return 2 * COUNT(signals);
+}
+
 int main(int argc, char **argv)
 {
 	static const int codes[] = { 0, 1, 42, 255 };
 	static const int signals[] = { SIGKILL, SIGTERM, SIGUSR1, 37 };
+	bool cores = !strcmp(variant(argc, argv), "cores");
+	int expected[8];
+	pid_t dumped[8];
+	size_t number = 0;
 	pid_t exited[COUNT(codes)], killed[COUNT(signals)], odd, parent;
 	struct timespec forever = { 1000, 0 };
 	siginfo_t info;
 	int status;
 
 	begin(argc, argv);
-	odd = argc > 2 ? spawn(leader_exits, NULL) : 0;	/* variant "leader" */
+	if (cores)
+		number = dump_cores(dumped, expected);
+	odd = argc > 2 && !cores ? spawn(leader_exits, NULL) : 0;	/* variant "leader" */
 	if (odd)
 		wait_until_state(odd, 'Z');
 	parent = spawn(parent_of_zombie, NULL);
@@ -64,6 +114,7 @@ int main(int argc, char **argv)
 	ready();
 	wait_until_told();
 
+	check_cores(dumped, expected, number);
 	for (size_t i = 0; i < COUNT(codes); i++)
 		expect_exit("exit code", exited[i], codes[i]);
 	for (size_t i = 0; i < COUNT(signals); i++) {

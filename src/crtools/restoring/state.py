@@ -29,6 +29,7 @@ from crtools.kinds.process import (
     signals,
 )
 from crtools.procfs.limits import read_limits
+from crtools.procfs.stat import read_stat
 from crtools.procfs.status import read_status
 from crtools.procfs.values import read_loginuid, read_oom_score_adj
 from crtools.restoring.conflict import explain_pid
@@ -119,23 +120,49 @@ class StateBuilder:
         shop.run(late)
         for task in self.plan.tasks:
             if task.zombie:
-                program = Program()
-                attributes.build_name(program, task.task.comm)
-                if task.creds is not None:
-                    credentials.build_credentials(program, task.creds, self.host)
-                code = task.task.exit_code
-                if code & 0x7F:
-                    # A core dump's mark cannot be given: that would take a core dump.
-                    shop.skeletons[task.pid].slot.run(program)
-                    os.kill(task.pid, code & 0x7F)
-                    self._end_by_signal(task.pid, code & 0x7F)
-                else:
-                    # A zombie's mask is still to be seen in /proc.
-                    mask = program.put(task.task.blk_sigset.to_bytes(8, "little"))
-                    program.call(SYS_rt_sigprocmask, 2, mask, 0, 8)
-                    program.call(SYS_exit_group, code >> 8 & 0xFF)
-                    shop.skeletons[task.pid].slot.post(program)
-                shop.forget(task.pid)
+                self._end(task)
+
+    def _end(self, task: TaskImages) -> None:
+        """A zombie's end."""
+        shop = self.shop
+        program = Program()
+        attributes.build_name(program, task.task.comm)
+        code = task.task.exit_code
+        signal = code & 0x7F
+        if signal:
+            from crtools.kinds.process import zombies
+
+            hard = self.host_limits[zombies.RLIMIT_CORE][1]
+            if code & zombies.CORE_DUMPED and zombies.can_dump_core():
+                zombies.build_core_room(program, hard)
+            elif signal in zombies.WITH_CORE:
+                zombies.build_no_core(program, hard)
+        if task.creds is not None:
+            credentials.build_credentials(program, task.creds, self.host)
+        if signal:
+            zombies.build_dumpable(program)
+            shop.skeletons[task.pid].slot.run(program)
+            os.kill(task.pid, signal)
+            self._end_by_signal(task.pid, signal)
+        else:
+            # A zombie's mask is still to be seen in /proc.
+            mask = program.put(task.task.blk_sigset.to_bytes(8, "little"))
+            program.call(SYS_rt_sigprocmask, 2, mask, 0, 8)
+            program.call(SYS_exit_group, code >> 8 & 0xFF)
+            shop.skeletons[task.pid].slot.post(program)
+        shop.forget(task.pid)
+        if signal and code & zombies.CORE_DUMPED:
+            got = read_stat(self.proc, task.pid).exit_code
+            if got != code:
+                self.shortfalls.report(
+                    task.pid,
+                    task.name,
+                    "its wait status",
+                    wanted=f"{code:#x}",
+                    got=f"{got:#x}",
+                    because="to say that a core was dumped takes a core dump, CAP_SYS_ADMIN and a"
+                    f" plain name in {zombies.PATTERN}",
+                )
 
     def _end_by_signal(self, pid: int, signal: int) -> None:
         """All signals are blocked in it: this one is let through."""
