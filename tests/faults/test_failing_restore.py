@@ -144,10 +144,8 @@ def test_kill_at_steps_of_a_restore(dumped: Dumped) -> None:
     recorded = record_moments(dumped.restore, RESTORING)
     dumped.end_all()
     dumped.check_nothing_left("the recorded restore")
-    # From here on tasks are let go of: the tree is there.
-    at_end = next(
-        i for i, moment in enumerate(recorded) if "ptrace.py" in moment and " detach <" in moment
-    )
+    # From here on tasks are spared, and then let go of: the tree is there.
+    at_end = next(i for i, moment in enumerate(recorded) if " spare_all" in moment)
     moments = choose_moments(recorded[:at_end])
     for moment, occurrence in moments[:: max(1, len(moments) // 100)]:
         outcome = kill_at(dumped.restore, RESTORING, moment, occurrence)
@@ -155,6 +153,27 @@ def test_kill_at_steps_of_a_restore(dumped: Dumped) -> None:
             dumped.end_all()
         else:
             assert outcome.killed, outcome
+        dumped.check_nothing_left(f"killed {moment}")
+    dumped.expect_restored()
+
+
+def test_kill_while_tasks_are_let_go_of_leaves_all_of_them_running(dumped: Dumped) -> None:
+    recorded = record_moments(dumped.restore, RESTORING)
+    dumped.end_all()
+    dumped.check_nothing_left("the recorded restore")
+    at = max(i for i, m in enumerate(recorded) if " spare_all" in m) + 1
+    assert any(" detach <" in moment for moment in recorded[at:])
+    assert not any(" detach <" in moment for moment in recorded[:at])
+    moments = choose_moments(recorded)
+    after = [(m, n) for m, n in moments if m in set(recorded[at:]) - set(recorded[:at])]
+    assert after
+    for moment, occurrence in after[:: max(1, len(after) // 25)]:
+        outcome = kill_at(dumped.restore, RESTORING, moment, occurrence)
+        assert outcome.killed or outcome.done, outcome
+        for tid in dumped.tids:
+            state = Path(f"/proc/{tid}/stat").read_text().rpartition(")")[2].split()[0]
+            assert state in "SRD", f"killed {moment}: task {tid} is in state {state}"
+        dumped.end_all()
         dumped.check_nothing_left(f"killed {moment}")
     dumped.expect_restored()
 

@@ -35,7 +35,7 @@ DUMPING = (
     *("dumping/freeze.py", "abi/kernel.py"),
 )
 RESTORING = (
-    *[f"restore/{path.name}" for path in sorted(Path(SOURCE, "restore").glob("*.py"))],
+    *[f"restoring/{path.name}" for path in sorted(Path(SOURCE, "restoring").glob("*.py"))],
     *("agent/slot.py", "tracee/seize.py", "tracee/ptrace.py", "abi/kernel.py"),
     *("kinds/files/plan.py", "kinds/files/ghost.py", "kinds/memory/shared.py"),
 )

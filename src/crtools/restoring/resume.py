@@ -251,6 +251,8 @@ class Resume:
             if self.options.leave_stopped and task.task.task_state != STOPPED:
                 # It stops before it runs: the signal is there when it is let go of.
                 os.kill(task.pid, SIGSTOP)
+        shop.spare_all([tid for task in self.plan.alive for tid in task.tids])
+        for task in self.plan.alive:
             for tid in task.tids:
                 try:
                     ptrace.detach(tid)
