@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from crtools.images.store import ImageStore
 from live.roundtrip import Run, Skipped
 
 pytestmark = pytest.mark.root
@@ -161,3 +163,32 @@ def test_restore_notices_that_an_open_file_has_another_size(new_run: Callable[..
     done = run.run_tool("restore", "-D", str(images), "-d", "-o", "restore.log", check=False)
     assert done.returncode != 0
     expect_refusal(run, done.stderr, ["data"])
+
+
+def test_security_label_of_a_module_that_is_not_here_is_refused(
+    new_run: Callable[..., Run],
+) -> None:
+    if Path("/sys/module/apparmor").exists():
+        pytest.skip("needs a kernel without AppArmor")
+    run = start(new_run, "threads")
+    images = run.dump()
+    where = ("-D", str(images), "-d", "-o", "restore.log")
+    done = run.run_tool("restore", *where, "--lsm-profile", "apparmor:secret", check=False)
+    assert done.returncode == 1
+    assert "with the security label secret" in done.stderr
+    assert "that is of AppArmor, and here is " in done.stderr
+    # As an image of such a host has it.
+    with ImageStore.open(str(images)) as store:
+        core, inventory = store.read_one("core", run.pid), store.read_one("inventory")
+        core.thread_core.creds.lsm_profile = "secret"
+        inventory.lsmtype = 2
+        for name in (f"core-{run.pid}.img", "inventory.img"):
+            (images / name).unlink()
+        store.write("core", [core], id=run.pid)
+        store.write("inventory", [inventory])
+    done = run.run_tool("restore", *where, check=False)
+    assert done.returncode == 1
+    assert "its threads have different security labels" in done.stderr
+    # Unconfined is what a host without any module has.
+    run.restore(images, "--lsm-profile", "apparmor:unconfined")
+    run.expect_pass()

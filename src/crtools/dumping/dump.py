@@ -14,7 +14,7 @@ from crtools.dumping.rehearsal import rehearse
 from crtools.dumping.tasks import TaskDump
 from crtools.errors import UnsupportedObject, UsageError
 from crtools.images.messages.core import TaskKobjIdsEntry
-from crtools.images.messages.inventory import InventoryEntry, Lsmtype, PluginsEntry
+from crtools.images.messages.inventory import InventoryEntry, PluginsEntry
 from crtools.images.messages.pstree import PstreeEntry
 from crtools.images.messages.seccomp import SeccompEntry
 from crtools.images.messages.stats import DumpStatsEntry, StatsEntry
@@ -182,7 +182,7 @@ def _dump(
                 total_us=frozen - started,
             )
             _write_stats(options, store, figures, result)
-            _write_inventory(store, options)
+            _write_inventory(store, options, tasks.lsm.type if tasks.lsm is not None else 0)
             if options.action_scripts:
                 script("post-dump")
         except BaseException:
@@ -358,8 +358,8 @@ def _write_stats(options: Options, store: ImageStore, figures: Figures, result: 
     write_stats(store, options.images_dir, options.work_dir, "stats-dump", stats)
 
 
-def _write_inventory(store: ImageStore, options: Options) -> None:
-    """Last: an image directory is complete when it is there."""
+def _write_inventory(store: ImageStore, options: Options, lsmtype: int) -> None:
+    """Last: an image directory is complete when it is there. `lsmtype` is the images'."""
     run = os.urandom(16).hex()
     store.write(
         "inventory",
@@ -370,7 +370,7 @@ def _write_inventory(store: ImageStore, options: Options) -> None:
                 root_ids=_ids(1),
                 ns_per_id=True,
                 root_cg_set=1,
-                lsmtype=Lsmtype.NO_LSM,
+                lsmtype=lsmtype,
                 network_lock_method=0,
                 allow_uprobes=options.allow_uprobes or None,
                 plugins_entry=PluginsEntry(),

@@ -46,6 +46,7 @@ from crtools.procfs.status import parse_status, read_status
 from crtools.procfs.timers import read_timers
 from crtools.procfs.values import (
     read_coredump_filter,
+    read_label,
     read_loginuid,
     read_oom_score_adj,
     read_personality,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from crtools.kinds.memory.aio import AioDump
     from crtools.kinds.memory.areas import Area
     from crtools.kinds.memory.shared import SharedDump
+    from crtools.kinds.process.lsm import LsmDump
     from crtools.kinds.process.posix_timers import TimersDump
     from crtools.kinds.process.seccomp import Confined, SeccompDump
     from crtools.kinds.process.semaphores import SemaphoresDump
@@ -172,6 +174,12 @@ class TaskDump:
         self._memory = MemoryDump(proc, store, files, shared, figures)
         self.new_pages_id = self._memory.new_pages_id
         self.seccomp: SeccompDump | None = None  # once a task under seccomp is met
+        self.lsm: LsmDump | None = None  # on a host that has security labels
+        label = read_label(proc, os.getpid())
+        if label:
+            from crtools.kinds.process.lsm import LsmDump
+
+            self.lsm = LsmDump(label, lambda *of: read_label(proc, *of))
         self._extra: bytes | None = None
         self._semaphores: SemaphoresDump | None = None
         self._no_semaphores = False
@@ -199,6 +207,8 @@ class TaskDump:
         collected = self._collected[pid] = Collected()
         collected.threads = self._read_threads(process)
         collected.confined = self._collect_seccomp(process, collected)
+        if self.lsm is not None:
+            self.lsm.collect(pid, process.name, [tracee.tid for tracee in process.tracees])
         self._check(process, collected)
         if pid in self.sharing.vm:
             first = self._collected[self.sharing.vm[pid]]
@@ -550,6 +560,9 @@ class TaskDump:
         kernel.checked(SYS_get_robust_list, tracee.tid, address, address + 8)
         robust, length = struct.unpack("<QQ", head)
         rseq = tracee.rseq
+        creds = credentials.credentials(known[1], answers.securebits)
+        if self.lsm is not None:
+            creds.lsm_profile = self.lsm.labels[tracee.pid]
         return ThreadCoreEntry(
             futex_rla=robust,
             futex_rla_len=length,
@@ -560,7 +573,7 @@ class TaskDump:
             sas=answers.stack,
             pdeath_sig=answers.death_signal or None,
             signals_p=queue,
-            creds=credentials.credentials(known[1], answers.securebits),
+            creds=creds,
             comm=known[0].decode(errors="surrogateescape"),
             rseq_entry=RseqEntry(rseq_abi_pointer=rseq[0], rseq_abi_size=rseq[1], signature=rseq[2])
             if rseq and rseq[0]

@@ -27,7 +27,6 @@ _REFUSED = (
     ("--empty-ns", "empty_ns", ("dump", "restore"), ""),
     ("--veth-pair", "veth_pair", ("restore",), ""),
     ("--ext-mount-map", "ext_mount_map", ("dump", "restore"), ""),
-    ("--lsm-profile", "lsm_profile", ("restore",), ""),
     ("--lsm-mount-context", "lsm_mount_context", ("restore",), ""),
     ("--exec-cmd", "exec_cmd", ("restore",), "restore with --restore-detached, then run it"),
     ("--ps-socket", "ps_socket", ("dump",), ""),

@@ -6,7 +6,13 @@ import errno
 import os
 
 from crtools.errors import MissingFeature
-from crtools.procfs.files import misread, read_optional_task_file, read_task_file
+from crtools.procfs.files import (
+    explain,
+    misread,
+    read_optional_task_file,
+    read_task_file,
+    task_path,
+)
 
 _NO_ID = 0xFFFFFFFF  # (uid_t) -1
 
@@ -47,6 +53,22 @@ def read_loginuid(proc: int, pid: int) -> int | None:
         return None
     uid = parse_number("/proc/PID/loginuid", data)
     return None if uid == _NO_ID else uid
+
+
+def read_label(proc: int, pid: int, tid: int | None = None, name: str = "current") -> bytes:
+    """A task's security label, or that of what it makes next: attr/NAME, proc_pid_attr(5). Empty if
+    no security module has labels."""
+    path = task_path(pid, tid, f"attr/{name}")
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+        try:
+            return os.read(fd, 4096)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):
+            return b""
+        raise explain(error, proc, pid, tid, f"attr/{name}") from error
 
 
 def read_oom_score_adj(proc: int, pid: int) -> int:

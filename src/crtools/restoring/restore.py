@@ -178,6 +178,7 @@ class Restore:
             plan.sysv.check()
         privileged = self.state.host.may_raise
         self.state.check_host()
+        self.state.plan_labels(self.options.lsm_profile)
         for task in plan.alive:
             limits.check_limits(
                 task.task.rlimits,

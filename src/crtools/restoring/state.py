@@ -31,7 +31,7 @@ from crtools.kinds.process import (
 from crtools.procfs.limits import read_limits
 from crtools.procfs.stat import read_stat
 from crtools.procfs.status import read_status
-from crtools.procfs.values import read_loginuid, read_oom_score_adj
+from crtools.procfs.values import read_label, read_loginuid, read_oom_score_adj
 from crtools.restoring.conflict import explain_pid
 from crtools.restoring.script import PROCESS_BYTES, THREAD_BYTES, Script
 from crtools.restoring.skeleton import THREAD_FLAGS
@@ -55,6 +55,7 @@ class StateBuilder:
         self.shortfalls = shortfalls
         self.plan = plan
         self.shop: Workshop
+        self.labels: dict[int, tuple[int, str]] = {}  # by pid: security labels to take
         self.host = credentials.Host(read_status(proc, os.getpid()))
         self.host_limits = read_limits(proc, os.getpid())
         self.usual = scheduling.own_scheduling()
@@ -98,6 +99,10 @@ class StateBuilder:
                     task.name,
                     self.shortfalls,
                 )
+            if task.pid in self.labels:
+                from crtools.kinds.process.lsm import build_label
+
+                build_label(script.program(), *self.labels[task.pid])
             for tid in task.tids:
                 if tid != task.pid:
                     shop.build_clone(script.program(1000), task.pid, tid, flags=THREAD_FLAGS)
@@ -302,6 +307,27 @@ class StateBuilder:
                 because="only fs.suid_dumpable=2 gives it",
             )
             task.mm.dumpable = 0
+
+    def plan_labels(self, option: str) -> None:
+        """Which security labels have to be taken. `option` is --lsm-profile's. Raises
+        RestoreConflict, UsageError."""
+        kind = self.plan.store.read_one("inventory").lsmtype or 0
+        if not kind and not option:
+            return
+        from crtools.kinds.process import lsm
+
+        host = lsm.parse_label(read_label(self.proc, os.getpid()))
+        chosen = lsm.parse_option(option) if option else None
+        for task in self.plan.alive:
+            threads = [core.thread_core for core in task.cores.values()]
+            labels = [t.creds.lsm_profile or None for t in threads if t and t.creds]
+            if chosen is not None:
+                wanted, labels = chosen, []
+            else:
+                wanted = kind, (labels[0] if labels else None) or ""
+            label = lsm.plan_label(task.pid, task.name, wanted, labels, host)
+            if label is not None:
+                self.labels[task.pid] = wanted[0], label
 
     def confine(self) -> None:
         """Seccomp, while it may still be installed."""
