@@ -13,6 +13,11 @@ _start:
 	.long visitor_home - _start
 	.long visitor_data - _start
 	.long visitor_end - _start
+	.long gate - _start
+	.long gate_passed - _start
+	.long gate_left - _start
+	.long gate_data - _start
+	.long gate_end - _start
 	.balign 16
 entry:
 	xor %ebp, %ebp

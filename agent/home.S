@@ -10,8 +10,11 @@
  * Data: the first 20 words of user_regs_struct (sys/user.h) as they are to be, the signal mask,
  * all ones, a zero timespec, the instruction pointer for -EINTR (0: none), an address. */
 #define R15 0
+#define R14 8
 #define R11 48
 #define R10 56
+#define R9 64
+#define R8 72
 #define RAX 80
 #define RCX 88
 #define RDX 96
@@ -135,6 +138,51 @@ visitor_home:
 visitor_data:
 	.skip DATA_BYTES
 visitor_end:
+
+/* A system call that the task's seccomp filters forbid (crtools.agent.careful). They are suspended
+ * as long as the tool lives, so the task may make it only then. It waits here, where nothing
+ * happens to it if the tool dies: for a while, and then it goes on as if it had not been here. The
+ * tool opens the gate when it sees it waiting, and stops it behind.
+ *
+ * Signals are not blocked, since nothing here could unblock them again without a system call: rsp
+ * is the task's own all the time. r15 and r14 say how long; what is lost of the flags is what the
+ * data has: sahf and an addition put that back. */
+#define GATE_OPEN LEFT			/* 32 bits, */
+#define GATE_OVERFLOW (LEFT + 4)	/* 8 bits: the overflow flag */
+	.balign 8
+	.globl gate, gate_passed, gate_left, gate_data, gate_end
+gate:
+	pause
+	dec %r15
+	jz gate_left
+	cmpl $0, gate_data+GATE_OPEN(%rip)
+	je gate
+	syscall
+gate_passed:
+1:	pause
+	dec %r14
+	jnz 1b
+gate_left:
+	mov gate_data+GATE_OVERFLOW(%rip), %al
+	add $0x7f, %al
+	mov gate_data+FLAGS(%rip), %ah
+	sahf
+	mov gate_data+R15(%rip), %r15
+	mov gate_data+R14(%rip), %r14
+	mov gate_data+R11(%rip), %r11
+	mov gate_data+R10(%rip), %r10
+	mov gate_data+R9(%rip), %r9
+	mov gate_data+R8(%rip), %r8
+	mov gate_data+RCX(%rip), %rcx
+	mov gate_data+RDX(%rip), %rdx
+	mov gate_data+RSI(%rip), %rsi
+	mov gate_data+RDI(%rip), %rdi
+	mov gate_data+RAX(%rip), %rax
+	jmp *gate_data+RIP(%rip)
+	.balign 8
+gate_data:
+	.skip DATA_BYTES
+gate_end:
 	.byte 0
 
 	.section .note.GNU-stack, "", @progbits

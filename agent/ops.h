@@ -73,7 +73,14 @@ struct slot {
 	u64 robust;  /* the orchestrator's robust list entry (struct robust_list) */
 	u64 keep;    /* address of descriptors to close on the way home (int, -1: none), 0: no list */
 	u64 keeps;   /* how many */
-	u64 reserved[2];
+	u64 careful; /* CAREFUL_*: the task is under seccomp filters, which hold if we are orphaned */
+	u64 reserved[1];
 };
+
+/* Look whether we are orphaned before every system call. */
+#define CAREFUL_LOOK 1
+/* Filters forbid the way home: wait and go without any system call but rt_sigreturn(2), for which
+ * `home` is the address of a struct ucontext. */
+#define CAREFUL_HOME 2
 
 #endif

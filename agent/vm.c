@@ -185,6 +185,10 @@ static void run(struct slot *slot)
 		}
 		switch (in->op) {
 		case OP_SYSCALL:
+			if (slot->careful && orphaned(slot)) {
+				slot->stopped = at;
+				return;
+			}
 			result = call(in->nr, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 			break;
 		case OP_TRANSFER:
@@ -251,6 +255,16 @@ static void __attribute__((noreturn)) go_home(struct slot *slot)
 	volatile int *keep = (volatile int *)slot->keep;
 	u64 i;
 
+	/* What the task had opened for us and the area stay: a call that closes them is forbidden. */
+	if (slot->careful & CAREFUL_HOME) {
+		__asm__ volatile("mov %[home], %%rsp\n\t"
+				 "mov $15, %%eax\n\t"
+				 "syscall"
+				 :
+				 : [home] "r"(slot->home)
+				 : "memory");
+		__builtin_unreachable();
+	}
 	for (i = 0; keep && i < slot->keeps; i++)
 		if (keep[i] >= 0)
 			call(SYS_close, (u64)keep[i], 0, 0, 0, 0, 0);
@@ -276,7 +290,13 @@ void agent_main(struct slot *slot)
 		if (command != slot->done) {
 			run(slot);
 			__atomic_store_n(&slot->done, command, __ATOMIC_RELEASE);
+			if (slot->careful & CAREFUL_HOME || (slot->careful && orphaned(slot)))
+				continue;
 			call(SYS_futex, (u64)&slot->done, FUTEX_WAKE, 1, 0, 0, 0);
+			continue;
+		}
+		if (slot->careful & CAREFUL_HOME) {
+			__builtin_ia32_pause();
 			continue;
 		}
 		if (!(word & FUTEX_WAITERS)) {

@@ -59,11 +59,12 @@ def dump_with(options: Options, *, until_gone: bool = False) -> DumpResult:
         raise failed_call(f"dump task {options.tree}", error) from error
 
 
-def restore_with(options: Options) -> RestoreResult:
+def restore_with(options: Options, *, ends: bool = False) -> RestoreResult:
+    """For commands that end soon after with `ends`: what they trace is let go of by that."""
     from crtools.restoring.restore import restore
 
     try:
-        return restore(options)
+        return restore(options, ends=ends)
     except OSError as error:
         raise failed_call(f"restore the tree in {options.images_dir}", error) from error
 

@@ -58,7 +58,10 @@ class Target:
         self.run = run
         self.pid = run.start()
         self.images = run.directory / "images"
-        self.before = facts(self.pid)
+        self.before = self.facts()
+
+    def facts(self) -> dict[str, str]:
+        return facts(self.pid)
 
     def dump(self) -> None:
         """One whole dump in this process that leaves the program running."""
@@ -67,7 +70,7 @@ class Target:
     def check(self, when: str) -> None:
         """As before, at once or as soon as the agent has found out that it is alone."""
         end = time.monotonic() + SECONDS
-        while (now := facts(self.pid)) != self.before:
+        while (now := self.facts()) != self.before:
             if time.monotonic() > end:
                 lines = _differences(self.before, now)
                 self.run.fail(f"{when}: {self.run.command[0]} is not as it was:\n{lines}")

@@ -118,6 +118,10 @@ CASES = (
     Case("seccomp tsync"),
     Case("seccomp strict"),
     Case("seccomp strict-thread"),
+    Case("seccomp narrow"),
+    Case("seccomp narrow-thread"),
+    Case("seccomp ticking", changes=True),
+    Case("seccomp forbids"),
     # Signals, timers, interrupted system calls.
     Case("signals"),
     Case("sem_undo"),
@@ -134,6 +138,10 @@ CASES = (
     Case("blocked_sleep", changes=True),
     Case("blocked_poll", changes=True),
     Case("blocked_futex", changes=True),
+    *[
+        Case(f"blocked_{what} confined", changes=True, not_in=NOT_INTERRUPTED)
+        for what in ("sleep", "poll", "futex")
+    ],
     Case("blocked_io"),
     Case("blocked_signals"),
     Case("blocked_signals wait", changes=True, not_in=NOT_INTERRUPTED),

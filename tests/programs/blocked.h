@@ -7,6 +7,7 @@
 #define BLOCKED_H
 
 #include "program.h"
+#include "seccomp.h"
 
 #define SLEEP_NS 2600000000LL
 #define LATE_NS 800000000LL		/* what a busy machine may add */
@@ -67,6 +68,17 @@ static void *run_blocked(void *argument)
 	b->took = b->ended - start;
 	b->lived = __atomic_load_n(&lived_ns, __ATOMIC_SEQ_CST) - lived;
 	return NULL;
+}
+
+/* The variant "confined": a filter that kills for restart_syscall, which continues a sleep. */
+UNUSED static void confine(int argc, char **argv)
+{
+	static const struct rule rules[] = { { SYS_restart_syscall, -1, SECCOMP_RET_KILL_PROCESS } };
+
+	if (strcmp(variant(argc, argv), "confined"))
+		return;
+	NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	NEED(install(rules, COUNT(rules), SECCOMP_RET_ALLOW, 0) == 0);
 }
 
 static int run_all_blocked(struct blocked *cases, size_t count)

@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 	pid_t child;
 
 	begin(argc, argv);
+	confine(argc, argv);
 	NEED(!pthread_mutexattr_init(&inherit) && !pthread_mutexattr_setprotocol(&inherit, PTHREAD_PRIO_INHERIT));
 	NEED(!pthread_mutex_init(&heir, &inherit) && !pthread_mutex_lock(&heir) && !pthread_mutex_lock(&mutex));
 	NEED(!sem_init(&semaphore, 0, 0) && !sem_init(&timed_semaphore, 0, 0));

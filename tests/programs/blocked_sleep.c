@@ -61,5 +61,6 @@ static struct blocked cases[] = {
 int main(int argc, char **argv)
 {
 	begin(argc, argv);
+	confine(argc, argv);
 	return run_all_blocked(cases, COUNT(cases));
 }

@@ -1,10 +1,12 @@
 /*
  * seccomp: a chain of filters, shared and apart among threads and children, in what a program
  * notices of it: what calls answer, how many filters there are, and whose filters can be
- * synchronized. The variants "strict" and "strict-thread" are of strict mode; "plain" has filters
- * of a task that can gain privileges, which takes CAP_SYS_ADMIN; "supervised" is to be refused.
+ * synchronized. The variants "strict" and "narrow" may do next to nothing; "forbids" may do nothing
+ * that only a dump or restore wants; "plain" has filters of a task that can gain privileges, which
+ * takes CAP_SYS_ADMIN; "supervised" is to be refused.
  */
 #include "seccomp.h"
+#include <sys/time.h>
 
 static const struct rule first[] = {
 	{ SYS_getpriority, -1, ANSWER(EBADE) },
@@ -162,20 +164,55 @@ static int tsync(void)
 	return verdict();
 }
 
-/* --- Strict mode: read, write, exit and rt_sigreturn --- */
+/* --- Strict mode: read, write, exit and rt_sigreturn; a filter as narrow, while a timer ticks --- */
 
 static int to_strict[2], from_strict[2];
+static enum { STRICT, NARROW, TICKING } confinement;
+static volatile long ticks;
 
-static void answer_in_strict_mode(void)
+static void count_tick(int signal)
+{
+	(void)signal;
+	ticks++;
+}
+
+static void confine(bool in_thread)
+{
+	static const struct rule narrow[] = {
+		{ SYS_read, -1, SECCOMP_RET_ALLOW },	  { SYS_write, -1, SECCOMP_RET_ALLOW },
+		{ SYS_exit, -1, SECCOMP_RET_ALLOW },	  { SYS_rt_sigreturn, -1, SECCOMP_RET_ALLOW },
+	};
+	struct itimerval tick = { { 0, 3000 }, { 0, 3000 } };
+	struct sigaction action = { .sa_handler = count_tick, .sa_flags = SA_RESTART };
+
+	if (confinement == STRICT) {
+		NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0);
+		return;
+	}
+	allow_filters();
+	if (confinement == TICKING) {
+		NEED(sigaction(SIGALRM, &action, NULL) == 0);
+		NEED(setitimer(ITIMER_REAL, &tick, NULL) == 0);
+	}
+	NEED(install(narrow, COUNT(narrow),
+		     in_thread ? SECCOMP_RET_KILL_THREAD : SECCOMP_RET_KILL_PROCESS, 0) == 0);
+}
+
+static void answer_in_strict_mode(bool in_thread)
 {
 	char byte;
 
-	NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0);
+	confine(in_thread);
 	syscall(SYS_write, from_strict[1], "r", 1);
 	for (;;) {
 		if (syscall(SYS_read, to_strict[0], &byte, 1) != 1)
 			syscall(SYS_exit, 1);
 		byte++;
+		if (confinement == TICKING) {
+			/* That it still ticks. */
+			for (long last = ticks; ticks < last + 3;)
+				__builtin_ia32_pause();
+		}
 		syscall(SYS_write, from_strict[1], &byte, 1);
 		if (byte == 'z')	/* which is one call too many */
 			syscall(SYS_getpid);
@@ -187,12 +224,12 @@ static void strict_child(void *argument)
 	(void)argument;
 	close(to_strict[1]);
 	child_is_ready();
-	answer_in_strict_mode();
+	answer_in_strict_mode(false);
 }
 
 static void *strict_thread(void *argument)
 {
-	answer_in_strict_mode();
+	answer_in_strict_mode(true);
 	return argument;
 }
 
@@ -234,8 +271,38 @@ static int strict(bool in_thread)
 		}
 	} else {
 		NEED(waitpid(pid, &status, 0) == pid);
-		CHECK("its end", SIGKILL, status);
+		CHECK("its end", confinement == STRICT ? SIGKILL : SIGSYS, status & 0x7f);
 	}
+	return verdict();
+}
+
+/* --- Not in the way of anything but a dump's questions and a restore's steps --- */
+
+static int forbids(void)
+{
+	static const struct rule kills[] = {
+		{ SYS_ptrace, -1, SECCOMP_RET_KILL_PROCESS },
+		{ SYS_seccomp, -1, SECCOMP_RET_KILL_PROCESS },
+		{ SYS_prctl, -1, SECCOMP_RET_KILL_PROCESS },
+		{ SYS_getitimer, -1, SECCOMP_RET_KILL_PROCESS },
+		{ SYS_setitimer, -1, SECCOMP_RET_KILL_PROCESS },
+		{ SYS_sigaltstack, -1, SECCOMP_RET_KILL_PROCESS },
+		{ SYS_rt_sigaction, -1, SECCOMP_RET_KILL_PROCESS },
+		{ SYS_prlimit64, -1, SECCOMP_RET_KILL_PROCESS },
+		{ SYS_socketpair, -1, SECCOMP_RET_TRAP },
+		{ SYS_recvmsg, -1, SECCOMP_RET_TRAP },
+		{ SYS_pwritev, -1, SECCOMP_RET_TRAP },
+		{ SYS_capset, -1, SECCOMP_RET_TRAP },
+		{ SYS_setresuid, -1, SECCOMP_RET_TRAP },
+	};
+
+	allow_filters();
+	NEED(install(kills, COUNT(kills), SECCOMP_RET_ALLOW, 0) == 0);
+
+	ready();
+	wait_until_told();
+
+	check_counts(2, 1);
 	return verdict();
 }
 
@@ -269,6 +336,13 @@ int main(int argc, char **argv)
 		return strict(false);
 	if (strcmp(what, "strict-thread") == 0)
 		return strict(true);
+	confinement = strcmp(what, "ticking") ? NARROW : TICKING;
+	if (strcmp(what, "narrow") == 0 || confinement == TICKING)
+		return strict(false);
+	if (strcmp(what, "narrow-thread") == 0)
+		return strict(true);
+	if (strcmp(what, "forbids") == 0)
+		return forbids();
 	if (strcmp(what, "supervised") == 0)
 		return supervised();
 	return chain();

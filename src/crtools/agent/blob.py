@@ -9,11 +9,11 @@ from crtools.errors import InternalError
 from crtools.model.value import Value
 
 HOME_DATA_BYTES = 208  # agent/home.S: DATA_BYTES
-_HEAD = struct.Struct("<8s10I")
+_HEAD = struct.Struct("<8s15I")
 
 
 class Blob(Value):
-    """Offsets into `code`. The two ways home are [start, end), their data at [data, end)."""
+    """Offsets into `code`. The ways home are [start, end), their data at [data, end)."""
 
     code: bytes
     entry: int
@@ -26,6 +26,11 @@ class Blob(Value):
     visitor_home: int
     visitor_data: int
     visitor_end: int
+    gate: int
+    gate_passed: int
+    gate_left: int
+    gate_data: int
+    gate_end: int
 
 
 def _read(name: str) -> bytes:

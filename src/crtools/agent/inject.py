@@ -32,9 +32,12 @@ if TYPE_CHECKING:
 
     from crtools.agent.slot import Executed
     from crtools.procfs.maps import Vma
+    from crtools.tracee.filters import Call
     from crtools.tracee.seize import Tracee
 
-SYS_close, SYS_mmap, SYS_mprotect, SYS_restart_syscall = 3, 9, 10, 219
+SYS_close, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_rt_sigprocmask = 3, 9, 10, 11, 14
+SYS_futex, SYS_restart_syscall, SYS_ppoll = 202, 219, 271
+_SET_TO_ONE = 0x1000  # FUTEX_OP_SET: agent/home.S
 
 # The area: the agent's code, the slots, a stack for each, room for programs and their data.
 CODE_AT = 0
@@ -52,12 +55,8 @@ OWNER_ROOM = AREA_BYTES - OWNER_ROOM_AT
 
 # What marks our padding, so that it is found again after we were killed while using it.
 CAVE_MARK = b"crtools cave\0\0\0\0"
-_PROT_RWX, _PROT_RX, _PROT_RW, _MAP_SHARED_ANON = (
-    7,
-    5,
-    3,
-    0x4021,
-)  # MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE
+PROT_RWX, _PROT_RX, _PROT_RW = 7, 5, 3
+MAP_SHARED_ANON = 0x4021  # MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE
 _U32 = struct.Struct("<I")
 _THEN_HOME = struct.Struct("<2s2sQ2sQ2sQ2s")
 _MMAP_HINTS = {
@@ -115,7 +114,7 @@ def home_data(tracee: Tracee, last_word: int) -> bytes:
     A system call that was interrupted is begun again, as the kernel would do it; one that has to
     return -EINTR if a handler runs first (pause, sleeps, poll) has that as its other way.
     """
-    registers = list(tracee.home)
+    registers = list(tracee.again or tracee.home)
     eintr = 0
     error = arch.interrupted_with(registers)
     if error:
@@ -130,17 +129,61 @@ def home_data(tracee: Tracee, last_word: int) -> bytes:
     )
 
 
+def explain_mmap(pid: int, number: int) -> RemoteSyscallError:
+    return RemoteSyscallError(
+        f"Task {pid} could not map memory for the agent",
+        task=pid,
+        call="mmap",
+        errno=number,
+        because=os.strerror(number),
+        hint=_MMAP_HINTS.get(number, ""),
+    )
+
+
+def way_home_calls(home: list[int]) -> list[Call]:
+    """All system calls of ours that a task may make when we are dead (agent/home.S, vm.c): filters
+    may forbid them. `home`: its registers, which say what it does then."""
+    calls: list[Call] = [
+        (SYS_mmap, (0, AREA_BYTES, PROT_RWX, MAP_SHARED_ANON, -1, 0)),
+        (SYS_mmap, (0, AREA_BYTES, _PROT_RX, MAP_SHARED_ANON, -1, 0)),
+        (SYS_mprotect, (None, AREA_BYTES - OWNER_AT, _PROT_RW)),
+        (SYS_munmap, (None, AREA_BYTES)),
+        (SYS_close, (None,)),
+        (SYS_rt_sigprocmask, (2, None, 0, 8)),
+        (SYS_futex, (None, 0, None, 0, 0, 0)),  # FUTEX_WAIT
+        (SYS_futex, (None, 1, 1, 0, 0, 0)),  # FUTEX_WAKE
+        (SYS_futex, (None, 5, 1, 0, None, _SET_TO_ONE)),  # FUTEX_WAKE_OP
+    ]
+    error = arch.interrupted_with(home)
+    if error in (arch.ERESTARTNOHAND, arch.ERESTART_RESTARTBLOCK):
+        calls.append((SYS_ppoll, (0, 0, None, None, 8)))
+    if error == arch.ERESTART_RESTARTBLOCK:
+        calls.append((SYS_restart_syscall, [home[index] for index in arch.ARGUMENTS]))
+    return calls
+
+
 class Agent:
     """The agent in one stopped process; use it as a context manager.
+
+    `takes_descriptors`: whether it may be given any, which it closes if we die.
 
     All threads of the process must be stopped. The first of `tracees` runs the programs; others
     visit one at a time. Leaving the context puts everything back, still stopped.
     """
 
-    def __init__(self, proc: int, tracees: Sequence[Tracee], mappings: Sequence[Vma]) -> None:
+    def __init__(
+        self,
+        proc: int,
+        tracees: Sequence[Tracee],
+        mappings: Sequence[Vma],
+        *,
+        careful: int = 0,
+    ) -> None:
+        """`careful`: 0, or CAREFUL_LOOK for a process under seccomp filters."""
         self._proc = proc
         self._tracees = list(tracees)
         self._mappings = mappings
+        self._careful = careful
         self._owner = self._tracees[0]
         self._blob = read_blob()
         self._memory = -1
@@ -152,6 +195,8 @@ class Agent:
         self._visiting: Tracee | None = None
         self.base = 0
         self.slot: Slot
+
+    takes_descriptors = True
 
     def __enter__(self) -> Agent:
         try:
@@ -218,8 +263,8 @@ class Agent:
             SYS_mmap,
             0,
             AREA_BYTES,
-            _PROT_RWX,
-            _MAP_SHARED_ANON,
+            PROT_RWX,
+            MAP_SHARED_ANON,
             -1,
             0,
         )
@@ -232,18 +277,11 @@ class Agent:
         if denied:
             mapping = arch.at_call(
                 *(owner.home, self._owner_home, SYS_mmap),
-                *(0, AREA_BYTES, _PROT_RX, _MAP_SHARED_ANON, -1, 0),
+                *(0, AREA_BYTES, _PROT_RX, MAP_SHARED_ANON, -1, 0),
             )
             base = owner.run_syscall(mapping)
         if base < 0:
-            raise RemoteSyscallError(
-                f"Task {pid} could not map memory for the agent",
-                task=pid,
-                call="mmap",
-                errno=-base,
-                because=os.strerror(-base),
-                hint=_MMAP_HINTS.get(-base, ""),
-            )
+            raise explain_mmap(pid, -base)
         self.base = base
         self._mapping = False
         self._map(owner.tid, base)
@@ -333,9 +371,16 @@ class Agent:
             visitor=base + VISITOR_AT,
             keep=base + KEEP_AT,
             keeps=KEEPS,
+            careful=self._careful,
             robust=True,
         )
-        self._visitor.init(base, home=self._visitor_home, area_bytes=AREA_BYTES, robust=True)
+        self._visitor.init(
+            base,
+            home=self._visitor_home,
+            area_bytes=AREA_BYTES,
+            careful=self._careful,
+            robust=True,
+        )
         _U32.pack_into(shared.memory, VISITOR_AT + LEFT_AT, 1)
         shared.memory[KEEP_AT : KEEP_AT + 4 * KEEPS] = b"\xff" * (4 * KEEPS)
         self._run_agent(owner, self.slot, OWNER_STACK_TOP)
@@ -373,6 +418,9 @@ class Agent:
             return slot.run(program)
         finally:
             self._end_visit()
+
+    def unmap(self) -> None:
+        """Nothing is left to be unmapped when the tree is let go of, but by a CarefulAgent."""
 
     def _end_visit(self) -> None:
         tracee, shared = self._visiting, self._shared

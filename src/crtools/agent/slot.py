@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from crtools.agent.program import Program, Ref
 
-SLOT = struct.Struct("<6I9Q")
+SLOT = struct.Struct("<6I10Q")
 SLOT_BYTES = 128
 WORD_AT, COMMAND_AT, DONE_AT, LEFT_AT, COUNT_AT, STOPPED_AT = range(0, 24, 4)
 ROBUST_AT = 24 + 6 * 8
+CAREFUL_LOOK, CAREFUL_HOME = 1, 2  # agent/ops.h
 # What set_robust_list(2) calls futex_offset: from the list entry to the futex word.
 ROBUST_OFFSET = WORD_AT - ROBUST_AT
 _U32 = struct.Struct("<I")
@@ -36,6 +37,7 @@ class Slot:
         "at",
         "command",
         "here",
+        "look_ms",
         "memory",
         "program_at",
         "room",
@@ -65,6 +67,7 @@ class Slot:
         self.room = room
         self.command = 0
         self.wait_hook = wait_hook
+        self.look_ms = 20  # how often its end is looked for, should nobody wake us
         self._running: Program | None = None
         self._data_at = 0
 
@@ -77,6 +80,7 @@ class Slot:
         visitor: int = 0,
         keep: int = 0,
         keeps: int = 0,
+        careful: int = 0,
         robust: bool,
     ) -> None:
         """Fills the slot in before its agent starts. With `robust`, our death is marked in it."""
@@ -86,7 +90,7 @@ class Slot:
             self.memory,
             self.at,
             *(word, 0, 0, 0, 0, 0),
-            *(0, 0, home, base, area_bytes, visitor, 0, keep, keeps),
+            *(0, 0, home, base, area_bytes, visitor, 0, keep, keeps, careful),
         )
         self.command = 0
         if robust:
@@ -142,7 +146,7 @@ class Slot:
             if done == self.command:
                 break
             # A signal that cannot be blocked may have stopped or ended the task: look at times.
-            if kernel.futex_wait(self.here + DONE_AT, done, 20) == -110:  # ETIMEDOUT
+            if kernel.futex_wait(self.here + DONE_AT, done, self.look_ms) == -110:  # ETIMEDOUT
                 self.wait_hook()
         self._running = None
         executed = Executed(self, program)

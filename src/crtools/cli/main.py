@@ -180,7 +180,7 @@ def _restore(options: Options) -> int:
             _say(line + "\n")
         return 0
     with _progress():
-        result = api.restore_with(options)
+        result = api.restore_with(options, ends=options.restore_detached)
     log.info("Restore finished successfully. Tasks resumed.")
     if options.log_level >= log.WARNING and not log.writes_to_stderr():
         # The log has them; who looks at the terminal only has to know as well.

@@ -144,7 +144,8 @@ def _dump(
     early = options.leave_running and not options.action_scripts
     if early:
         store.defer()
-    with Deferred() as interrupts, Tree(proc, options.timeout) as tree:
+    with Deferred() as interrupts, Tree(proc, options.timeout, attend=until_gone) as tree:
+        tree.late = tasks.late
         tree.freeze(root)
         log.info(f"stopped {len(tree.processes)} processes")
         try:

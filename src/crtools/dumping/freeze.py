@@ -27,10 +27,12 @@ from crtools.procfs.status import read_status
 from crtools.procfs.syscall import read_syscall
 from crtools.tracee import ptrace
 from crtools.tracee import x86_64 as arch
-from crtools.tracee.seize import Tracee, denied, seize
+from crtools.tracee.seize import SIGSTOP, Tracee, denied, seize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crtools.procfs.syscall import BlockedIn
 
 EINTR = 4
@@ -78,8 +80,11 @@ def _has_limit(blocked: BlockedIn) -> bool:
 class Tree:
     """The stopped tree, parents before their children. As a context manager it lets go of all."""
 
-    def __init__(self, proc: int, timeout: float) -> None:
+    def __init__(self, proc: int, timeout: float, *, attend: bool = False) -> None:
+        """`attend`: the tool lives on when it has let go of all tasks."""
         self._proc = proc
+        self._attend = attend
+        self._sleepers: list[Tracee] = []  # let go of, and traced
         self._deadline = time.monotonic() + timeout if timeout else None
         self.processes: list[Process] = []
         self._known: dict[int, Process] = {}
@@ -90,6 +95,7 @@ class Tree:
         # Of those that were interrupted and have not been seen to stop: when they fell asleep.
         self._asleep: dict[int, tuple[int, bytes] | None] = {}
         self._clocks: dict[int, int] = {}
+        self.late: list[Callable[[], None]] = []  # to be done before the tasks go on
         self.started_us = 0
         self.frozen_us = 0
 
@@ -106,6 +112,10 @@ class Tree:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+        if self._sleepers and self._attend:
+            from crtools.tracee.asleep import wait_until_awake
+
+            wait_until_awake(self._sleepers)
 
     def freeze(self, root: HostPid) -> None:
         self._check_root(root)
@@ -132,6 +142,11 @@ class Tree:
     def release(self) -> None:
         """Lets all tasks go on (or stay stopped by what had stopped them)."""
         failed: BaseException | None = None
+        while self.late:
+            try:
+                self.late.pop()()
+            except (OSError, CrtoolsError) as error:
+                failed = error
         limit = time.monotonic() + 0.05
         for tracee in self._tracees:
             if not tracee.stopped and tracee.tid not in self._asleep:
@@ -143,7 +158,10 @@ class Tree:
                     # It waits in the kernel. Only a stopped task can be let go of; our end does it.
                     log.warning(f"task {tracee.tid} is traced until crtools ends", pid=tracee.pid)
                     continue
-                tracee.release()
+                if tracee.again is not None and not tracee.group_stop:
+                    self._let_sleep(tracee)
+                else:
+                    tracee.release()
             except TaskVanished:
                 continue
             except (OSError, CrtoolsError) as error:
@@ -157,6 +175,15 @@ class Tree:
         if failed is not None:
             raise failed
 
+    def _let_sleep(self, tracee: Tracee) -> None:
+        from crtools.tracee.asleep import let_sleep
+
+        tracee.set_registers(tracee.home)
+        if let_sleep(tracee):
+            self._sleepers.append(tracee)
+        if tracee.swallowed:
+            ptrace.tgkill(tracee.pid, tracee.tid, SIGSTOP)
+
     def kill(self, *, wait: bool) -> None:
         """Ends all tasks. With `wait`, returns when they have ended; without, soon after, if the
         kernel takes longer to free their memory (0.1 s a GiB): none of them runs any more, and what
@@ -166,6 +193,7 @@ class Tree:
                 os.kill(process.pid, 9)
             except ProcessLookupError:
                 continue
+        self.late.clear()
         limit = None if wait else time.monotonic() + LINGER_SECONDS
         # A leader's end is reported when the ends of its threads have been.
         for tracee in sorted(self._tracees, key=lambda t: t.tid == t.pid):
@@ -441,6 +469,8 @@ class Tree:
         )
         if asleep and (answers_eintr or arch.interrupted_with(home) == arch.ERESTART_RESTARTBLOCK):
             tracee.slept = self._slept(asleep)
+        if arch.interrupted_with(home) == arch.ERESTART_RESTARTBLOCK:
+            self._secure_sleep(tracee)
         if answers_eintr:
             home[arch.RAX] = (1 << 64) - arch.ERESTARTNOHAND
             where = arch.R10 if native else arch.RSI
@@ -457,6 +487,26 @@ class Tree:
         tracee.rseq = rseq = ptrace.rseq(tracee.tid)
         if rseq and rseq[0]:
             self._leave_critical_section(tracee, rseq[0])
+
+    def _secure_sleep(self, tracee: Tracee) -> None:
+        """Filters may forbid to continue a sleep: if we die now, it begins anew."""
+        # Most have none, and what knows of filters is not imported for them.
+        if not ptrace.has_filters(tracee.tid):
+            return
+        from crtools.tracee.asleep import may_continue
+        from crtools.tracee.filters import read_chain
+
+        if may_continue(read_chain(tracee.tid), tracee.home):
+            return
+        from crtools.kinds.process.restart import interrupted_call
+
+        memory = os.open(f"{tracee.pid}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
+        try:
+            call = interrupted_call(tracee.home, memory)
+        finally:
+            os.close(memory)
+        if call:
+            tracee.begin_again(call)
 
     def _leave_critical_section(self, tracee: Tracee, address: int) -> None:
         """A task stopped inside a restartable sequence goes on at its abort handler, as after any

@@ -56,6 +56,8 @@ from crtools.tracee import x86_64 as arch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crtools.dumping.memory import Figures, Memory
     from crtools.dumping.questions import ThreadAnswers
     from crtools.images.messages.core_x86 import ThreadInfoX86
@@ -173,6 +175,7 @@ class TaskDump:
         self.sharing: Sharing
         self._memory = MemoryDump(proc, store, files, shared, figures)
         self.new_pages_id = self._memory.new_pages_id
+        self.late: list[Callable[[], None]] = []  # what is done when the tree is let go of
         self.seccomp: SeccompDump | None = None  # once a task under seccomp is met
         self.lsm: LsmDump | None = None  # on a host that has security labels
         label = read_label(proc, os.getpid())
@@ -237,7 +240,7 @@ class TaskDump:
         memory = os.open(f"{via}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
         try:
             asked_at = time.monotonic_ns()
-            with Agent(proc, process.tracees, space.vmas) as agent:
+            with self._agent(process, collected) as agent:
                 # From here on, what needs no stopped task is done while the task is at work.
                 agent.post(self._questions)
                 if collected.fdinfo is not None:
@@ -272,7 +275,9 @@ class TaskDump:
                     keys = read_keys(agent, space.areas)
                 # A pidfd, by which it gets the image file, is the leader's before Linux 6.9.
                 by_task = (
-                    process.leader is None and rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
+                    agent.takes_descriptors
+                    and process.leader is None
+                    and rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
                 )
                 self._memory.write(process, space, agent, memory, by_task=by_task)
                 # Processes of one memory have each a pagemap, all of one pages file.
@@ -399,6 +404,15 @@ class TaskDump:
 
             self._semaphores = SemaphoresDump()
         return self._semaphores.ask(process, agent)
+
+    def _agent(self, process: Process, collected: Collected) -> Agent:
+        if not collected.confined:
+            return Agent(self._proc, process.tracees, collected.memory.vmas)
+        from crtools.dumping.confined import choose_agent
+
+        agent = choose_agent(process, collected.confined, Agent, self._proc, collected.memory.vmas)
+        self.late.append(agent.unmap)
+        return agent
 
     def _locks_future(self, process: Process, agent: Agent) -> int | None:
         """The flags of mlockall(2) for areas to come: nothing tells them but an area that has come,

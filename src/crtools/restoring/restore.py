@@ -67,15 +67,17 @@ def plan(options: Options) -> list[str]:
         return list(Plan(store, options).lines())
 
 
-def restore(options: Options) -> RestoreResult:
-    """Restores options.images_dir. On any error nothing of it is left."""
+def restore(options: Options, *, ends: bool) -> RestoreResult:
+    """Restores options.images_dir. On any error nothing of it is left. `ends`: the tool does, right
+    afterwards."""
     started = time.monotonic_ns() // 1000
     proc = open_proc()
     try:
         with ImageStore.open(options.images_dir) as store:
             if options.action_scripts:
                 actions.run_action("pre-restore", options.action_scripts, options.images_dir)
-            return Restore(proc, Plan(store, options), options, started).run()
+            made = Restore(proc, Plan(store, options), options, started)
+            return made.run(ends=ends)
     finally:
         os.close(proc)
 
@@ -91,7 +93,7 @@ class Restore:
         self.shortfalls = Shortfalls(strict=options.strict)
         self.state = StateBuilder(proc, plan, self.shortfalls)
 
-    def run(self) -> RestoreResult:
+    def run(self, *, ends: bool) -> RestoreResult:
         plan, options = self.plan, self.options
         root = plan.tasks[0].pid
         self.root = os.open(options.root or "/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -160,6 +162,8 @@ class Restore:
             # The tasks run already: they are restored, whatever the script says.
             log.exception(error)
         log.info(result.summary_line())
+        if not ends:
+            resume.attend()
         return result
 
     def _script(self, name: str, pid: int) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crtools.restoring.plan import Plan
     from crtools.restoring.read import TaskImages
     from crtools.restoring.skeleton import Skeleton, Workshop
+    from crtools.tracee.seize import Tracee
 
 SIGSTOP = 19
 
@@ -33,6 +34,7 @@ class Resume:
         self.plan = plan
         self.options = options
         self.shop = shop
+        self._asleep: list[Tracee] = []
         self._handed_over: set[int] = set()
         # Parent -> the signals other than SIGCHLD that its zombies' ends have sent.
         self._ended: dict[int, list[int]] = {}
@@ -238,6 +240,36 @@ class Resume:
         tracee.set_registers(home)
         tracee.set_mask(mask.to_bytes(8, "little"))
 
+    def _may_not_continue(self, task: TaskImages, tid: int) -> bool:
+        """Whether its filters forbid it to continue the sleep that it is in."""
+        confinement = self.plan.confinements.get(task.pid)
+        if confinement is None or self._sleep(task, tid) is None:
+            return False
+        if task.task.task_state == STOPPED or self.options.leave_stopped:
+            return False  # that has interrupted its sleep anyway
+        from crtools.tracee.asleep import may_continue
+
+        info = task.cores[tid].thread_info
+        assert info is not None
+        return not may_continue(confinement.chains[tid], registers.restore_registers(info))
+
+    def _let_sleep(self, tracee: Tracee) -> None:
+        from crtools.tracee.asleep import let_sleep
+
+        # From now on it outlives us.
+        ptrace.set_options(
+            tracee.tid, ptrace.PTRACE_O_TRACESYSGOOD | ptrace.PTRACE_O_SUSPEND_SECCOMP
+        )
+        if let_sleep(tracee):
+            self._asleep.append(tracee)
+
+    def attend(self) -> None:
+        """For a tool that lives on: waits until the sleeps of those tasks are over."""
+        if self._asleep:
+            from crtools.tracee.asleep import wait_until_awake
+
+            wait_until_awake(self._asleep)
+
     def let_go(self) -> None:
         cores = [core for task in self.plan.alive for core in task.cores.values()]
         with scheduling.Urgent(wanted=any(map(scheduling.is_real_time, cores))):
@@ -255,7 +287,10 @@ class Resume:
         for task in self.plan.alive:
             for tid in task.tids:
                 try:
-                    ptrace.detach(tid)
+                    if self._may_not_continue(task, tid):
+                        self._let_sleep(shop.skeletons[tid].tracee)
+                    else:
+                        ptrace.detach(tid)
                 except ProcessLookupError:
                     # Killed by somebody, as it could be a moment later. The others run already.
                     log.warning(f"task {tid} was killed before it was let go of", pid=task.pid)

@@ -54,7 +54,11 @@ from crtools.abi.seccomp import (
     SECCOMP_RET_USER_NOTIF,
 )
 from crtools.errors import MissingFeature, PermissionDenied
-from crtools.tracee.ptrace import SYS_ptrace
+from crtools.tracee.ptrace import (
+    PTRACE_SECCOMP_GET_FILTER,
+    PTRACE_SECCOMP_GET_METADATA,
+    SYS_ptrace,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,8 +70,6 @@ if TYPE_CHECKING:
     # Number and arguments of a system call; None: an argument that is not known beforehand.
     Call: TypeAlias = tuple[int, Sequence[int | None]]
 
-PTRACE_SECCOMP_GET_FILTER = 0x420C  # linux/ptrace.h
-PTRACE_SECCOMP_GET_METADATA = 0x420D
 _METADATA = struct.Struct("<QQ")  # struct seccomp_metadata: filter_off, flags
 _INSN = struct.Struct("<HBBI")
 _U32 = 0xFFFFFFFF

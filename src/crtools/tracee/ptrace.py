@@ -25,6 +25,8 @@ PTRACE_LISTEN = 0x4208
 PTRACE_PEEKSIGINFO = 0x4209
 PTRACE_GETSIGMASK = 0x420A
 PTRACE_SETSIGMASK = 0x420B
+PTRACE_SECCOMP_GET_FILTER = 0x420C
+PTRACE_SECCOMP_GET_METADATA = 0x420D
 PTRACE_GET_RSEQ_CONFIGURATION = 0x420F
 PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG = 0x4211
 PTRACE_O_TRACESYSGOOD = 0x1
@@ -132,6 +134,11 @@ def signal_mask(tid: int) -> bytes:
 
 def set_signal_mask(tid: int, mask: bytes) -> None:
     checked(SYS_ptrace, PTRACE_SETSIGMASK, tid, 8, address_of(mask))
+
+
+def has_filters(tid: int) -> bool:
+    """Whether it is under a seccomp filter; false too where we may not know."""
+    return raw(SYS_ptrace, PTRACE_SECCOMP_GET_FILTER, tid, 0, 0) > 0
 
 
 def pending_signals(tid: int, *, shared: bool) -> list[bytes]:

@@ -25,6 +25,8 @@ SYS_process_vm_readv = 310
 SIGKILL, SIGTRAP, SIGCONT, SIGSTOP = 9, 5, 18, 19
 FAULTS = (4, 7, 8, 11)  # SIGILL, SIGBUS, SIGFPE, SIGSEGV: no mask holds off what code causes itself
 STOP_SIGNALS = (19, 20, 21, 22)  # SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU
+OPTIONS = ptrace.PTRACE_O_TRACESYSGOOD
+OF_BIRTHS = ptrace.PTRACE_O_TRACEFORK | ptrace.PTRACE_O_TRACECLONE
 BIRTHS = (ptrace.PTRACE_EVENT_FORK, ptrace.PTRACE_EVENT_CLONE)
 SYSCALL_STOP = 0x80 | SIGTRAP  # PTRACE_O_TRACESYSGOOD
 
@@ -38,11 +40,13 @@ class Tracee:
     far as that is known; what it begets while it is seized goes to `births`; `leads`: it is the
     first of several threads. A `newborn` was seized by the kernel, as its parent was, and stops
     before its first instruction of itself. `rseq` is (address, bytes, signature) of its struct
-    rseq, None where the kernel does not tell.
+    rseq, None where the kernel does not tell. `again`: registers that begin a sleep anew, for one
+    that may not be continued (crtools.tracee.asleep); they are set while the tool could die.
     """
 
     __slots__ = (
-        *("births", "group_stop", "home", "leads", "mask", "newborn", "pid", "rseq", "slept"),
+        *("again", "births", "group_stop", "home", "leads", "mask", "newborn", "pid", "rseq"),
+        "slept",
         *("stopped", "swallowed", "tid"),
     )
 
@@ -52,6 +56,7 @@ class Tracee:
         self.pid = pid
         self.tid = tid
         self.home: list[int] = []
+        self.again: list[int] | None = None
         self.mask = b""
         self.group_stop = 0
         self.swallowed = 0
@@ -72,11 +77,21 @@ class Tracee:
 
     def save(self) -> None:
         """Reads what has to be put back: call it once, at the first stop."""
+        self.again = None
         try:
             self.home = arch.unpack(ptrace.registers(self.tid))
             self.mask = ptrace.signal_mask(self.tid)
         except OSError as error:
             raise self.gone() from error
+
+    def begin_again(self, call: int) -> None:
+        """From now on, its sleep begins anew with the system call `call` if we die."""
+        self.again = arch.at_call(self.home, self.home[arch.RIP] - len(arch.SYSCALL_BYTES), call)
+        self.set_registers(self.again)
+
+    def put_back(self) -> None:
+        """Sets the registers that it has at rest, while it is stopped."""
+        self.set_registers(self.again or self.home)
 
     def set_registers(self, registers: list[int]) -> None:
         try:
@@ -169,6 +184,13 @@ class Tracee:
                 raise self.gone()
             time.sleep(min(0.001, spins * 0.00001))
 
+    def next_stop(self) -> int:
+        """Waits for whatever stops it next; the status. It is stopped then."""
+        status = self._wait()
+        assert status is not None  # there is no deadline
+        self.stopped = True
+        return status
+
     def _pass_on(self, signal: int, deliver: bool) -> None:
         if signal == SYSCALL_STOP:
             signal = 0
@@ -204,9 +226,7 @@ class Tracee:
                 except OSError as error:
                     raise self.gone() from error
                 self.stopped = False
-                status = self._wait()
-                assert status is not None  # there is no deadline
-                self.stopped = True
+                status = self.next_stop()
                 signal = status >> 8 & 0xFF
                 if signal == SYSCALL_STOP and status >> 16 == 0:
                     break
@@ -267,9 +287,9 @@ def seize(
     their first instruction; their tids are added there when the task is next waited for. Children
     of vfork() are not: their parent could not be stopped before they have run.
     """
-    options = ptrace.PTRACE_O_TRACESYSGOOD
+    options = OPTIONS
     if births is not None:
-        options |= ptrace.PTRACE_O_TRACEFORK | ptrace.PTRACE_O_TRACECLONE
+        options |= OF_BIRTHS
     if suspend_seccomp:
         options |= ptrace.PTRACE_O_SUSPEND_SECCOMP
     try:

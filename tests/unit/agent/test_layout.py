@@ -27,7 +27,7 @@ INSN_FIELDS = (
 )
 SLOT_FIELDS = (
     *("word", "command", "done", "left", "count", "stopped", "program", "data", "home", "area"),
-    *("area_bytes", "visitor", "robust", "keep", "keeps"),
+    *("area_bytes", "visitor", "robust", "keep", "keeps", "careful"),
 )
 ENUMS = {
     "OP_SYSCALL": program.OP_SYSCALL,
@@ -51,6 +51,8 @@ ENUMS = {
     "EXPECT_VALUE": program.EXACTLY,
     "EXPECT_ERRNOS": program.OR_ERRNO,
     "STORE_IN_AREA": program.STORE_IN_AREA,
+    "CAREFUL_LOOK": slot.CAREFUL_LOOK,
+    "CAREFUL_HOME": slot.CAREFUL_HOME,
 }
 
 
@@ -95,7 +97,7 @@ def test_instructions_are_packed_as_the_agent_reads_them(compiled: dict[str, int
 
 
 def test_slots_are_packed_as_the_agent_reads_them(compiled: dict[str, int]) -> None:
-    expanded = "I" * 6 + "Q" * 9
+    expanded = "I" * 6 + "Q" * 10
     assert slot.SLOT.size == struct.calcsize("<" + expanded)
     assert offsets(SLOT_FIELDS, expanded) == {n: compiled[f"slot.{n}"] for n in SLOT_FIELDS}
     assert compiled["slot"] <= slot.SLOT_BYTES
@@ -119,7 +121,9 @@ def test_operations_arguments_and_expectations_have_the_same_numbers(
 def test_enumerators_of_the_header_are_all_compared() -> None:
     text = (AGENT / "ops.h").read_text()
     assert set(re.findall(r"^\t((?:OP|ARG|EXPECT)_\w+) =", text, re.M)) == set(ENUMS) - {
-        "STORE_IN_AREA"
+        "STORE_IN_AREA",
+        "CAREFUL_LOOK",
+        "CAREFUL_HOME",
     }
 
 
@@ -128,7 +132,9 @@ def test_the_blob_says_where_its_parts_lie() -> None:
     assert read.code[read.syscall : read.syscall + 2] == b"\x0f\x05"
     assert read.owner_home < read.owner_unmap < read.owner_heal < read.owner_data
     assert read.owner_end <= read.visitor_home < read.visitor_data < read.visitor_end
-    assert read.visitor_end <= len(read.code) <= 4096
+    assert read.visitor_end <= read.gate < read.gate_passed < read.gate_left < read.gate_data
+    assert read.gate_end <= len(read.code) <= 4096
+    assert read.code[read.gate_passed - 2 : read.gate_passed] == b"\x0f\x05"
     assert read.owner_end - read.owner_data == blob.HOME_DATA_BYTES
     # The place for the data is blank: it is the task's, written when it is copied.
     assert not any(read.code[read.owner_data : read.owner_end])

@@ -37,7 +37,7 @@ def api(monkeypatch):
     fake.fails = None
 
     def serve(verb):
-        def run(options):
+        def run(options, **_):
             fake.asked.append((verb, options))
             log.info("working")
             if fake.fails is not None:

@@ -45,7 +45,7 @@ def image_registers(home: list[int], memory: int, slept: int) -> list[int]:
     """The registers as an image holds them. `memory` and `slept` as for `sleeping`."""
     error = arch.interrupted_with(home)
     registers = list(home)
-    if error == arch.ERESTART_RESTARTBLOCK and _call(home, memory) == SYS_poll:
+    if error == arch.ERESTART_RESTARTBLOCK and interrupted_call(home, memory) == SYS_poll:
         # Its time is in a register: the same call, with the time that is left.
         timeout = home[arch.RDX] & 0xFFFFFFFF
         if not timeout >> 31:  # negative: no limit
@@ -78,7 +78,7 @@ def sleeping(tracee: Tracee, memory: int, slept: int) -> RestartEntry | None:
     home = tracee.home
     if arch.interrupted_with(home) != arch.ERESTART_RESTARTBLOCK or _begins_anew(home):
         return None
-    call = _call(home, memory)
+    call = interrupted_call(home, memory)
     left: int | None = None
     if call == SYS_nanosleep:
         left = _left(memory, home[arch.RDI], home[arch.RSI], slept)
@@ -89,7 +89,7 @@ def sleeping(tracee: Tracee, memory: int, slept: int) -> RestartEntry | None:
     return None if left is None else RestartEntry(tid=tracee.tid, nsec_left=left, call=call)
 
 
-def _call(home: list[int], memory: int) -> int:
+def interrupted_call(home: list[int], memory: int) -> int:
     call = home[arch.ORIG_RAX]
     return _first_call(home, memory) if call == SYS_restart_syscall else call
 

@@ -36,6 +36,7 @@ from crtools.errors import ImageError, PermissionDenied, UnsupportedObject
 from crtools.images.messages.seccomp import SeccompEntry, SeccompFilter
 from crtools.tracee import ptrace
 from crtools.tracee.filters import notifies, read_chain
+from crtools.tracee.seize import OF_BIRTHS, OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,9 +105,7 @@ class SeccompDump:
     def _check_suspended(self, tracee: Tracee, name: str) -> None:
         """Seizing does without PTRACE_O_SUSPEND_SECCOMP where it is denied: here it is needed."""
         try:
-            ptrace.set_options(
-                tracee.tid, ptrace.PTRACE_O_TRACESYSGOOD | ptrace.PTRACE_O_SUSPEND_SECCOMP
-            )
+            ptrace.set_options(tracee.tid, OPTIONS | OF_BIRTHS | ptrace.PTRACE_O_SUSPEND_SECCOMP)
         except OSError as error:
             if error.errno == errno.ESRCH:
                 raise tracee.gone() from error
@@ -160,7 +159,7 @@ class Confinement:
     """What a process's threads are to be under: filters that all have (`common`), then each its
     own; `strict` are the threads in strict mode."""
 
-    __slots__ = ("common", "own", "strict")
+    __slots__ = ("chains", "common", "own", "strict")
 
     def __init__(self, threads: dict[int, tuple[int, Chain]]) -> None:
         """`threads`: mode and filters, by tid."""
@@ -170,6 +169,7 @@ class Confinement:
         while any(chain[:shared] != chains[0][:shared] for chain in chains):
             shared -= 1
         self.common = chains[0][:shared]
+        self.chains = {tid: chain for tid, (_, chain) in threads.items()}
         self.own = {tid: chain[shared:] for tid, (_, chain) in threads.items() if chain[shared:]}
 
 

@@ -1,0 +1,93 @@
+"""SIGKILL of the tool at every step of the dump of programs that seccomp would kill for the next
+system call: they go on. What is left in them then is the agent's area, which they may not unmap."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+
+import pytest
+
+from faults.target import Target
+from faults.tool import DUMPING, choose_moments, kill_at, record_moments
+from live.roundtrip import Run
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
+
+NewRun = Callable[..., Run]
+FILES = (*DUMPING, "agent/careful.py")
+KILLS_OF_ONE = 40  # of one target
+AREA = ("rwxs", "/dev/zero (deleted)")
+
+
+class Confined(Target):
+    def facts(self) -> dict[str, str]:
+        found = super().facts()
+        for place, text in found.items():
+            if place.endswith(" maps"):
+                lines = text.splitlines()
+                kept = [line for line in lines if not all(word in line for word in AREA)]
+                found[place] = "\n".join(kept)
+        return found
+
+
+def kill_at_all(new_run: NewRun, words: str, moments: list[tuple[str, int]]) -> None:
+    killed = 0
+    for first in range(0, len(moments), KILLS_OF_ONE):
+        target = Confined(new_run(*words.split()))
+        for moment, occurrence in moments[first : first + KILLS_OF_ONE]:
+            outcome = kill_at(target.dump, FILES, moment, occurrence)
+            while outcome.refused and "has not recovered yet" in outcome.said:
+                # At the gate, for half a second from the last kill on.
+                outcome = kill_at(target.dump, FILES, moment, occurrence)
+            assert outcome.killed or outcome.done, outcome
+            killed += outcome.killed
+            target.check(f"killed {moment}")
+        target.run.expect_pass()
+        target.run.close()
+    assert killed, "no moment was reached"
+
+
+def recorded(new_run: NewRun, words: str) -> list[str]:
+    target = Confined(new_run(*words.split()))
+    moments = record_moments(target.dump, FILES)
+    target.run.close()
+    return moments
+
+
+@pytest.mark.parametrize("words", ["seccomp strict", "seccomp narrow-thread"])
+def test_kill_at_every_step_with_the_agent_in_a_confined_task(words: str, new_run: NewRun) -> None:
+    moments = choose_moments(recorded(new_run, words), last=False)
+    inside = [moment for moment in moments if moment[0].split()[1].startswith("agent/careful.py")]
+    assert len(inside) > 80
+    kill_at_all(new_run, words, inside)
+
+
+def test_a_sleep_that_may_not_be_continued_begins_again(new_run: NewRun) -> None:
+    """Killed for restart_syscall(2), or EINTR: neither may come of a tool that was killed."""
+    moments = choose_moments(recorded(new_run, "blocked_sleep confined"))
+    inside = [moment for moment in moments if "agent/" in moment[0]]
+    for moment, occurrence in random.Random("sleep").sample(inside, 8):
+        target = Confined(new_run("blocked_sleep", "confined"))
+        outcome = kill_at(target.dump, FILES, moment, occurrence)
+        assert outcome.killed or outcome.done, outcome
+        target.run.tell()
+        target.run.wait_until(target.run.has_ended, "the program's verdict")
+        assert target.run.status is not None
+        assert os.WIFEXITED(target.run.status), f"killed {moment}: {target.run.status:#x}"
+        lines = [line for line in target.run.out.splitlines() if line.startswith("FAIL")]
+        # All they may say is that it took longer: the kernel's own account of it is lost.
+        assert all("lived inside" in line or "ended late" in line for line in lines), lines
+        target.run.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["seccomp strict-thread", "seccomp narrow", "seccomp ticking", "seccomp forbids", "seccomp"],
+)
+def test_kill_at_many_steps_of_other_confined_programs_dumps(words: str, new_run: NewRun) -> None:
+    moments = choose_moments(recorded(new_run, words))
+    chance = random.Random(words)
+    inside = [moment for moment in moments if "agent/" in moment[0]]
+    kill_at_all(new_run, words, chance.sample(inside, 15) + chance.sample(moments, 10))
