@@ -77,7 +77,6 @@ REFUSALS = (
         "a thread that dispatches its system calls to itself (`PR_SET_SYSCALL_USER_DISPATCH`)",
         "(PR_SET_SYSCALL_USER_DISPATCH)",
     ),
-    ("merged memory (`PR_SET_MEMORY_MERGE`)", "(PR_SET_MEMORY_MERGE)"),
     ("breakpoints in code, without `--allow-uprobes`", "it has a breakpoint at"),
     ("a function whose return is probed (uretprobe)", "return is probed (uretprobe)"),
     ("a namespace that is not crtools' own", "namespaces are not carried yet"),

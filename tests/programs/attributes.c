@@ -139,6 +139,8 @@ static long set_fifo(void) { return set_policy(SCHED_FIFO, 1); }
 static long set_batch(void) { return set_policy(SCHED_BATCH, 0); }
 static long set_reset_on_fork(void) { return set_policy(SCHED_OTHER | SCHED_RESET_ON_FORK, 0); }
 
+/* PR_THP_DISABLE_EXCEPT_ADVISED, Linux 6.18 */
+static long set_thp_but_advised(void) { return prctl(PR_SET_THP_DISABLE, 1, 2, 0, 0); }
 static long set_merge(void) { return prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0); }
 static long get_merge(void) { return prctl(PR_GET_MEMORY_MERGE, 0, 0, 0, 0); }
 
@@ -151,6 +153,7 @@ static const struct {
 	{ "subreaper", set_subreaper, get_subreaper },
 	{ "pdeathsig", set_pdeathsig, get_pdeathsig },
 	{ "thp_disable", set_thp, get_thp },
+	{ "thp_but_advised", set_thp_but_advised, get_thp },
 	{ "timerslack", set_slack, get_slack },
 	{ "tsc", set_tsc, get_tsc },
 	{ "cpuid", set_cpuid, get_cpuid },

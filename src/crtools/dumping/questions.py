@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from crtools.agent.program import ANY
 from crtools.errors import UnsupportedObject
+from crtools.kinds.memory import numa
 from crtools.kinds.process import control, signals
 from crtools.kinds.process.attributes import (
     MEMBARRIER_CMD_GET_REGISTRATIONS,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from crtools.agent.program import Program
     from crtools.agent.slot import Executed
     from crtools.images.messages.core import ThreadSasEntry
+    from crtools.images.messages.crtools import MemoryPolicyEntry
 
 
 class ThreadQuestions:
@@ -48,6 +50,7 @@ class ThreadQuestions:
         self._securebits = program.call(SYS_prctl, PR_GET_SECUREBITS)
         self._slack = program.call(SYS_prctl, PR_GET_TIMERSLACK)
         self._control = control.ask_control(program)
+        self._policy = numa.ask_policy(program)
 
     def answers(self, executed: Executed, sp: int) -> ThreadAnswers:
         answers = ThreadAnswers()
@@ -57,11 +60,15 @@ class ThreadQuestions:
         answers.securebits = executed.result(self._securebits)
         answers.timer_slack = executed.result(self._slack)
         answers.control = control.control(executed, self._control)
+        answers.memory_policy = numa.policy(executed, self._policy)
         return answers
 
 
 class ThreadAnswers:
-    __slots__ = ("control", "death_signal", "securebits", "stack", "tid_address", "timer_slack")
+    __slots__ = (
+        *("control", "death_signal", "memory_policy", "securebits", "stack", "tid_address"),
+        "timer_slack",
+    )
 
     control: tuple[tuple[str, int], ...]  # fields of crtools_task_entry
     stack: ThreadSasEntry
@@ -69,6 +76,7 @@ class ThreadAnswers:
     death_signal: int
     securebits: int
     timer_slack: int  # nanoseconds
+    memory_policy: MemoryPolicyEntry | None
 
 
 class ProcessQuestions:
@@ -95,11 +103,11 @@ class ProcessQuestions:
         answers.brk = executed.result(self._brk)
         answers.dumpable = executed.result(self._dumpable)
         answers.subreaper = executed.bytes(self._subreaper, 4) != bytes(4)
-        answers.thp_disabled = bool(executed.result(self._thp))
+        answers.thp_disabled = executed.result(self._thp)
+        answers.memory_merge = executed.result(self._merge) > 0
         answers.membarrier = max(executed.result(self._membarrier), 0)
         answers.mdwe = max(executed.result(self._mdwe), 0)
         unusual = {
-            "its memory is merged (PR_SET_MEMORY_MERGE)": executed.result(self._merge) > 0,
             "it chooses timers' ids (PR_TIMER_CREATE_RESTORE_IDS)": executed.result(self._timer_ids)
             > 0,
         }
@@ -112,12 +120,15 @@ class ProcessQuestions:
 
 
 class ProcessAnswers:
-    __slots__ = ("brk", "dumpable", "mdwe", "membarrier", "subreaper", "thp_disabled")
+    __slots__ = (
+        *("brk", "dumpable", "mdwe", "membarrier", "memory_merge", "subreaper", "thp_disabled"),
+    )
 
     brk: int
     dumpable: int
     subreaper: bool
-    thp_disabled: bool
+    thp_disabled: int  # 1, and since Linux 6.18 PR_THP_DISABLE_EXCEPT_ADVISED
+    memory_merge: bool
     mdwe: int  # PR_MDWE_*
     membarrier: int
 

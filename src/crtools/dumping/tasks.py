@@ -24,7 +24,7 @@ from crtools.images.messages.core import (
 from crtools.images.messages.crtools import AnonNameEntry, CrtoolsTaskEntry
 from crtools.images.messages.rseq import RseqEntry
 from crtools.kinds.memory import areas as area_kinds
-from crtools.kinds.memory import mm, pages
+from crtools.kinds.memory import mm, numa, pages
 from crtools.kinds.process import (
     control,
     credentials,
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.crtools import (
         AreaKeyEntry,
         CrtoolsSemUndoEntry,
+        MemoryPolicyEntry,
         RestartEntry,
         TimerEntry,
     )
@@ -118,18 +119,12 @@ class Collected:
 
 class MemoryFacts:
     """What CRIU's schema has no field for: names of anonymous areas, areas locked on fault, how
-    areas to come are locked, undo values of semaphores, and the local descriptor table."""
+    areas to come are locked, undo values of semaphores, the local descriptor table, NUMA policies,
+    and what PR_SET_MEMORY_MERGE and PR_SET_THP_DISABLE said."""
 
     __slots__ = (
-        "area_keys",
-        "future",
-        "keys",
-        "ldt",
-        "names",
-        "on_fault",
-        "sealed",
-        "undo",
-        "unwritable",
+        *("area_keys", "future", "keys", "ldt", "merge", "names", "on_fault", "policies", "sealed"),
+        *("thp", "undo", "unwritable"),
     )
 
     def __init__(
@@ -138,6 +133,9 @@ class MemoryFacts:
         self.ldt: bytes | None = None
         self.keys: int | None = None
         self.area_keys: list[AreaKeyEntry] = []
+        self.policies: list[MemoryPolicyEntry] = []
+        self.merge: bool | None = None
+        self.thp: int | None = None
         self.undo = undo
         self.future = future
         self.on_fault = [a.entry.start for a in areas if a.flags & VF_LF]
@@ -273,6 +271,7 @@ class TaskDump:
                     from crtools.kinds.memory.keys import read_keys
 
                     keys = read_keys(agent, space.areas)
+                policies = numa.ask_areas(agent, space.areas)
                 # A pidfd, by which it gets the image file, is the leader's before Linux 6.9.
                 by_task = (
                     agent.takes_descriptors
@@ -289,7 +288,7 @@ class TaskDump:
                     collected.exe_id,
                     space.entries(),
                     about.dumpable,
-                    about.thp_disabled,
+                    bool(about.thp_disabled),
                 )
                 layout.aios = collected.aios
                 store.write("mm", [layout], id=pid)
@@ -335,6 +334,9 @@ class TaskDump:
         memory_facts = MemoryFacts(space.areas, future, undo)
         memory_facts.ldt = table
         memory_facts.keys, memory_facts.area_keys = keys
+        memory_facts.policies = policies
+        memory_facts.merge = about.memory_merge or None
+        memory_facts.thp = about.thp_disabled if about.thp_disabled > 1 else None
         own_entries: list[CrtoolsTaskEntry] = []
         for tracee, answers, queue, slept, home in zip(
             process.tracees, threads, queues, restarts, homes, strict=True
@@ -364,6 +366,7 @@ class TaskDump:
                     setattr(entry, field, value)
             if first_thread:
                 self._add_of_process(entry, process, collected, memory_facts, own_timers)
+            entry.memory_policy = answers.memory_policy
             if entry.encode() != CrtoolsTaskEntry(tid=tracee.tid).encode():
                 own_entries.append(entry)
         if process.leader is not None:
@@ -487,6 +490,9 @@ class TaskDump:
         entry.ldt = memory.ldt
         entry.keys, entry.area_keys = memory.keys, memory.area_keys
         entry.unwritable = memory.unwritable
+        entry.area_policies = memory.policies
+        entry.memory_merge = memory.merge
+        entry.thp_disable = memory.thp
         entry.timers = own_timers
         entry.autogroup_nice = collected.autogroup_nice
         entry.exit_signal = _exit_signal(process)

@@ -7,7 +7,7 @@ import os
 from errno import EEXIST
 
 from crtools.abi.clone import CLONE_PARENT
-from crtools.abi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_THP_DISABLE, PR_SET_VMA
+from crtools.abi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_VMA
 from crtools.abi.x86_64 import (
     SYS_close,
     SYS_exit,
@@ -260,6 +260,8 @@ class TreeBuilder:
             opener.close()
         for vma in rings:
             self._build_ring(script.fresh(), task, vma)
+        if plan.has_policies:
+            self._build_policies(task, change, script)
         for start, stop in change.open_up:
             script.program(200).call(
                 layout.SYS_mprotect, start, stop - start, 7, label=f"open {start:x}-{stop:x}"
@@ -277,6 +279,21 @@ class TreeBuilder:
             program = script.program(200)
             program.copy(address, program.put(code), len(code))
         return script.programs
+
+    def _build_policies(self, task: TaskImages, change: layout.Changes, script: Script) -> None:
+        """Before there are pages. A child has its begetter's, its own areas and those it keeps."""
+        from crtools.kinds.memory import numa
+
+        own = task.own.get(task.pid)
+        begetter = self.plan.by_pid.get(self.plan.begetter.get(task.pid, 0))
+        before = begetter.own.get(begetter.pid) if begetter is not None else None
+        numa.build_policy(script.program(400), own.memory_policy if own is not None else None)
+        numa.build_areas(
+            script.program,
+            own.area_policies if own is not None else (),
+            change.keep,
+            before.area_policies if before is not None else (),
+        )
 
     def _build_ring(self, program: Program, task: TaskImages, vma: VmaEntry) -> None:
         from crtools.kinds.memory.aio import build_ring
@@ -408,8 +425,11 @@ class TreeBuilder:
             exe = self._open_mapped(program, task.mm.exe_file_id, os.O_RDONLY)
             build_mm(program, task.mm, exe)
             program.call(SYS_close, exe)
-            if task.mm.thp_disabled:
-                program.call(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0)
+            if task.mm.thp_disabled or own.thp_disable or own.memory_merge:
+                attributes.build_thp_disable(program, own.thp_disable or task.mm.thp_disabled)
+                if own.memory_merge:
+                    layout.build_merging(script.program, task.space)
+                    program = script.program(4000)
             attributes.build_membarrier(program, task.task.membarrier_registration_mask)
             self._build_close_images(task, program)
             if own.lock_future:

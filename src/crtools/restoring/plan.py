@@ -69,6 +69,7 @@ class Plan:
         self.sysv: SysvPlan | None = _read_segments(store, self.alive)
         self.confinements = self._plan_confinements()
         self.rings = self._plan_rings()
+        self.has_policies = self._check_policies()
         self.begetter: dict[int, int] = {}
         for step in self.relations.steps:
             if step.kind == relations.CLONE:
@@ -140,6 +141,18 @@ class Plan:
             for step in self.relations.steps:
                 if step.kind == relations.CLONE and step.pid in own:
                     places[flag][step.pid] = firsts.setdefault(own[step.pid], step.pid)
+
+    def _check_policies(self) -> bool:
+        """Whether any task or area has a NUMA memory policy."""
+        found = False
+        for task in self.alive:
+            for own in task.own.values():
+                if own.memory_policy is not None or own.area_policies:
+                    from crtools.kinds.memory.numa import check_policies
+
+                    check_policies(own.memory_policy, own.area_policies, task.name)
+                    found = True
+        return found
 
     def has_own_memory(self, task: TaskImages) -> bool:
         """Whether nobody else brings back the process's memory."""

@@ -180,6 +180,8 @@ class Restore:
         plan.files.check_files(self.root)
         if plan.sysv is not None:
             plan.sysv.check()
+        if plan.has_policies:
+            self._check_policies()
         privileged = self.state.host.may_raise
         self.state.check_host()
         self.state.plan_labels(self.options.lsm_profile)
@@ -197,6 +199,19 @@ class Restore:
 
                 check_undo(task.undo, task.name)
             self.state.check_credentials(task)
+
+    def _check_policies(self) -> None:
+        from crtools.kinds.memory.numa import Acceptable
+
+        acceptable = Acceptable(self.shortfalls)
+        for task in self.plan.alive:
+            for own in task.own.values():
+                own.memory_policy = acceptable.but_refused(own.memory_policy, own.tid, task.name)
+                own.area_policies = [
+                    entry
+                    for entry in own.area_policies
+                    if acceptable.but_refused(entry, task.pid, task.name) is not None
+                ]
 
     def _write_stats(self, result: RestoreResult) -> None:
         stats = StatsEntry(

@@ -14,7 +14,7 @@ import struct
 from crtools.abi import kernel
 from crtools.abi.clone import CLONE_PARENT, CLONE_PTRACE, CLONE_VFORK, CLONE_VM
 from crtools.agent.blob import read_blob, read_skeleton
-from crtools.agent.program import Program
+from crtools.agent.program import ANY, Program
 from crtools.agent.slot import SLOT_BYTES, Slot
 from crtools.errors import InternalError, PermissionDenied, TaskVanished
 from crtools.restoring.conflict import explain_pid
@@ -215,6 +215,9 @@ class Workshop:
         first.call(SYS_close_range, directory + 1, 0xFFFFFFFF, 0)
         if directory:
             first.call(SYS_close_range, 0, directory - 1, 0)
+        first.call(157, 41, 0, 0, 0, 0, expect=ANY)  # PR_SET_THP_DISABLE
+        first.call(157, 67, 0, 0, 0, 0, expect=ANY)  # PR_SET_MEMORY_MERGE
+        first.call(238, 0, 0, 0, expect=ANY)  # set_mempolicy(MPOL_DEFAULT)
         default = first.put(bytes(32))
         for number in range(1, 65):
             if number not in (SIGKILL, SIGSTOP):

@@ -219,6 +219,11 @@ class StateBuilder:
                         rseq.signature,
                         label="register its restartable sequences",
                     )
+                if self.plan.has_policies:
+                    from crtools.kinds.memory.numa import build_policy
+
+                    own = task.own.get(tid)
+                    build_policy(program, own.memory_policy if own is not None else None)
                 scheduling.build_slack(program, task.own.get(tid), self.usual)
                 if first:
                     self._build_process(task, script)

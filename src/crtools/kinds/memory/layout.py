@@ -49,7 +49,8 @@ SYS_close, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_madvise = 3, 9, 10, 11, 28
 SYS_mremap, SYS_openat, SYS_preadv, SYS_arch_prctl, SYS_mlock2 = 25, 257, 295, 158, 325
 SYS_prctl = 157
 ARCH_MAP_VDSO_64 = 0x2003  # asm/prctl.h
-MADV_DONTNEED = 4
+MADV_DONTNEED, MADV_MERGEABLE, MADV_UNMERGEABLE = 4, 12, 13
+PR_SET_MEMORY_MERGE = 67  # linux/prctl.h
 PR_SET_VMA, PR_SET_VMA_ANON_NAME = 0x53564D41, 0
 SYSV_SHM, AIO_RING = kinds.SYSV_SHM, kinds.AIO_RING
 TASK_SIZE = 0x7FFFFFFFF000  # x86-64, 4-level page tables: asm/page_64_types.h
@@ -576,6 +577,25 @@ def build_vdso(program: Program, start: int) -> None:
     program.call(
         SYS_arch_prctl, ARCH_MAP_VDSO_64, start, label=lambda: f"map the vDSO at {start:x}"
     )
+
+
+def build_merging(program: Callable[[int], Program], space: Space) -> None:
+    """PR_SET_MEMORY_MERGE marks all areas that KSM can merge, and those to come; what had been
+    taken back from some of them (MADV_UNMERGEABLE) is taken back again."""
+    program(200).call(
+        *(SYS_prctl, PR_SET_MEMORY_MERGE, 1, 0, 0, 0),
+        label="let its memory be merged (PR_SET_MEMORY_MERGE)",
+    )
+    for vma in space.vmas:
+        if (
+            vma.flags & MAP_PRIVATE
+            and not (vma.madv or 0) & 1 << MADV_MERGEABLE
+            and not vma.status & kinds.OF_KERNEL
+        ):
+            program(200).call(
+                *(SYS_madvise, vma.start, vma.end - vma.start, MADV_UNMERGEABLE),
+                label="keep an area from being merged",
+            )
 
 
 def build_protections(

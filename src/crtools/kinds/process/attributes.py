@@ -108,6 +108,15 @@ def build_mdwe(program: Program, flags: int) -> None:
     )
 
 
+def build_thp_disable(program: Program, value: int | None) -> None:
+    """`value` is PR_GET_THP_DISABLE: bit 0, and flags above it (Linux 6.18)."""
+    if value:
+        program.call(
+            *(SYS_prctl, PR_SET_THP_DISABLE, 1, int(value) & ~1, 0, 0),
+            label="disable transparent huge pages (PR_SET_THP_DISABLE)",
+        )
+
+
 def build_membarrier(program: Program, registrations: int | None) -> None:
     for bit in range(32):
         if (registrations or 0) & 1 << bit:
