@@ -298,7 +298,7 @@ A deleted file's content goes into the images, up to `--ghost-limit`; one that h
 `--link-remap`. Close-on-exec, positions, flags, owners (`F_SETOWN`) and what is shared by `dup` and
 `fork` are carried for all that is carried.
 
-An io_uring is refused while requests are in flight, with registered files, eventfds, personalities,
+An io_uring is refused while requests are in flight, with registered eventfds, personalities,
 restrictions or provided buffers, and where it was set up with `IORING_SETUP_SQPOLL`, `IOPOLL` or
 other flags that are not carried.
 

@@ -1,12 +1,14 @@
 /*
  * io_urings that are idle: submissions that were not made yet, completions that nobody has read, the
- * counters and every word of the rings, registered buffers, a ring that a child has too, one that is
+ * counters and every word of the rings, registered files and buffers, a ring that a child has too, one that is
  * not mapped. Variants are flags of io_uring_setup: "plain", "no_sqarray", "large" (big entries),
  * "issuer" (a single issuer, deferred work), "small" (many requests through few entries). "poll" has
- * a request in flight, "files" registered files.
+ * a request in flight, "closed" a registered file that is open nowhere else, "eventfd" one of those, "sqpoll" a
+ * thread of the kernel's.
  */
 #include "program.h"
 #include <linux/io_uring.h>
+#include <sys/eventfd.h>
 #include <sys/uio.h>
 
 #ifndef IORING_SETUP_NO_SQARRAY
@@ -21,7 +23,7 @@ struct ring {
 };
 
 static struct ring one, bare;
-static int file, poll_pipe[2];
+static int file, event, poll_pipe[2], registered[4];
 static char *buffers;
 
 static unsigned *word(struct ring *r, unsigned offset)
@@ -107,7 +109,7 @@ static void nop(struct ring *r, uint64_t data)
 	CHECK("submit", 1, enter(r, 1, 1));
 }
 
-static void read_block(struct ring *r, uint64_t data, int fixed)
+static struct io_uring_sqe *read_block(struct ring *r, uint64_t data, int fixed)
 {
 	struct io_uring_sqe *sqe = put(r, fixed < 0 ? IORING_OP_READ : IORING_OP_READ_FIXED, data);
 
@@ -117,6 +119,7 @@ static void read_block(struct ring *r, uint64_t data, int fixed)
 	sqe->off = 0;
 	if (fixed >= 0)
 		sqe->buf_index = (uint16_t)fixed;
+	return sqe;
 }
 
 static void child(void *argument)
@@ -137,6 +140,7 @@ static void child(void *argument)
 int main(int argc, char **argv)
 {
 	unsigned flags = 0, entries = 8, count = 1000, unread = 5, sq_head, sq_tail, cq_head, cq_tail;
+	struct io_uring_sqe *sqe;
 	struct iovec vectors[3];
 	const char *how;
 	char block[4096];
@@ -154,19 +158,27 @@ int main(int argc, char **argv)
 		entries = 4;
 		count = 50001;
 	}
-	if (!strcmp(how, "sqpoll"))
-		flags = IORING_SETUP_SQPOLL;
 	one.params.cq_entries = 32;
 	memset(block, 'b', sizeof(block));
 	write_file("data", block, sizeof(block));
 	file = open("data", O_RDONLY);
 	NEED(file >= 0 && pipe(poll_pipe) == 0);
 	buffers = map_anonymous(NULL, 4 * 4096, MAP_PRIVATE);
-	make(&bare, 16, 0);
+	make(&bare, 16, !strcmp(how, "sqpoll") ? IORING_SETUP_SQPOLL : 0);
 	make(&one, entries, flags | IORING_SETUP_CQSIZE);
 	map(&one);
-	if (!strcmp(how, "files"))
-		NEED(syscall(SYS_io_uring_register, one.fd, IORING_REGISTER_FILES, &file, 1) == 0);
+	registered[0] = poll_pipe[1];
+	registered[1] = -1;
+	registered[2] = file;
+	registered[3] = !strcmp(how, "closed") ? open("/dev/zero", O_RDONLY) : file;
+	NEED(syscall(SYS_io_uring_register, one.fd, IORING_REGISTER_FILES, registered, 4) == 0);
+	if (!strcmp(how, "closed"))
+		close(registered[3]);
+	if (!strcmp(how, "eventfd")) {
+		event = eventfd(0, 0);
+		NEED(syscall(SYS_io_uring_register, one.fd, IORING_REGISTER_EVENTFD, &event, 1) == 0);
+		close(event);
+	}
 	vectors[0] = (struct iovec){ buffers, 4096 };
 	vectors[1] = (struct iovec){ NULL, 0 };
 	vectors[2] = (struct iovec){ buffers + 8192, 8192 };
@@ -186,8 +198,7 @@ int main(int argc, char **argv)
 	read_block(&one, 200, -1);
 	read_block(&one, 201, 2);
 	if (!strcmp(how, "poll")) {
-		struct io_uring_sqe *sqe = put(&one, IORING_OP_POLL_ADD, 300);
-
+		sqe = put(&one, IORING_OP_POLL_ADD, 300);
 		sqe->fd = poll_pipe[0];
 		sqe->poll32_events = 1;	/* POLLIN */
 		NEED(enter(&one, 3, 2) == 3);
@@ -224,6 +235,15 @@ int main(int argc, char **argv)
 	read_block(&one, 210, 1);
 	CHECK("submit to a slot without buffer", 1, enter(&one, 1, 1));
 	expect("slot without buffer", &one, 210, -EFAULT);
+	memset(buffers, 0, 4096);
+	sqe = read_block(&one, 220, -1);
+	sqe->fd = 2;
+	sqe->flags = IOSQE_FIXED_FILE;
+	CHECK("submit for a registered file", 1, enter(&one, 1, 1));
+	expect("registered file", &one, 220, 4096);
+	check_filled("what was read of it", buffers, 'b', 4096);
+	CHECK("files are registered", -1, syscall(SYS_io_uring_register, one.fd, IORING_REGISTER_FILES, registered, 4));
+	CHECK("errno", EBUSY, errno);
 	for (unsigned i = 0; i < 300; i++) {
 		nop(&one, 400 + i);
 		expect("goes on", &one, 400 + i, 0);
@@ -235,9 +255,11 @@ int main(int argc, char **argv)
 		expect("full ring", &one, 2000 + i, 0);
 	CHECK("buffers are registered", -1, syscall(SYS_io_uring_register, one.fd, IORING_REGISTER_BUFFERS, vectors, 3));
 	CHECK("errno", EBUSY, errno);
-	map(&bare);
-	nop(&bare, 1);
-	expect("a ring that was not mapped", &bare, 1, 0);
+	if (strcmp(how, "sqpoll")) {
+		map(&bare);
+		nop(&bare, 1);
+		expect("a ring that was not mapped", &bare, 1, 0);
+	}
 	write_file("parent-done", "", 0);
 	expect_exit("child", pid, 0);
 	return verdict();

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from crtools.abi.kernel import PAGE
 from crtools.abi.x86_64 import SYS_munmap
+from crtools.agent.program import Program
 from crtools.errors import ImageError
 from crtools.kinds.files.io_uring import (
     OFF_SQ_RING,
     OFF_SQES,
     build_counters,
+    build_files,
     build_filling,
     build_mapping,
 )
@@ -21,7 +23,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crtools.agent.program import Program
     from crtools.restoring.plan import Plan
     from crtools.restoring.read import TaskImages
     from crtools.restoring.skeleton import Workshop
@@ -86,6 +87,10 @@ def restore_rings(plan: Plan, shop: Workshop) -> None:
         if file.type != IO_URING:
             continue
         place = places.get((file.pid, file.message.inode), {})
+        registering = Program()
+        build_files(registering, file.message, file.number)
+        if registering.count:
+            counters.setdefault(file.pid, []).append(registering)
         if OFF_SQ_RING in place and OFF_SQES in place:
             script = Script()
             build_counters(

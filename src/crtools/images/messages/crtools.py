@@ -53,6 +53,7 @@ _length_62 = field(62, "length")
 _length_80 = field(80, "length")
 _sint32_4 = field(4, "sint32")
 _sint32_5 = field(5, "sint32")
+_sint32_14 = field(14, "sint32")
 _sint32_36 = field(36, "sint32")
 _sint64_2 = field(2, "sint64")
 _sint64_3 = field(3, "sint64")
@@ -1576,6 +1577,7 @@ class CrtoolsUringEntry(Message):
         "sqes",
         "offsets",
         "buffers",
+        "files",
     )
 
     NAME = "crtools_uring_entry"
@@ -1593,6 +1595,7 @@ class CrtoolsUringEntry(Message):
         (11, "sqes", "required", "bytes", None, None, None),
         (12, "offsets", "required", "bytes", None, None, None),
         (13, "buffers", "repeated", "message", "crtools:UringBufferEntry", None, None),
+        (14, "files", "repeated", "sint32", None, None, None),
     )
 
     def __init__(
@@ -1611,6 +1614,7 @@ class CrtoolsUringEntry(Message):
         sqes: bytes,
         offsets: bytes,
         buffers: Sequence[UringBufferEntry] = (),
+        files: Sequence[int] = (),
         unknown: bytes = b"",
     ) -> None:
         self.id = id
@@ -1626,6 +1630,7 @@ class CrtoolsUringEntry(Message):
         self.sqes = sqes
         self.offsets = offsets
         self.buffers = buffers
+        self.files = files
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -1645,6 +1650,7 @@ class CrtoolsUringEntry(Message):
                     _length_11[len(b := self.sqes)] + b,
                     _length_12[len(b := self.offsets)] + b,
                     *[_length_13[len(b)] + b for b in [m.encode() for m in self.buffers]],
+                    *map(_sint32_14.__getitem__, self.files),
                     self.unknown,
                 ]
             )
@@ -1666,6 +1672,7 @@ class CrtoolsUringEntry(Message):
         sqes: Any = None
         offsets: Any = None
         buffers: Any = ()
+        files: Any = ()
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -1771,6 +1778,9 @@ class CrtoolsUringEntry(Message):
                         raise IndexError
                     buffers.append(UringBufferEntry.read_at(buf, at - span, at))
                     tag = buf[at] if at < stop else 0
+            if tag == 112:
+                files, at = read_run(buf, at, stop, b"\x70", "sint32")
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -1787,6 +1797,7 @@ class CrtoolsUringEntry(Message):
         new.sqes = sqes
         new.offsets = offsets
         new.buffers = buffers
+        new.files = files
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

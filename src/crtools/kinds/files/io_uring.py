@@ -3,7 +3,8 @@
 Nothing tells with which flags a ring was set up, or whether requests are in flight: the kernel's
 own memory does (crtools.tracee.kernel_memory; docs/decisions/0014-reading-the-kernel.md). What is
 carried is a ring that is idle: its flags and sizes, its mappings, submissions that were not made
-yet, completions that nobody has read, registered buffers. Everything else is refused by name.
+yet, completions that nobody has read, registered files and buffers. Everything else is refused by
+name.
 
 Heads and tails are counters that run on for ever; the program and the kernel each have their own
 copy. So that the kernel's come to be what they were, a new ring is given as many requests that do
@@ -26,7 +27,7 @@ from crtools.abi.x86_64 import SYS_fcntl, SYS_mmap, SYS_munmap
 from crtools.errors import ImageError, RestoreConflict
 from crtools.images.messages.crtools import CrtoolsUringEntry, UringBufferEntry
 from crtools.images.messages.fdinfo import FileEntry
-from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner, choose_place
+from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner, OpenFile, choose_place
 from crtools.kinds.files.registry import IO_URING
 from crtools.procfs.maps import read_maps
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from crtools.images.messages.vma import VmaEntry
     from crtools.kinds.files.base import (
         DumpContext,
-        OpenFile,
         PlanContext,
         PlannedFile,
         Programs,
@@ -64,7 +64,7 @@ CARRIED = sum(
 )
 SQE128 = 1 << NAMES.index("SQE128")
 OFF_SQ_RING, OFF_CQ_RING, OFF_SQES = 0, 0x8000000, 0x10000000
-REGISTER_BUFFERS = 0
+REGISTER_BUFFERS, REGISTER_FILES = 0, 2
 IOSQE_CQE_SKIP_SUCCESS = 1 << 6
 # struct io_uring_params: entries, flags, ..., then where heads, tails and the rest are.
 _PARAMS_BYTES, _PARAMS_FLAGS_AT, _PARAMS_CQ_AT, _PARAMS_OFFSETS_AT = 120, 8, 4, 40
@@ -147,6 +147,7 @@ class IoUringDumper(FileDumper):
             rings=self._read_region(ring, fd, "ring_region", OFF_SQ_RING),
             sqes=self._read_region(ring, fd, "sq_region", OFF_SQES),
             buffers=self._buffers(file, ring),
+            files=self._files(file, ring),
             offsets=b"",
         )
         entry.offsets = probe(entry)
@@ -217,10 +218,7 @@ class IoUringDumper(FileDumper):
         memory = self.memory
         place, bit = memory.types.bit("io_ring_ctx", "restricted")
         overflow = memory.at(ring, "io_ring_ctx", "cq_overflow_list")
-        table = memory.at(ring, "io_ring_ctx", "file_table")
-        data = memory.at(table, "io_file_table", "data")
         found = (
-            ("registered files", memory.unsigned(data, "io_rsrc_data", "nr")),
             ("a registered eventfd", memory.pointer(ring, "io_ring_ctx", "io_ev_fd")),
             ("restrictions", memory.word(ring + place) >> bit & 1),
             ("registered personalities", self._xarray(ring, "personalities")),
@@ -320,6 +318,56 @@ class IoUringDumper(FileDumper):
         finally:
             kernel.checked(SYS_munmap, at, length)
 
+    def _files(self, file: OpenFile, ring: int) -> list[int]:
+        """Registered files by the descriptor that the process has of each, -1 for an empty slot."""
+        memory = self.memory
+        table = memory.at(ring, "io_ring_ctx", "file_table")
+        data = memory.at(table, "io_file_table", "data")
+        count = memory.unsigned(data, "io_rsrc_data", "nr")
+        if not count:
+            return []
+        first = memory.unsigned(ring, "io_ring_ctx", "file_alloc_start")
+        last = memory.unsigned(ring, "io_ring_ctx", "file_alloc_end")
+        if (first, last) != (0, count):
+            raise self._refused(
+                file,
+                "only some slots are for files that requests open"
+                " (IORING_REGISTER_FILE_ALLOC_RANGE)",
+                "crtools does not carry that",
+            )
+        open_files = self._open_files(file)
+        nodes = memory.pointer(data, "io_rsrc_data", "nodes")
+        numbers: list[int] = []
+        for index in range(count):
+            node = memory.word(nodes + 8 * index)
+            if not node:
+                numbers.append(-1)
+                continue
+            # The last bits are the kernel's notes on the file (io_uring/filetable.h).
+            number = open_files.get(memory.pointer(node, "io_rsrc_node", "file_ptr") & ~7)
+            if number is None or memory.pointer(node, "io_rsrc_node", "tag"):
+                raise self._refused(
+                    file,
+                    f"its registered file {index} "
+                    + ("has a tag" if number is not None else "is open nowhere else"),
+                    "crtools registers what the process has a descriptor of",
+                    "let the program keep the descriptor open",
+                )
+            numbers.append(number)
+        return numbers
+
+    def _open_files(self, file: OpenFile) -> dict[int, int]:
+        """The descriptors of the process, by the kernel's struct file."""
+        found: dict[int, int] = {}
+        for name in os.listdir(f"/proc/self/fd/{self.context.proc}/{file.pid}/fd"):
+            one = OpenFile(file.pid, file.tid, int(name), "", b"", file.stat)
+            fd = self.context.borrow(one)
+            try:
+                found.setdefault(self.memory.own_file(fd), one.fd)
+            finally:
+                os.close(fd)
+        return found
+
     def _buffers(self, file: OpenFile, ring: int) -> list[UringBufferEntry]:
         memory = self.memory
         table = memory.at(ring, "io_ring_ctx", "buf_table")
@@ -410,6 +458,11 @@ class IoUringPlanner(FilePlanner):
     def place(self) -> None:
         choose_place(self.context, self.files)
         for file in self.files:
+            wanted = self.context.tables[file.pid].wanted
+            if any(number != -1 and number not in wanted for number in file.message.files):
+                raise ImageError(
+                    f"The io_uring {file.id} has a registered file that task {file.pid} has not"
+                )
             self.context.add_job(file.pid, Making(self.context, file))
 
 
@@ -489,6 +542,20 @@ def build_mapping(program: Program, vma: VmaEntry, number: int) -> None:
         expected=start,
         label=lambda: f"map an io_uring at {start:x}",
     )
+
+
+def build_files(program: Program, entry: CrtoolsUringEntry, number: int) -> None:
+    """Instructions that register files, by the descriptors that the process has in the end."""
+    numbers = entry.files
+    if numbers:
+        program.call(
+            SYS_io_uring_register,
+            number,
+            REGISTER_FILES,
+            program.put(struct.pack(f"<{len(numbers)}i", *numbers)),
+            len(numbers),
+            label="register files of an io_uring",
+        )
 
 
 def build_counters(
