@@ -12,6 +12,7 @@ else: they go with their descriptor. They need CAP_BPF and CAP_PERFMON.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 
@@ -105,10 +106,15 @@ class KernelMemory:
             *(kernel.address_of(program), kernel.address_of(_LICENSE)),
             *(0, 0, 0, 0, BPF_F_SLEEPABLE),
         )
-        fd = kernel.raw(SYS_bpf, BPF_PROG_LOAD, kernel.address_of(attributes), len(attributes))
+        # The verifier gives up when a signal has come (kernel/bpf/verifier.c, do_check), as SIGCHLD
+        # does whenever a tracee stops.
+        for _ in range(100):
+            fd = kernel.raw(SYS_bpf, BPF_PROG_LOAD, kernel.address_of(attributes), len(attributes))
+            if fd != -errno.EAGAIN:
+                break
         if fd < 0:
             what = "Cannot look into the kernel with a BPF program"
-            if -fd in (1, 13):
+            if -fd in (errno.EPERM, errno.EACCES):
                 raise PermissionDenied(
                     what,
                     because=f"bpf: {os.strerror(-fd)}",

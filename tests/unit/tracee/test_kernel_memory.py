@@ -17,6 +17,9 @@ from crtools.tracee.kernel_memory import KernelMemory
 needs_types = pytest.mark.skipif(not Path(btf.PATH).exists(), reason=f"no {btf.PATH}")
 
 
+REAL = kernel.raw
+
+
 def failing(error: int) -> object:
     """kernel.raw, with a bpf(2) that fails."""
 
@@ -43,6 +46,26 @@ def test_kernel_that_does_not_let_us_is_named(
     monkeypatch.setattr(kernel_memory.kernel, "raw", failing(error))
     with pytest.raises(kind, match="BPF program"):
         KernelMemory()
+
+
+@pytest.mark.root
+@needs_types
+def test_signal_while_a_program_is_checked_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    def raw(nr: int, command: int, *args: int) -> int:
+        if command == kernel_memory.BPF_PROG_LOAD:
+            tries.append(nr)
+            if len(tries) < 3:
+                return -errno.EAGAIN
+        return REAL(nr, command, *args)
+
+    monkeypatch.setattr(kernel_memory.kernel, "raw", raw)
+    try:
+        KernelMemory()
+    except PermissionDenied as error:
+        pytest.skip(f"needs CAP_BPF and CAP_PERFMON: {error}")
+    assert len(tries) == 3
 
 
 def test_kernel_without_types_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
