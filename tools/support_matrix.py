@@ -73,6 +73,8 @@ REFUSALS = (
         " whose child called execve, for example",
         "leave no order in which they can be begotten so",
     ),
+    ("threads with different security labels", "its threads have different security labels"),
+    ("a security label that is neither AppArmor's nor SELinux's", "is of a module that crtools"),
     (
         "a thread that dispatches its system calls to itself (`PR_SET_SYSCALL_USER_DISPATCH`)",
         "(PR_SET_SYSCALL_USER_DISPATCH)",

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import crtools
+from crtools.abi import kernel
 from crtools.abi.capabilities import CAP_SYS_RESOURCE
+from crtools.abi.prctl import PR_GET_SPECULATION_CTRL, PR_SPEC_PRCTL, PR_SPEC_STORE_BYPASS
 from crtools.images.store import ImageStore
+from crtools.kinds.process.control import PF_IO_FLUSHER
 from live.roundtrip import SECONDS, TOOL, Run
 
 pytestmark = pytest.mark.root
@@ -42,8 +46,15 @@ def limits(pid: int, name: str) -> list[str]:
     return next(line for line in lines if line.startswith(name))[len(name) :].split()[:2]
 
 
+def has_capability(number: int) -> bool:
+    effective = Path("/proc/self/status").read_text().partition("CapEff:")[2].split()[0]
+    return bool(int(effective, 16) & 1 << number)
+
+
 def expect_nothing_left(run: Run, done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 1
+    # Whose parents ended too are ours to wait for.
+    run.reap(run._dumped)
     assert not os.path.exists(f"/proc/{run.pid}")
 
 
@@ -93,8 +104,7 @@ def test_strict_restore_refuses_a_limit_before_anything_is_made(
 
 
 def test_oom_score_that_may_not_be_lowered_is_told_of(new_run: Callable[..., Run]) -> None:
-    effective = Path("/proc/self/status").read_text().partition("CapEff:")[2].split()[0]
-    if int(effective, 16) & 1 << CAP_SYS_RESOURCE:
+    if has_capability(CAP_SYS_RESOURCE):
         pytest.skip("needs to lack CAP_SYS_RESOURCE")
     run = new_run("anonymous")
     run.start()
@@ -224,4 +234,66 @@ def test_root_only_dumpable_where_the_kernel_gives_it(new_run: Callable[..., Run
     assert run.try_dump(again, "-R").returncode == 0
     with ImageStore.open(str(again)) as store:
         assert store.read_one("mm", run.pid).dumpable == (2 if given else 0)
+    run.expect_pass()
+
+
+def speculation_is_the_threads() -> bool:
+    """Whether this machine leaves it to its threads: PR_SPEC_PRCTL, prctl(2)."""
+    answer = kernel.raw(157, PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0, 0, 0)
+    return answer > 0 and bool(answer & PR_SPEC_PRCTL)
+
+
+def test_a_threads_setting_that_the_machine_refuses_is_told_of(new_run: Callable[..., Run]) -> None:
+    if speculation_is_the_threads():
+        pytest.skip("needs a machine that does not leave speculation to the threads")
+    run = new_run("control")
+    run.start()
+    images = run.dump()
+    with ImageStore.open(str(images)) as store:
+        entries = store.read("crtools-task", run.pid)
+        entries[-1].store_bypass = 8
+        os.unlink(images / f"crtools-task-{run.pid}.img")
+        store.write("crtools-task", entries, id=run.pid)
+    expect_nothing_left(run, restore(run, images, "--strict"))
+    done = restore(run, images)
+    assert done.returncode == 0, done.stderr
+    words = f"PR_SET_SPECULATION_CTRL (store_bypass) of its thread {entries[-1].tid} is not"
+    assert words in done.stderr
+    run.expect_pass()
+
+
+def test_io_flusher_comes_back_or_is_told_of(new_run: Callable[..., Run]) -> None:
+    run = new_run("control")
+    run.start()
+    images = run.dump()
+    with ImageStore.open(str(images)) as store:
+        entries = store.read("crtools-task", run.pid)
+        entries[0].io_flusher = True
+        os.unlink(images / f"crtools-task-{run.pid}.img")
+        store.write("crtools-task", entries, id=run.pid)
+    done = restore(run, images)
+    assert done.returncode == 0, done.stderr
+    flags = int(Path(f"/proc/{entries[0].tid}/stat").read_text().rpartition(")")[2].split()[6])
+    if has_capability(CAP_SYS_RESOURCE):
+        assert flags & PF_IO_FLUSHER == PF_IO_FLUSHER
+    else:
+        assert "PR_SET_IO_FLUSHER of its thread" in done.stderr
+        assert "CAP_SYS_RESOURCE" in done.stderr
+    run.expect_pass()
+
+
+def test_the_api_hands_over_what_is_missing_or_refuses(new_run: Callable[..., Run]) -> None:
+    if has_capability(CAP_SYS_RESOURCE):
+        pytest.skip("needs to lack CAP_SYS_RESOURCE")
+    run = new_run("anonymous")
+    run.start()
+    images = run.dump()
+    edit_core(images, run.pid, oom_score_adj=-900)
+    with pytest.raises(crtools.RestoreConflict, match="OOM score"):
+        crtools.restore(str(images), strict=True)
+    assert not os.path.exists(f"/proc/{run.pid}")
+    run.status = None
+    (shortfall,) = crtools.restore(str(images)).shortfalls
+    assert (shortfall.pid, shortfall.what) == (run.pid, "its OOM score adjustment")
+    assert shortfall.wanted == "-900"
     run.expect_pass()
