@@ -45,6 +45,8 @@ CASES = (
     Case("thread_storm chain", changes=True),
     Case("registers"),
     Case("amx"),
+    Case("fpu"),
+    Case("pointers"),
     Case("keys"),
     Case("keys exec_only"),
     Case("flags"),

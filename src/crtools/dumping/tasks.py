@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import time
+from errno import EPERM, ESRCH
 
 from crtools import log
 from crtools.abi import kernel
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
 
 ALIVE, DEAD, STOPPED = 1, 2, 3
 SYS_get_robust_list = 274
+ROBUST_LIST_HEAD_BYTES = 24  # struct robust_list_head, linux/futex.h
 
 
 class Collected:
@@ -577,8 +579,14 @@ class TaskDump:
     ) -> ThreadCoreEntry:
         head = bytearray(16)
         address = kernel.address_of(head)
-        kernel.checked(SYS_get_robust_list, tracee.tid, address, address + 8)
+        failed = kernel.raw(SYS_get_robust_list, tracee.tid, address, address + 8)
         robust, length = struct.unpack("<QQ", head)
+        if failed in (-EPERM, -ESRCH):
+            raise tracee.gone()
+        if failed:
+            # An address among the last 4095 is taken for an error, and is the result
+            # (kernel/futex/syscalls.c, IS_ERR).
+            robust, length = failed & 0xFFFFFFFFFFFFFFFF, ROBUST_LIST_HEAD_BYTES
         rseq = tracee.rseq
         creds = credentials.credentials(known[1], answers.securebits)
         if self.lsm is not None:
