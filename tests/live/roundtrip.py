@@ -321,7 +321,7 @@ def _session(pid: int) -> int:
 def _state(pid: int) -> str:
     """As in /proc/PID/stat; empty if it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return ""
 

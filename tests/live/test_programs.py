@@ -75,6 +75,8 @@ CASES = (
     Case("dead_leader stopped"),
     Case("stopped"),
     Case("exit_signals"),
+    Case("names"),
+    Case("subreapers"),
     Case("sharing files"),
     Case("sharing fs"),
     Case("sharing files-fs"),

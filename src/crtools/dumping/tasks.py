@@ -41,9 +41,9 @@ from crtools.kinds.process import (
 )
 from crtools.kinds.process.sharing import has_semaphores
 from crtools.procfs.auxv import read_auxv
-from crtools.procfs.files import read_task_file, unescape
+from crtools.procfs.files import read_task_file
 from crtools.procfs.smaps import VF_LF, VF_LO, VF_MW, VF_SH, VF_SL, read_smaps
-from crtools.procfs.status import parse_status, read_status
+from crtools.procfs.status import parse_status, read_status, unescape_name
 from crtools.procfs.timers import read_timers
 from crtools.procfs.values import (
     read_coredump_filter,
@@ -527,7 +527,7 @@ class TaskDump:
             capabilities = text[text.find(b"\nCapInh:") : text.find(b"\nSpeculation")]
             if (ids, capabilities) not in known:
                 known[ids, capabilities] = parse_status(text)
-            name = unescape(text[text.find(b"\t") + 1 : text.find(b"\n")])
+            name = unescape_name(text[text.find(b"\t") + 1 : text.find(b"\n")])
             threads[tracee.tid] = name, known[ids, capabilities]
         return threads
 

@@ -69,10 +69,7 @@ class Status(Record):
         """From the file's lines; KeyError or ValueError if one is missing or odd."""
         get = fields.get
         name = fields[b"Name"]
-        if b"\\" in name:
-            # Escaped with ESCAPE_SPACE | ESCAPE_SPECIAL, of newline and backslash only.
-            name = b"\\".join([part.replace(b"\\n", b"\n") for part in name.split(b"\\\\")])
-        self.name = name
+        self.name = unescape_name(name) if b"\\" in name else name
         umask = get(b"Umask")
         self.umask = None if umask is None else int(umask, 8)
         self.state = fields[b"State"][:1].decode("ascii")
@@ -118,6 +115,12 @@ class Status(Record):
         self.mems_allowed = int(get(b"Mems_allowed", b"0").replace(b",", b""), 16)
         self.thread_features = tuple(get(b"x86_Thread_features", b"").split())
         self.thread_features_locked = tuple(get(b"x86_Thread_features_locked", b"").split())
+
+
+def unescape_name(name: bytes) -> bytes:
+    """Escaped with ESCAPE_SPACE | ESCAPE_SPECIAL, of newline and backslash only (fs/proc/array.c,
+    proc_task_name)."""
+    return b"\\".join([part.replace(b"\\n", b"\n") for part in name.split(b"\\\\")])
 
 
 def parse_status(data: bytes) -> Status:

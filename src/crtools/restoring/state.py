@@ -196,7 +196,9 @@ class StateBuilder:
                 thread, info = core.thread_core, core.thread_info
                 assert thread is not None
                 assert info is not None
-                attributes.build_name(program, thread.comm or task.task.comm)
+                # An empty name is one.
+                name = task.task.comm if thread.comm is None else thread.comm
+                attributes.build_name(program, name)
                 if tid in task.own and registers.has_tiles(task.own[tid].xstate):
                     registers.build_tile_room(program)
                 registers.build_flags(program, info)
