@@ -341,6 +341,9 @@ def watch(tracees: list[Tracee]) -> Callable[[], None]:
             except ChildProcessError as error:
                 raise tracee.gone() from error
             if status is None:
+                # A first thread's end is reported after those of the others: as in Tracee._wait.
+                if tracee.leads and not _has_memory(tracee.tid):
+                    raise tracee.gone()
                 continue
             if not os.WIFSTOPPED(status):
                 raise tracee.gone()
