@@ -81,7 +81,7 @@ REFUSALS = (
     ),
     ("breakpoints in code, without `--allow-uprobes`", "it has a breakpoint at"),
     ("a function whose return is probed (uretprobe)", "return is probed (uretprobe)"),
-    ("a namespace that is not crtools' own", "namespaces are not carried yet"),
+    ("a namespace that is neither crtools' own nor one of time", "namespaces are not carried yet"),
     ("a session or group that began outside the tree, without `--shell-job`", "is outside the"),
     ("a tracer, such as a debugger", "is tracing it already"),
     ("locks of files: `flock`, POSIX, open file description, leases", "does not carry locks yet"),

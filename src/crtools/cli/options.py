@@ -114,6 +114,7 @@ TABLE: tuple[Row, ...] = (
     ("allow-uprobes", "", SWITCH, "allow_uprobes", "flag"),
     # Ours. None may take a unique abbreviation away from CRIU's (a test watches it).
     ("dry-run", "", OWN_FLAG, "dry_run", "flag"),
+    ("timens", "", OWN_FLAG, "timens", "flag"),
     ("strict", "", OWN_FLAG, "strict", "flag"),
 )
 

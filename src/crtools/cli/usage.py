@@ -44,6 +44,7 @@ What becomes of the tasks:
   -S, --restore-sibling*       restore: the root becomes our sibling, not our child
   -j, --shell-job*             the tree belongs to a shell's session, and keeps our terminal
       --dry-run                restore: print the plan and touch nothing
+      --timens                 restore: monotonic and boot clock go on from where they were
       --strict                 restore: refuse where otherwise a warning says what is missing
       --timeout SECONDS        limit for collecting the tasks (10; 0: none)
       --freeze-cgroup PATH     the tasks' freezer

@@ -86,6 +86,7 @@ OWN_NAMESPACES = {
     "user": 7,
     "cgroup": 8,
 }
+FOREIGN_TIME = 9  # a time namespace of the tree's own
 
 
 def dump(options: Options, *, until_gone: bool) -> DumpResult:
@@ -160,13 +161,15 @@ def _dump(
             shared.check()
             with RobustList():
                 for process, ids in zip(tree.processes, _shared_ids(tree, sharing), strict=True):
+                    if tree.time_offsets is not None:
+                        ids.time_ns_id = FOREIGN_TIME
                     interrupts.check()
                     tasks.dump(process, ids)
             files.finish()
             if tasks.seccomp is not None:
                 store.write("seccomp", [tasks.seccomp.entry()])
             shared.write()
-            _write_tree(store, tree)
+            _write_tree(proc, store, tree)
             if early:
                 tree.release()
             frozen = time.monotonic_ns() // 1000
@@ -247,15 +250,23 @@ def _check_tree(
     proc: int, tree: Tree, options: Options, own: dict[str, tuple[str, int]]
 ) -> Sharing:
     """What can be refused before anything is put into a process; what processes share."""
+    foreign_time = False
     for process in tree.alive:
         for name, namespace in read_namespaces(proc, process.via).items():
             if own.get(name) != namespace:
+                if namespace[0] == "time":
+                    foreign_time = True
+                    continue
                 raise UnsupportedObject(
                     f"Cannot dump {process.name}: it is in another {name} namespace than crtools",
                     because="namespaces are not carried yet",
                     hint=f"run crtools inside it: nsenter -t {process.pid} -a crtools dump ...",
                     subject=("task", process.pid),
                 )
+    if foreign_time:
+        from crtools.kinds.namespaces.time import check_namespace
+
+        tree.time_offsets = check_namespace(proc, tree.alive)
     _check_session(tree, options)
     check_threads(tree.alive)
     sharing = collect_sharing(tree.alive)
@@ -306,9 +317,14 @@ def _check_session(tree: Tree, options: Options) -> None:
             )
 
 
-def _write_tree(store: ImageStore, tree: Tree) -> None:
+def _write_tree(proc: int, store: ImageStore, tree: Tree) -> None:
     entries = [_tree_entry(process) for process in tree.processes]
     store.write("pstree", entries)
+    if tree.time_offsets is not None:
+        from crtools.kinds.namespaces.time import clocks
+
+        store.write("timens", [clocks(proc, tree.time_offsets)], id=0)
+        return
     now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     store.write(

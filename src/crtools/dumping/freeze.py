@@ -96,6 +96,8 @@ class Tree:
         self._asleep: dict[int, tuple[int, bytes] | None] = {}
         self._clocks: dict[int, int] = {}
         self.late: list[Callable[[], None]] = []  # to be done before the tasks go on
+        # Of the tree's clocks from the host's, in ns; None: they are in the tool's time namespace.
+        self.time_offsets: tuple[int, int] | None = None
         self.started_us = 0
         self.frozen_us = 0
 

@@ -40,6 +40,7 @@ class Options(Value):
     exec_cmd: bool = False
     exec_words: tuple[str, ...] = ()  # the command after `--`
     dry_run: bool = False  # ours: restore prints its plan and touches no process
+    timens: bool = False  # ours: restored clocks go on from where they were
     strict: bool = False  # ours: restore refuses what it would only warn of
     timeout: int = DEFAULT_TIMEOUT  # seconds to collect the tasks in; 0: no limit
     freeze_cgroup: str = ""

@@ -115,12 +115,16 @@ class TreeBuilder:
         cores = self.plan.by_pid[pid].cores.values()
         # A root that is signalled at its parent's end must not be the child of a tool that ends.
         signalled = any(core.thread_core and core.thread_core.pdeath_sig for core in cores)
-        self.shop.create_root(
-            pid,
-            self.plan.store.fd,
-            sibling=options.restore_sibling,
-            orphan=signalled and options.restore_detached and not options.restore_sibling,
-        )
+        sibling = options.restore_sibling
+        orphan = signalled and options.restore_detached and not sibling
+        if self.plan.clocks is None:
+            self.shop.create_root(pid, self.plan.store.fd, sibling=sibling, orphan=orphan)
+        else:
+            from crtools.kinds.namespaces.time import NewNamespace, check_entered
+
+            with NewNamespace(self.proc, self.plan.clocks):
+                self.shop.create_root(pid, self.plan.store.fd, sibling=sibling, orphan=orphan)
+            check_entered(self.proc, pid)
         scheduling.Restoring(self.usual).begin(pid)
 
     def _fill_with_helpers(self, memory: dict[int, list[Program]]) -> dict[int, list[Executed]]:

@@ -70,6 +70,7 @@ class Plan:
         self.confinements = self._plan_confinements()
         self.rings = self._plan_rings()
         self.has_policies = self._check_policies()
+        self.clocks = self._plan_clocks()
         self.begetter: dict[int, int] = {}
         for step in self.relations.steps:
             if step.kind == relations.CLONE:
@@ -157,6 +158,18 @@ class Plan:
     def has_own_memory(self, task: TaskImages) -> bool:
         """Whether nobody else brings back the process's memory."""
         return self.memory_of.get(task.pid, task.pid) == task.pid
+
+    def _plan_clocks(self) -> tuple[int, int] | None:
+        """What the clocks of a time namespace are to show, if the tree is to have one."""
+        usual = self.store.read_one("inventory").root_ids
+        host = usual.time_ns_id if usual is not None else None
+        if not self.options.timens and all(
+            not task.ids.time_ns_id or task.ids.time_ns_id == host for task in self.alive
+        ):
+            return None
+        from crtools.kinds.namespaces.time import plan_clocks
+
+        return plan_clocks(self.store.read_one("timens", 0))
 
     def _plan_vdso(self, room: int) -> dict[int, tuple[tuple[int, bytes], ...]]:
         """Where an image's vDSO is not this kernel's, it becomes ordinary memory whose functions
