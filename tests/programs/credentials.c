@@ -105,13 +105,18 @@ static void keep_caps(void)
 static void child(void *argument)
 {
 	struct credentials before;
+	int signal = 0;
 
 	(void)argument;
 	become_user();
+	/* A change of ids would take it away. */
+	NEED(prctl(PR_SET_PDEATHSIG, SIGUSR1) == 0);
 	read_credentials(&before);
 	child_is_ready();
 	wait_until_told();
 	check_credentials(&before);
+	NEED(prctl(PR_GET_PDEATHSIG, &signal) == 0);
+	CHECK("signal at its parent's end", SIGUSR1, signal);
 }
 
 /* By plain system calls: glibc's own change all threads of the process. */
