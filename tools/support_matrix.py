@@ -69,6 +69,10 @@ REFUSALS = (
         "its thread {tracee.tid} has",
     ),
     (
+        "a root that shares memory, descriptors, directories or signal actions with its parent",
+        "its parent,",
+    ),
+    (
         "processes that share in ways that no clone(2) brings back: memory with a grandparent"
         " whose child called execve, for example",
         "leave no order in which they can be begotten so",

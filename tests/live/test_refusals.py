@@ -113,6 +113,20 @@ def expect_refusal(run: Run, said: str, words: list[str]) -> None:
         run.fail(f"the refusal is a crash:\n{said}")
 
 
+@pytest.mark.parametrize(("what", "words"), [("memory", "its memory"), ("files", "its descriptor")])
+def test_sharing_with_a_parent_outside_the_tree_is_refused(
+    what: str, words: str, new_run: Callable[..., Run]
+) -> None:
+    run = start(new_run, f"holds shared-{what}-clone")
+    (child,) = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    where = ("-t", child, "-D", str(run.new_images()), "--shell-job")
+    done = run.run_tool("dump", *where, check=False)
+    assert done.returncode != 0
+    assert f"it shares {words}" in done.stderr
+    assert f"task {run.pid}, its parent" in done.stderr
+    run.expect_pass()
+
+
 def test_refusal_leaves_no_complete_images(new_run: Callable[..., Run]) -> None:
     run = start(new_run, "unshared exec")
     images = run.new_images()

@@ -25,7 +25,7 @@ from crtools.kinds.files import build_id, regular
 from crtools.kinds.files.table import FilesDump
 from crtools.kinds.memory.shared import SharedDump
 from crtools.kinds.process.cpu import dump_cpu
-from crtools.kinds.process.sharing import Sharing, check_threads, collect_sharing
+from crtools.kinds.process.sharing import Sharing, check_outside, check_threads, collect_sharing
 from crtools.model.tree import HostPid
 from crtools.model.value import Value
 from crtools.procfs.files import open_proc
@@ -268,6 +268,7 @@ def _check_tree(
 
         tree.time_offsets = check_namespace(proc, tree.alive)
     _check_session(tree, options)
+    check_outside(tree.root)
     check_threads(tree.alive)
     sharing = collect_sharing(tree.alive)
     unusual = any(process.stat.exit_signal != SIGCHLD for process in tree.processes[1:])

@@ -24,6 +24,12 @@ SEM_INFO = 19  # linux/sem.h
 # linux/kcmp.h
 KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND = 1, 2, 3, 4
 _KINDS = (KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND)
+_WHAT = (
+    ("memory", "CLONE_VM"),
+    ("descriptor table", "CLONE_FILES"),
+    ("root, working directory and umask", "CLONE_FS"),
+    ("signal actions", "CLONE_SIGHAND"),
+)
 _THREADS = (
     (KCMP_FILES, "a descriptor table", "CLONE_FILES"),
     (KCMP_FS, "a root, working directory and umask", "CLONE_FS"),
@@ -74,6 +80,22 @@ def collect_sharing(processes: Sequence[Process]) -> Sharing:
             if process is not None:
                 same = [process]
     return sharing
+
+
+def check_outside(root: Process) -> None:
+    """Raises UnsupportedObject where the root shares an object with its parent, which is not
+    dumped. Of others outside of the tree nothing tells who they might be."""
+    parent = root.stat.ppid
+    for kind, (what, flag) in zip(_KINDS, _WHAT, strict=True):
+        # 0: a parent that has no number here; EPERM: one that is none of our business.
+        if parent and kernel.raw(SYS_kcmp, root.via, parent, kind, 0, 0) == 0:
+            raise UnsupportedObject(
+                f"Cannot dump {root.name}: it shares its {what} with task {parent}, its parent,"
+                " which is outside the tree",
+                because=f"it was made with {flag}",
+                hint=f"dump the tree of task {parent}",
+                subject=("task", root.pid),
+            )
 
 
 def check_threads(processes: Sequence[Process]) -> None:
