@@ -5,7 +5,9 @@ value for each semaphore, semadj, and nothing tells it. But semop answers ERANGE
 leave -32768 to 32767 (ipc/sem.c, perform_atomic_semop_slow), and a list of operations is done as a
 whole or not at all: operations that would bring semadj to its limit, followed by one that would
 block, fail in any case, and the error tells on which side of a number semadj is. Nobody can see or
-wait for what happens in between, and no operation counts as done (sempid, sem_otime).
+wait for what happens in between, and no operation counts as done (sempid, sem_otime). One trace is
+left: the process now has a place for undo values of each set, all zero, and its end, as that of
+whoever has one, sets the set's sem_otime (exit_sem).
 
 The tree's end applies the values, so a restore takes them back: as by the program's own semop,
 which may find that somebody else has taken the semaphore since. docs/decisions/0008-whose-ipc.md.
