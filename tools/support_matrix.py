@@ -83,6 +83,9 @@ REFUSALS = (
         "a thread that dispatches its system calls to itself (`PR_SET_SYSCALL_USER_DISPATCH`)",
         "(PR_SET_SYSCALL_USER_DISPATCH)",
     ),
+    ("a userfaultfd at which faults wait", "faults wait at it"),
+    ("a userfaultfd for another process's memory", "that another process has as well"),
+    ("huge pages registered with a userfaultfd", "huge pages with a userfaultfd"),
     ("breakpoints in code, without `--allow-uprobes`", "it has a breakpoint at"),
     ("a function whose return is probed (uretprobe)", "return is probed (uretprobe)"),
     ("a namespace that is neither crtools' own nor one of time", "namespaces are not carried yet"),
@@ -177,6 +180,7 @@ AREAS: tuple[tuple[str, bytes, bool, bool, int], ...] = (
     ("the vDSO's data", b"[vvar]", False, False, 0),
     ("the vsyscall page", b"[vsyscall]", False, False, 0),
     ("areas locked in memory (`mlock`)", b"", False, False, smaps.VF_LO),
+    ("registered with a userfaultfd", b"", False, False, smaps.VF_UM),
     ("guard pages (`MADV_GUARD_INSTALL`)", b"", False, False, smaps.VF_GU),
     ("sealed areas (`mseal`)", b"", False, False, smaps.VF_SL),
     ("droppable memory (`MAP_DROPPABLE`)", b"", False, False, smaps.VF_DP),
@@ -302,7 +306,8 @@ def open_files() -> str:
 FILES_NOTE = """
 A deleted file's content goes into the images, up to `--ghost-limit`; one that has other names needs
 `--link-remap`. Close-on-exec, positions, flags, owners (`F_SETOWN`) and what is shared by `dup` and
-`fork` are carried for all that is carried.
+`fork` are carried for all that is carried. Userfaultfds are carried with the memory that they are
+for (`kinds/memory/userfault.py`).
 
 An io_uring is refused while requests are in flight, with registered eventfds, personalities,
 restrictions or provided buffers, and where it was set up with `IORING_SETUP_SQPOLL`, `IOPOLL` or

@@ -164,6 +164,7 @@ CASES = (
     Case("guards"),
     Case("sealed"),
     Case("droppable"),
+    Case("userfaults"),
     Case("huge_pages"),
     Case("huge_pages hugetlb"),
     Case("private_file"),

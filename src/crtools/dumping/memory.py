@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from crtools.kinds.memory.scan import Region
     from crtools.kinds.memory.shared import SharedDump
     from crtools.kinds.memory.uprobes import Breakpoints
+    from crtools.kinds.memory.userfault import UserfaultDump
     from crtools.model.tree import Process
     from crtools.procfs.maps import Vma
 
@@ -57,7 +58,16 @@ class Figures:
 class Memory:
     """The memory of one process, or of several that share it."""
 
-    __slots__ = ("areas", "breakpoints", "guards", "guessed", "pagemap", "plan", "vmas")
+    __slots__ = (
+        "areas",
+        "breakpoints",
+        "guards",
+        "guessed",
+        "pagemap",
+        "plan",
+        "userfault",
+        "vmas",
+    )
 
     def __init__(self, vmas: list[Vma], areas: list[Area], *, guessed: bool) -> None:
         self.vmas = vmas
@@ -66,6 +76,7 @@ class Memory:
         self.pagemap: list[PagemapHead | PagemapEntry] | None = None
         self.guards: list[tuple[int, int]] = []
         self.breakpoints: Breakpoints | None = None  # once changed code has been met
+        self.userfault: UserfaultDump | None = None
         self.plan: tuple[int, pages.PagePlan] | None = None  # and the pages file's number
 
     def entries(self) -> list[VmaEntry]:
@@ -98,12 +109,12 @@ class MemoryDump:
         self._pages_id += 1
         return self._pages_id
 
-    def collect(self, process: Process) -> Memory:
+    def collect(self, process: Process, *, certain: bool = False) -> Memory:
         """What is seen from outside. Raises UnsupportedObject, naming the area; of a large process
-        some only when it is written."""
+        some only when it is written, unless its flags have to be `certain` before."""
         proc, pid = self._proc, process.via
         # A guess leaves out keys, which tell whether the task can read its memory itself.
-        guess = not self._allow_uprobes and not has_protection_keys()
+        guess = not (certain or self._allow_uprobes) and not has_protection_keys()
         if guess and (process.status.vm_rss or 0) >= LARGE:
             vmas = read_maps(proc, pid)
             if len(vmas) < MANY:
@@ -188,6 +199,8 @@ class MemoryDump:
             started = time.monotonic_ns()
             found = scan.scan(pagemap, portion.spans)
             self._figures.memory_us += (time.monotonic_ns() - started) // 1000
+            if memory.userfault is not None:
+                found = memory.userfault.filter(pagemap, found)
             self._find_breakpoints(process, memory, portion.areas, found, content)
             regions += found
             plan = pages.plan_pages(portion.areas, found, offset)

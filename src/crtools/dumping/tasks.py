@@ -10,7 +10,7 @@ from errno import EPERM, ESRCH
 from crtools import log
 from crtools.abi import kernel
 from crtools.abi.mman import MCL_FUTURE, MCL_ONFAULT
-from crtools.agent.inject import Agent
+from crtools.agent.inject import AREA_BYTES, Agent
 from crtools.agent.program import Program
 from crtools.dumping.memory import MemoryDump
 from crtools.dumping.questions import ProcessQuestions, ThreadQuestions
@@ -42,7 +42,7 @@ from crtools.kinds.process import (
 from crtools.kinds.process.sharing import has_semaphores
 from crtools.procfs.auxv import read_auxv
 from crtools.procfs.files import read_task_file
-from crtools.procfs.smaps import VF_LF, VF_LO, VF_MW, VF_SH, VF_SL, read_smaps
+from crtools.procfs.smaps import VF_LF, VF_LO, VF_MW, VF_SH, VF_SL, VF_UI, VF_UM, VF_UW, read_smaps
 from crtools.procfs.status import parse_status, read_status, unescape_name
 from crtools.procfs.timers import read_timers
 from crtools.procfs.values import (
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         MemoryPolicyEntry,
         RestartEntry,
         TimerEntry,
+        UserfaultfdEntry,
     )
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from crtools.tracee.seize import Tracee
 
 ALIVE, DEAD, STOPPED = 1, 2, 3
+REGISTERED = VF_UM | VF_UW | VF_UI  # with a userfaultfd
 SYS_get_robust_list = 274
 ROBUST_LIST_HEAD_BYTES = 24  # struct robust_list_head, linux/futex.h
 
@@ -126,7 +128,7 @@ class MemoryFacts:
 
     __slots__ = (
         *("area_keys", "future", "keys", "ldt", "merge", "names", "on_fault", "policies", "sealed"),
-        *("thp", "undo", "unwritable"),
+        *("thp", "undo", "unwritable", "userfaultfds"),
     )
 
     def __init__(
@@ -139,6 +141,7 @@ class MemoryFacts:
         self.merge: bool | None = None
         self.thp: int | None = None
         self.undo = undo
+        self.userfaultfds: list[UserfaultfdEntry] = []
         self.future = future
         self.on_fault = [a.entry.start for a in areas if a.flags & VF_LF]
         # Shared, of a file that was opened for writing, and yet never to be written to: mapped
@@ -227,7 +230,36 @@ class TaskDump:
         collected.fdinfo = None
         if pid not in self.sharing.files:
             collected.fdinfo = self._files.add_table(pid, process.via)
+        self._collect_userfaults(process, collected)
         collected.fs = fs.dump_fs(self._files, process.via, process.status.umask or 0)
+
+    def _collect_userfaults(self, process: Process, collected: Collected) -> None:
+        files = self._files.userfaults.get(process.pid, ())
+        if not files and not any(area.flags & REGISTERED for area in collected.memory.areas):
+            return
+        from crtools.kinds.memory.userfault import UserfaultDump
+
+        if process.pid in self.sharing.vm:
+            raise UnsupportedObject(
+                f"Cannot dump {process.name}: it shares its memory, and has userfaultfds",
+                because="who of them made what cannot be told",
+                subject=("task", process.pid),
+            )
+        if collected.memory.guessed:
+            # Its pages must not be touched before it is known which are registered.
+            collected.memory = self._memory.collect(process, certain=True)
+        collected.memory.userfault = UserfaultDump(
+            self._files,
+            process,
+            files,
+            collected.memory.areas,
+            [
+                file
+                for pid, others in self._files.userfaults.items()
+                if pid != process.pid
+                for file, _ in others
+            ],
+        )
 
     def dump(self, process: Process, ids: TaskKobjIdsEntry) -> None:
         """What only the process itself can tell, its memory, and all of its images."""
@@ -280,6 +312,8 @@ class TaskDump:
                     and process.leader is None
                     and rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
                 )
+                if space.userfault is not None:
+                    space.userfault.find_owners(agent.base, AREA_BYTES)
                 self._memory.write(process, space, agent, memory, by_task=by_task)
                 # Processes of one memory have each a pagemap, all of one pages file.
                 store.write("pagemap", space.pagemap or [], id=pid)
@@ -339,6 +373,8 @@ class TaskDump:
         memory_facts.policies = policies
         memory_facts.merge = about.memory_merge or None
         memory_facts.thp = about.thp_disabled if about.thp_disabled > 1 else None
+        if space.userfault is not None:
+            memory_facts.userfaultfds = space.userfault.entries()
         own_entries: list[CrtoolsTaskEntry] = []
         for tracee, answers, queue, slept, home in zip(
             process.tracees, threads, queues, restarts, homes, strict=True
@@ -495,6 +531,7 @@ class TaskDump:
         entry.area_policies = memory.policies
         entry.memory_merge = memory.merge
         entry.thp_disable = memory.thp
+        entry.userfaultfds = memory.userfaultfds
         entry.timers = own_timers
         entry.autogroup_nice = collected.autogroup_nice
         entry.exit_signal = _exit_signal(process)

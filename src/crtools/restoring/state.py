@@ -76,6 +76,20 @@ class StateBuilder:
             from crtools.restoring.rings import restore_rings
 
             restore_rings(self.plan, self.shop)
+        self._restore_userfaults()
+
+    def _restore_userfaults(self) -> None:
+        """When the memory is as it shall be, and the numbers that files needed are free."""
+        scripts: dict[int, list[Program]] = {}
+        for task in self.plan.alive:
+            own = task.own.get(task.pid)
+            if own is not None and own.userfaultfds:
+                from crtools.kinds.memory.userfault import build_userfaults
+
+                script = Script()
+                build_userfaults(script.program, own.userfaultfds, task.space)
+                scripts[task.pid] = script.programs
+        self.shop.run(scripts)
 
     def create_threads(self) -> None:
         """Threads are begotten by the first one; zombies go on to their end."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.ipc_desc import IpcDescEntry
     from crtools.images.messages.ipc_shm import IpcShmEntry
 
+_bool_2 = field(2, "bool")
 _bool_4 = field(4, "bool")
 _bool_9 = field(9, "bool")
 _bool_25 = field(25, "bool")
@@ -39,6 +40,8 @@ _length_2 = field(2, "length")
 _length_3 = field(3, "length")
 _length_4 = field(4, "length")
 _length_5 = field(5, "length")
+_length_6 = field(6, "length")
+_length_7 = field(7, "length")
 _length_8 = field(8, "length")
 _length_10 = field(10, "length")
 _length_11 = field(11, "length")
@@ -50,6 +53,7 @@ _length_38 = field(38, "length")
 _length_45 = field(45, "length")
 _length_60 = field(60, "length")
 _length_62 = field(62, "length")
+_length_72 = field(72, "length")
 _length_80 = field(80, "length")
 _sint32_4 = field(4, "sint32")
 _sint32_5 = field(5, "sint32")
@@ -756,6 +760,407 @@ class AreaKeyEntry(Message):
         return new
 
 
+class PageRangeEntry(Message):
+    """The message page_range_entry."""
+
+    __slots__ = (
+        "start",
+        "end",
+    )
+
+    NAME = "page_range_entry"
+    FIELDS = (
+        (1, "start", "required", "uint64", None, None, "hex"),
+        (2, "end", "required", "uint64", None, None, "hex"),
+    )
+
+    def __init__(
+        self,
+        *,
+        start: int,
+        end: int,
+        unknown: bytes = b"",
+    ) -> None:
+        self.start = start
+        self.end = end
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint64_1[self.start],
+                    _uint64_2[self.end],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        start: Any = None
+        end: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                start = buf[at + 1]
+                at += 2
+                if start > 127:
+                    start, at = read_varint64(buf, at, start)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                end = buf[at + 1]
+                at += 2
+                if end > 127:
+                    end, at = read_varint64(buf, at, end)
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.start = start
+        new.end = end
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if start is None or end is None:
+            require(new, begin)
+        return new
+
+
+class UserfaultFdEntry(Message):
+    """The message userfault_fd_entry."""
+
+    __slots__ = (
+        "fd",
+        "cloexec",
+    )
+
+    NAME = "userfault_fd_entry"
+    FIELDS = (
+        (1, "fd", "required", "uint32", None, None, None),
+        (2, "cloexec", "required", "bool", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        fd: int,
+        cloexec: bool,
+        unknown: bytes = b"",
+    ) -> None:
+        self.fd = fd
+        self.cloexec = cloexec
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint32_1[self.fd],
+                    _bool_2[self.cloexec],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        fd: Any = None
+        cloexec: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                fd = buf[at + 1]
+                at += 2
+                if fd > 127:
+                    fd, at = read_varint32(buf, at, fd)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                cloexec = buf[at + 1]
+                at += 2
+                if cloexec > 1:
+                    cloexec, at = read_bool(buf, at, cloexec)
+                else:
+                    cloexec = cloexec == 1
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.fd = fd
+        new.cloexec = cloexec
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if fd is None or cloexec is None:
+            require(new, begin)
+        return new
+
+
+class UserfaultRangeEntry(Message):
+    """What is registered with a userfaultfd: UFFDIO_REGISTER_MODE_* bits."""
+
+    __slots__ = (
+        "start",
+        "end",
+        "modes",
+    )
+
+    NAME = "userfault_range_entry"
+    FIELDS = (
+        (1, "start", "required", "uint64", None, None, "hex"),
+        (2, "end", "required", "uint64", None, None, "hex"),
+        (3, "modes", "required", "uint32", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        start: int,
+        end: int,
+        modes: int,
+        unknown: bytes = b"",
+    ) -> None:
+        self.start = start
+        self.end = end
+        self.modes = modes
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint64_1[self.start],
+                    _uint64_2[self.end],
+                    _uint32_3[self.modes],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        start: Any = None
+        end: Any = None
+        modes: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                start = buf[at + 1]
+                at += 2
+                if start > 127:
+                    start, at = read_varint64(buf, at, start)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                end = buf[at + 1]
+                at += 2
+                if end > 127:
+                    end, at = read_varint64(buf, at, end)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                modes = buf[at + 1]
+                at += 2
+                if modes > 127:
+                    modes, at = read_varint32(buf, at, modes)
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.start = start
+        new.end = end
+        new.modes = modes
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if start is None or end is None or modes is None:
+            require(new, begin)
+        return new
+
+
+class UserfaultfdEntry(Message):
+    """A userfaultfd(2) for the memory of the process."""
+
+    __slots__ = (
+        "fds",
+        "flags",
+        "features",
+        "user_mode_only",
+        "ranges",
+        "protected",
+        "populated",
+        "poisoned",
+    )
+
+    NAME = "userfaultfd_entry"
+    FIELDS = (
+        (1, "fds", "repeated", "message", "crtools:UserfaultFdEntry", None, None),
+        (2, "flags", "required", "uint32", None, None, "open.flags"),
+        (3, "features", "optional", "uint64", None, None, "hex"),
+        (4, "user_mode_only", "optional", "bool", None, None, None),
+        (5, "ranges", "repeated", "message", "crtools:UserfaultRangeEntry", None, None),
+        (6, "protected", "repeated", "message", "crtools:PageRangeEntry", None, None),
+        (7, "populated", "repeated", "message", "crtools:PageRangeEntry", None, None),
+        (8, "poisoned", "repeated", "message", "crtools:PageRangeEntry", None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        fds: Sequence[UserfaultFdEntry] = (),
+        flags: int,
+        features: int | None = None,
+        user_mode_only: bool | None = None,
+        ranges: Sequence[UserfaultRangeEntry] = (),
+        protected: Sequence[PageRangeEntry] = (),
+        populated: Sequence[PageRangeEntry] = (),
+        poisoned: Sequence[PageRangeEntry] = (),
+        unknown: bytes = b"",
+    ) -> None:
+        self.fds = fds
+        self.flags = flags
+        self.features = features
+        self.user_mode_only = user_mode_only
+        self.ranges = ranges
+        self.protected = protected
+        self.populated = populated
+        self.poisoned = poisoned
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    *[_length_1[len(b)] + b for b in [m.encode() for m in self.fds]],
+                    _uint32_2[self.flags],
+                    b"" if self.features is None else _uint64_3[self.features],
+                    b"" if self.user_mode_only is None else _bool_4[self.user_mode_only],
+                    *[_length_5[len(b)] + b for b in [m.encode() for m in self.ranges]],
+                    *[_length_6[len(b)] + b for b in [m.encode() for m in self.protected]],
+                    *[_length_7[len(b)] + b for b in [m.encode() for m in self.populated]],
+                    *[_length_8[len(b)] + b for b in [m.encode() for m in self.poisoned]],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        fds: Any = ()
+        flags: Any = None
+        features: Any = None
+        user_mode_only: Any = None
+        ranges: Any = ()
+        protected: Any = ()
+        populated: Any = ()
+        poisoned: Any = ()
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 10:
+                fds = []
+                while tag == 10:
+                    span = buf[at + 1]
+                    at += 2
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    fds.append(UserfaultFdEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
+            if tag == 16:
+                flags = buf[at + 1]
+                at += 2
+                if flags > 127:
+                    flags, at = read_varint32(buf, at, flags)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                features = buf[at + 1]
+                at += 2
+                if features > 127:
+                    features, at = read_varint64(buf, at, features)
+                tag = buf[at] if at < stop else 0
+            if tag == 32:
+                user_mode_only = buf[at + 1]
+                at += 2
+                if user_mode_only > 1:
+                    user_mode_only, at = read_bool(buf, at, user_mode_only)
+                else:
+                    user_mode_only = user_mode_only == 1
+                tag = buf[at] if at < stop else 0
+            if tag == 42:
+                ranges = []
+                while tag == 42:
+                    span = buf[at + 1]
+                    at += 2
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    ranges.append(UserfaultRangeEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
+            if tag == 50:
+                protected = []
+                while tag == 50:
+                    span = buf[at + 1]
+                    at += 2
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    protected.append(PageRangeEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
+            if tag == 58:
+                populated = []
+                while tag == 58:
+                    span = buf[at + 1]
+                    at += 2
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    populated.append(PageRangeEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
+            if tag == 66:
+                poisoned = []
+                while tag == 66:
+                    span = buf[at + 1]
+                    at += 2
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    poisoned.append(PageRangeEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.fds = fds
+        new.flags = flags
+        new.features = features
+        new.user_mode_only = user_mode_only
+        new.ranges = ranges
+        new.protected = protected
+        new.populated = populated
+        new.poisoned = poisoned
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if flags is None:
+            require(new, begin)
+        return new
+
+
 class CrtoolsTaskEntry(Message):
     """crtools-task-%u.img, by process: an entry for each thread of which there is something to
     say; what belongs to the process stands with its first thread."""
@@ -795,6 +1200,7 @@ class CrtoolsTaskEntry(Message):
         "area_keys",
         "sealed",
         "unwritable",
+        "userfaultfds",
         "sem_undo",
     )
 
@@ -834,6 +1240,7 @@ class CrtoolsTaskEntry(Message):
         (62, "area_keys", "repeated", "message", "crtools:AreaKeyEntry", None, None),
         (70, "sealed", "repeated", "uint64", None, None, "hex"),
         (71, "unwritable", "repeated", "uint64", None, None, "hex"),
+        (72, "userfaultfds", "repeated", "message", "crtools:UserfaultfdEntry", None, None),
         (80, "sem_undo", "repeated", "message", "crtools:CrtoolsSemUndoEntry", None, None),
     )
 
@@ -874,6 +1281,7 @@ class CrtoolsTaskEntry(Message):
         area_keys: Sequence[AreaKeyEntry] = (),
         sealed: Sequence[int] = (),
         unwritable: Sequence[int] = (),
+        userfaultfds: Sequence[UserfaultfdEntry] = (),
         sem_undo: Sequence[CrtoolsSemUndoEntry] = (),
         unknown: bytes = b"",
     ) -> None:
@@ -911,6 +1319,7 @@ class CrtoolsTaskEntry(Message):
         self.area_keys = area_keys
         self.sealed = sealed
         self.unwritable = unwritable
+        self.userfaultfds = userfaultfds
         self.sem_undo = sem_undo
         self.unknown = unknown
 
@@ -954,6 +1363,7 @@ class CrtoolsTaskEntry(Message):
                     *[_length_62[len(b)] + b for b in [m.encode() for m in self.area_keys]],
                     *map(_uint64_70.__getitem__, self.sealed),
                     *map(_uint64_71.__getitem__, self.unwritable),
+                    *[_length_72[len(b)] + b for b in [m.encode() for m in self.userfaultfds]],
                     *[_length_80[len(b)] + b for b in [m.encode() for m in self.sem_undo]],
                     self.unknown,
                 ]
@@ -997,6 +1407,7 @@ class CrtoolsTaskEntry(Message):
         area_keys: Any = ()
         sealed: Any = ()
         unwritable: Any = ()
+        userfaultfds: Any = ()
         sem_undo: Any = ()
         begin = at
         try:
@@ -1258,6 +1669,18 @@ class CrtoolsTaskEntry(Message):
             if tag == 184 and buf[at + 1] == 4:
                 unwritable, at = read_run(buf, at, stop, b"\xb8\x04", "uint64")
                 tag = buf[at] if at < stop else 0
+            if tag == 194 and buf[at + 1] == 4:
+                userfaultfds = []
+                while tag == 194 and buf[at + 1] == 4:
+                    span = buf[at + 2]
+                    at += 3
+                    if span > 127:
+                        span, at = read_varint32(buf, at, span)
+                    at += span
+                    if at > stop:
+                        raise IndexError
+                    userfaultfds.append(UserfaultfdEntry.read_at(buf, at - span, at))
+                    tag = buf[at] if at < stop else 0
             if tag == 130 and buf[at + 1] == 5:
                 sem_undo = []
                 while tag == 130 and buf[at + 1] == 5:
@@ -1307,6 +1730,7 @@ class CrtoolsTaskEntry(Message):
         new.area_keys = area_keys
         new.sealed = sealed
         new.unwritable = unwritable
+        new.userfaultfds = userfaultfds
         new.sem_undo = sem_undo
         new.unknown = b""
         if at != stop:

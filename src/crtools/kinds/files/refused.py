@@ -26,7 +26,6 @@ _ANON = {
     b"[fanotify]": "a fanotify queue",
     b"[pidfd]": "a pidfd",
     b"[perf_event]": "a performance event",
-    b"[userfaultfd]": "a userfaultfd",
     b"bpf-map": "a BPF map",
     b"bpf-prog": "a BPF program",
     b"bpf_link": "a BPF link",

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from crtools.model.options import Options
 
 KCMP_FILE = 0  # linux/kcmp.h
+USERFAULT = b"anon_inode:[userfaultfd]"
 PIDFD_THREAD = os.O_EXCL  # linux/pidfd.h, Linux 6.9: a pidfd of a thread that is no leader
 
 _NOBODY = FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0)
@@ -71,6 +72,8 @@ class FilesDump(DumpContext):
         self.shared: Any = None
         self.entries: list[FileEntry] = []
         self.pids: set[int] = set()
+        # By pid: open files and whether they are close-on-exec. They belong to the memory.
+        self.userfaults: dict[int, list[tuple[OpenFile, bool]]] = {}
         self._last_id = 0
         self._dumpers: dict[FileKind, FileDumper] = {}
         # Open files that agree in inode, flags and position, in kcmp's order.
@@ -78,7 +81,7 @@ class FilesDump(DumpContext):
         # The table that was added last: the task it was seen through, its entries.
         self._last: tuple[int, list[FdinfoEntry]] = (0, [])
         self._paths: dict[tuple[int, int, bytes, int], int] = {}
-        self._watched: dict[bytes, tuple[OpenFile, str]] = {}
+        self._watched: dict[bytes, list[tuple[OpenFile, str]]] = {}
         self._owned: list[tuple[OpenFile, FownEntry]] = []
         self._roots: dict[int, int] = {}  # mount namespace -> descriptor of its root
         self._root_of: dict[int, int] = {}  # pid -> the same
@@ -158,14 +161,15 @@ class FilesDump(DumpContext):
         self._check_owners()
         if self._watched:
             for pid, via, link in self._other_files():
-                if link in self._watched and self._is_same(via, self._watched[link][0]):
-                    file, what = self._watched[link]
-                    raise self.refuse(
-                        file,
-                        f"{what} is also open outside the tree",
-                        f"{self._name(pid)} has it, and is not being dumped",
-                        "dump the tree of a task that has both, or end the other",
-                    )
+                # Files of one name may be different ones: all userfaultfds have the same.
+                for file, what in self._watched.get(link, ()):
+                    if self._is_same(via, file):
+                        raise self.refuse(
+                            file,
+                            f"{what} is also open outside the tree",
+                            f"{self._name(pid)} has it, and is not being dumped",
+                            "dump the tree of a task that has both, or end the other",
+                        )
         self._checked = True
 
     def finish(self) -> None:
@@ -242,6 +246,9 @@ class FilesDump(DumpContext):
                 file = self._look(pid, tid, fd, data, inode)
                 if b"\nlock:" in data:
                     raise self._locked(file)
+                if file.link == USERFAULT:
+                    self.userfaults.setdefault(pid, []).append((file, bool(cloexec)))
+                    continue
                 id, kind = self._add_file(file)
                 same.insert(~at, (tid, fd, id, kind))
             else:
@@ -522,7 +529,7 @@ class FilesDump(DumpContext):
         return root
 
     def watch(self, file: OpenFile, what: str) -> None:
-        self._watched.setdefault(file.link, (file, what))
+        self._watched.setdefault(file.link, []).append((file, what))
 
     def find_holder(self, file: OpenFile) -> str:
         for pid, via, link in self._other_files():

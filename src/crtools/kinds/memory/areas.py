@@ -67,7 +67,6 @@ ADVICE = (
 # What is not carried yet, with its words in the refusal.
 NOT_CARRIED = (
     (smaps.VF_SS, "it is a shadow stack"),
-    (smaps.VF_UM | smaps.VF_UW | smaps.VF_UI, "it is registered with a userfaultfd"),
     (smaps.VF_SF, "it is mapped with MAP_SYNC"),
 )
 
