@@ -176,6 +176,7 @@ AREAS: tuple[tuple[str, bytes, bool, bool, int], ...] = (
     ("huge pages, private", b"/anon_hugepage", False, True, smaps.VF_HT),
     ("huge pages, shared", b"/anon_hugepage", True, True, smaps.VF_HT),
     ("huge pages of a file", b"/dev/hugepages/x", True, False, smaps.VF_HT),
+    ("huge pages of a deleted file", b"/dev/hugepages/x", True, True, smaps.VF_HT),
     ("the vDSO", b"[vdso]", False, False, 0),
     ("the vDSO's data", b"[vvar]", False, False, 0),
     ("the vsyscall page", b"[vsyscall]", False, False, 0),

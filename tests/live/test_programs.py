@@ -33,6 +33,7 @@ class Case(NamedTuple):
 
 # The naked interruption cannot end a vfork, and shows what the kernel restarts by itself.
 NOT_INTERRUPTED = ("interrupted",)
+ALL_BUT_NAMESPACE = (*MODES, "foreign-uid")
 
 CASES = (
     # Threads and registers.
@@ -161,12 +162,15 @@ CASES = (
     Case("heap"),
     Case("advice"),
     Case("locked_all"),
+    Case("odd_areas"),
     Case("guards"),
     Case("sealed"),
     Case("droppable"),
     Case("userfaults"),
     Case("huge_pages"),
     Case("huge_pages hugetlb"),
+    # It mounts a file system.
+    Case("hugetlb_file", root=True, not_in=ALL_BUT_NAMESPACE),
     Case("private_file"),
     Case("shared_file"),
     Case("shared_anonymous"),

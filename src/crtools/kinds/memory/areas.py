@@ -164,9 +164,10 @@ def _area(
         (shmid, fdflags), pgoff = file_id(vma), vma.pgoff
     elif path == b"/secretmem" and vma.deleted:
         raise _refused(vma, task, "it is secret memory (memfd_secret)")
-    elif flags & smaps.VF_HT:
-        if path != b"/anon_hugepage":
-            raise _refused(vma, task, "huge pages of a file are not carried yet")
+    elif flags & smaps.VF_HT and vma.deleted and path != b"/anon_hugepage":
+        # Files of huge pages cannot be written to, so none can be made anew as it was.
+        raise _refused(vma, task, "it is of huge pages of a file that was deleted")
+    elif flags & smaps.VF_HT and path == b"/anon_hugepage":
         if vma.shared:
             status |= FILE_SHARED | MEMFD
             map_flags = MAP_SHARED

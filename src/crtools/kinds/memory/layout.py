@@ -54,8 +54,6 @@ PR_SET_MEMORY_MERGE = 67  # linux/prctl.h
 PR_SET_VMA, PR_SET_VMA_ANON_NAME = 0x53564D41, 0
 SYSV_SHM, AIO_RING = kinds.SYSV_SHM, kinds.AIO_RING
 TASK_SIZE = 0x7FFFFFFFF000  # x86-64, 4-level page tables: asm/page_64_types.h
-# The lowest address that is mapped in any process: vm.mmap_min_addr is 64 KiB on most systems.
-LOWEST = 0x10000
 _IOV = struct.Struct("<QQ")
 _PIECE = 8 << 20
 _HUGE = 2 << 20  # a huge page, x86-64
@@ -117,15 +115,11 @@ def read_space(
     pid: int, name: str, mm: MmEntry, pages_id: int, pagemap: Sequence[PagemapEntry]
 ) -> Space:
     """Checks all that the images say: nothing in them is trusted. Raises ImageError."""
-    last = LOWEST - PAGE
+    last = 0
     for vma in mm.vmas:
         if vma.status & (kinds.VSYSCALL | kinds.GUARD):
             continue
-        if (
-            vma.start % PAGE
-            or vma.end % PAGE
-            or not max(last, 0) <= vma.start < vma.end <= TASK_SIZE
-        ):
+        if vma.start % PAGE or vma.end % PAGE or not last <= vma.start < vma.end <= TASK_SIZE:
             raise ImageError(
                 f"mm-{pid}.img has an impossible area {vma.start:x}-{vma.end:x}",
                 because="areas are page aligned, ascending and inside user space",
