@@ -39,7 +39,7 @@ def kill_at_all(new_run: NewRun, words: str, moments: list[tuple[str, int]]) -> 
         for moment, occurrence in moments[first : first + KILLS_OF_ONE]:
             outcome = kill_at(target.dump, FILES, moment, occurrence)
             while outcome.refused and "has not recovered yet" in outcome.said:
-                # At the gate, for half a second from the last kill on.
+                # At the gate, for a second from the last kill on.
                 outcome = kill_at(target.dump, FILES, moment, occurrence)
             assert outcome.killed or outcome.done, outcome
             killed += outcome.killed

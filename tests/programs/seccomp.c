@@ -3,7 +3,7 @@
  * notices of it: what calls answer, how many filters there are, and whose filters can be
  * synchronized. The variants "strict" and "narrow" may do next to nothing; "forbids" may do nothing
  * that only a dump or restore wants; "plain" has filters of a task that can gain privileges, which
- * takes CAP_SYS_ADMIN; "supervised" is to be refused.
+ * takes CAP_SYS_ADMIN; "supervised" and "no-return" are to be refused.
  */
 #include "seccomp.h"
 #include <sys/time.h>
@@ -198,6 +198,33 @@ static void confine(bool in_thread)
 		     in_thread ? SECCOMP_RET_KILL_THREAD : SECCOMP_RET_KILL_PROCESS, 0) == 0);
 }
 
+/* read(2) with all vector registers full: they are the same afterwards. */
+static long read_and_compare(int fd, char *byte)
+{
+	static unsigned char before[16 * 32] __attribute__((aligned(32)));
+	static unsigned char after[16 * 32] __attribute__((aligned(32)));
+	long result = SYS_read;
+
+#define EACH(op) \
+	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) \
+	op(8) op(9) op(10) op(11) op(12) op(13) op(14) op(15)
+#define LOAD(n) "vmovdqa " #n "*32(%[before]), %%ymm" #n "\n\t"
+#define STORE(n) "vmovdqa %%ymm" #n ", " #n "*32(%[after])\n\t"
+	if (!__builtin_cpu_supports("avx"))
+		return syscall(SYS_read, fd, byte, 1);
+	fill_pattern(before, sizeof(before), 7);
+	__asm__ volatile(EACH(LOAD) "syscall\n\t" EACH(STORE) "vzeroupper"
+			 : "+a"(result)
+			 : "D"((long)fd), "S"(byte), "d"(1L), [before] "r"(before), [after] "r"(after)
+			 : "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
+			   "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+			   "xmm14", "xmm15");
+#undef EACH
+#undef LOAD
+#undef STORE
+	return memcmp(before, after, sizeof(after)) ? -1 : result;
+}
+
 static void answer_in_strict_mode(bool in_thread)
 {
 	char byte;
@@ -205,8 +232,11 @@ static void answer_in_strict_mode(bool in_thread)
 	confine(in_thread);
 	syscall(SYS_write, from_strict[1], "r", 1);
 	for (;;) {
-		if (syscall(SYS_read, to_strict[0], &byte, 1) != 1)
+		if (read_and_compare(to_strict[0], &byte) != 1) {
+			byte = '!';
+			syscall(SYS_write, from_strict[1], &byte, 1);
 			syscall(SYS_exit, 1);
+		}
 		byte++;
 		if (confinement == TICKING) {
 			/* That it still ticks. */
@@ -322,6 +352,25 @@ static int supervised(void)
 	return verdict();
 }
 
+/* --- A filter that kills for all that a dump needs on its way out --- */
+
+static int no_return(void)
+{
+	static const struct rule kills[] = {
+		{ SYS_munmap, -1, SECCOMP_RET_KILL_PROCESS },
+		{ SYS_rt_sigreturn, -1, SECCOMP_RET_KILL_PROCESS },
+	};
+
+	allow_filters();
+	NEED(install(kills, COUNT(kills), SECCOMP_RET_ALLOW, 0) == 0);
+
+	ready();
+	wait_until_told();
+
+	check_counts(2, 1);
+	return verdict();
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = variant(argc, argv);
@@ -343,6 +392,8 @@ int main(int argc, char **argv)
 		return strict(true);
 	if (strcmp(what, "forbids") == 0)
 		return forbids();
+	if (strcmp(what, "no-return") == 0)
+		return no_return();
 	if (strcmp(what, "supervised") == 0)
 		return supervised();
 	return chain();

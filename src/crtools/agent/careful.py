@@ -40,6 +40,7 @@ from crtools.agent.inject import (
 from crtools.agent.slot import CAREFUL_HOME, CAREFUL_LOOK, Slot
 from crtools.errors import InternalError, RemoteSyscallError, UnsupportedObject
 from crtools.procfs.maps import read_maps
+from crtools.procfs.stat import read_stat
 from crtools.tracee import ptrace
 from crtools.tracee import x86_64 as arch
 from crtools.tracee.seize import SIGSTOP, watch
@@ -62,8 +63,9 @@ VISITOR_STACK_TOP = 0xF0000
 OWNER_STACK_TOP = 0x100000
 _OWNER_ROOM = OWNER_CONTEXT_AT - OWNER_ROOM_AT
 
-_PATIENCE = 1 << 23  # turns of the gate's loops, some tenths of a second
-_OPEN_SECONDS = 0.1
+_PATIENCE = 1 << 24  # turns of the gate's loops, about a second of its running
+_LOOK_NS = 300_000
+_OPEN_SECONDS = 0.2  # after which the gate is opened without having seen the task run
 _TRIES = 50  # signals that are waited out
 _GO_AT = 200  # of the gate's data: agent/home.S GATE_OPEN
 _CARRIES_OVER = 1 << 11  # the overflow flag
@@ -87,7 +89,8 @@ _TILES = 1 << 17 | 1 << 18  # AMX: not in the frames of a task that has not aske
 class Gate:
     """Makes one system call at a time in a stopped task; if we die, the task goes on as it was."""
 
-    def __init__(self, memory: int, cave: Cave, tracee: Tracee) -> None:
+    def __init__(self, proc: int, memory: int, cave: Cave, tracee: Tracee) -> None:
+        self._proc = proc
         blob = read_blob()
         self._memory = memory
         self._tracee = tracee
@@ -137,9 +140,10 @@ class Gate:
         just then could come to the call when we are dead.
 
         A task-clock event (perf_event_open(2)) tells exactly how long a task has run until now.
-        Where there is none, or only one CPU, the gate is opened after a while all the same.
+        Where there is none, or only one CPU, or the machine is too busy to see both of us running,
+        the gate is opened all the same.
         """
-        end = time.monotonic() + _OPEN_SECONDS
+        end = time.monotonic() + (_OPEN_SECONDS if (os.cpu_count() or 1) > 1 else 0.0)
         clock = kernel.raw(
             SYS_perf_event_open,
             kernel.address_of(_TASK_CLOCK),
@@ -149,14 +153,33 @@ class Gate:
             _PERF_FLAG_FD_CLOEXEC,
         )
         if clock >= 0:
+            allowed = os.sched_getaffinity(0)
             try:
-                while os.read(clock, 8) == os.read(clock, 8) and time.monotonic() < end:
+                self._make_way(allowed)
+                while time.monotonic() < end:
+                    if self._open_if_running(clock):
+                        return
                     os.sched_yield()
-                self._poke(self._data + _GO_AT, b"\1")
             finally:
+                os.sched_setaffinity(0, allowed)
                 os.close(clock)
-        else:
-            self._poke(self._data + _GO_AT, b"\1")
+        self._poke(self._data + _GO_AT, b"\1")
+
+    def _make_way(self, allowed: set[int]) -> None:
+        """To another CPU than the task's: where we wake it, it is often put on our own."""
+        others = allowed - {read_stat(self._proc, self._tracee.tid).processor}
+        if others:
+            os.sched_setaffinity(0, others)
+
+    def _open_if_running(self, clock: int) -> bool:
+        # If the look takes long, the task may have run while we did not, and does not now. It is
+        # one line: nothing comes between the look and the opening, no test's kill either.
+        now, read, write = time.monotonic_ns, os.read, os.pwrite
+        c, m, at, much = clock, self._memory, self._data + _GO_AT, _LOOK_NS
+        done = (
+            (t := now()) and read(c, 8) != read(c, 8) and now() - t < much and write(m, b"\1", at)
+        )
+        return bool(done)
 
     def _home(self) -> bytes:
         overflow = 1 if self._tracee.home[arch.FLAGS] & _CARRIES_OVER else 0
@@ -170,6 +193,9 @@ class Gate:
         while True:
             # It takes a moment, and to be stopped just before the call would be the wrong one.
             time.sleep(0.00005)
+            # Shut before it is stopped: stopped in front of an open gate, it would go through it
+            # after our death.
+            self._poke(self._data + _GO_AT, b"\0")
             try:
                 ptrace.interrupt(tracee.tid)
                 status = tracee.next_stop()
@@ -192,8 +218,7 @@ class Gate:
             if status >> 16 == ptrace.PTRACE_EVENT_STOP:
                 if passed:
                     return result
-                # At its beginning again, with the gate shut until it runs.
-                self._poke(self._data + _GO_AT, b"\0")
+                # At its beginning again.
                 registers[arch.RIP] = self._start
                 registers[arch.R15] = _PATIENCE
                 tracee.set_registers(registers)
@@ -276,7 +301,7 @@ class CarefulAgent(Agent):
                 subject=("task", self._owner.pid),
             )
         self._check_recovered(cave)
-        return Gate(self._memory, cave, self._owner)
+        return Gate(self._proc, self._memory, cave, self._owner)
 
     def _pass(self, gate: Gate, nr: int, *args: int) -> int:
         owner = self._owner
