@@ -153,6 +153,15 @@ def threads(bench: Bench) -> list[Figure]:
     return _both(bench, "threads", count, f"{count} threads", (100, 100), samples=(10, 3))
 
 
+def many_threads(bench: Bench) -> list[Figure]:
+    count = 500 if bench.quick else 2000
+    return _both(
+        *(bench, "threads", count, f"{count:,} threads", (1000, 1000)),
+        samples=(5, 2),
+        counts=15 * count,
+    )
+
+
 def tree(bench: Bench) -> list[Figure]:
     count = 60 if bench.quick else 300
     return _both(bench, "tree", count, f"{count} processes", (800, 500), samples=(5, 2))
@@ -198,6 +207,7 @@ CASES: dict[str, Callable[[Bench], list[Figure]]] = {
     "frozen": frozen,
     "dirty": dirty,
     "threads": threads,
+    "many_threads": many_threads,
     "tree": tree,
     "mappings": mappings,
 }

@@ -41,6 +41,7 @@ CASES = (
     Case("counter", changes=True, not_in=("left-running-then-restored",)),
     Case("threads"),
     Case("threads200"),
+    Case("threads200 2000"),
     Case("thread_churn", changes=True),
     Case("thread_storm crowd", changes=True),
     Case("thread_storm chain", changes=True),

@@ -1,8 +1,8 @@
-/* 200 threads with floating point and TLS of their own; half of them compute, half wait. */
+/* 200 threads, or as many as the variant says, with floating point and TLS of their own; half of them compute, half wait. */
 #include "program.h"
 #include <math.h>
 
-#define THREADS 200
+#define MOST 4000
 
 static __thread struct {
 	unsigned long id;
@@ -14,7 +14,7 @@ static pthread_barrier_t built;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
 static bool go;
-static pid_t tids[THREADS];
+static pid_t tids[MOST];
 
 static void *run(void *argument)
 {
@@ -52,15 +52,17 @@ static void *run(void *argument)
 
 int main(int argc, char **argv)
 {
-	pthread_t threads[THREADS];
+	static pthread_t threads[MOST];
+	unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 200;
 	pthread_attr_t attributes;
 	void *result;
 
 	begin(argc, argv);
-	NEED(pthread_barrier_init(&built, NULL, THREADS + 1) == 0);
+	NEED(count <= MOST);
+	NEED(pthread_barrier_init(&built, NULL, count + 1) == 0);
 	NEED(pthread_attr_init(&attributes) == 0);
 	NEED(pthread_attr_setstacksize(&attributes, 131072) == 0);
-	for (unsigned long i = 0; i < THREADS; i++)
+	for (unsigned long i = 0; i < count; i++)
 		NEED(pthread_create(&threads[i], &attributes, run, (void *)i) == 0);
 	pthread_barrier_wait(&built);
 
@@ -71,7 +73,7 @@ int main(int argc, char **argv)
 	__atomic_store_n(&go, true, __ATOMIC_SEQ_CST);
 	pthread_cond_broadcast(&released);
 	pthread_mutex_unlock(&lock);
-	for (unsigned long i = 0; i < THREADS; i++) {
+	for (unsigned long i = 0; i < count; i++) {
 		NEED(pthread_join(threads[i], &result) == 0);
 		CHECK("result", i, result);
 	}

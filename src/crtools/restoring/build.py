@@ -125,7 +125,7 @@ class TreeBuilder:
             with NewNamespace(self.proc, self.plan.clocks):
                 self.shop.create_root(pid, self.plan.store.fd, sibling=sibling, orphan=orphan)
             check_entered(self.proc, pid)
-        scheduling.Restoring(self.usual).begin(pid)
+        scheduling.begin(pid, self.usual)
 
     def _fill_with_helpers(self, memory: dict[int, list[Program]]) -> dict[int, list[Executed]]:
         """Maps everything first, then lets a second thread of large processes read its half."""

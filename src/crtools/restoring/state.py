@@ -413,7 +413,7 @@ class StateBuilder:
 
     def restore_scheduling(self) -> None:
         """From outside, when all tasks are stopped: nothing of ours runs as slowly as they may."""
-        restoring = scheduling.Restoring(self.usual)
+        restoring = scheduling.Restoring(self.usual, self.shortfalls)
         for task in self.plan.alive:
             oom_score = task.task.oom_score_adj
             if oom_score is not None and oom_score != self.oom_score:
@@ -422,6 +422,8 @@ class StateBuilder:
                 )
             own = task.own.get(task.pid)
             if own is not None and own.autogroup_nice:
-                scheduling.restore_autogroup_nice(self.proc, task.pid, own.autogroup_nice)
+                scheduling.restore_autogroup_nice(
+                    self.proc, task.pid, own.autogroup_nice, task.name, self.shortfalls
+                )
             for tid, core in task.cores.items():
-                restoring.restore(tid, core.thread_core, task.own.get(tid))
+                restoring.restore(tid, task.name, core.thread_core, task.own.get(tid))

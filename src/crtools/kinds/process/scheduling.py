@@ -19,12 +19,9 @@ import time
 from crtools import log
 from crtools.abi import kernel
 from crtools.errors import (
-    CrtoolsError,
     ImageError,
-    PermissionDenied,
     TaskVanished,
     UnsupportedObject,
-    failed_call,
 )
 from crtools.images.messages.crtools import CrtoolsTaskEntry, SchedEntry
 from crtools.procfs.values import read_autogroup_nice
@@ -33,6 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.agent.program import Program
     from crtools.images.messages.core import CoreEntry, ThreadCoreEntry
+    from crtools.model.shortfall import Shortfalls
     from crtools.model.tree import Process
 
 SYS_getpriority, SYS_prctl, SYS_gettid = 140, 157, 186
@@ -46,7 +44,7 @@ RESET_ON_FORK_BIT = 0x40000000  # SCHED_RESET_ON_FORK, of sched_setscheduler(2)
 TOP = 99
 DEFAULT_SLACK = 50_000  # nanoseconds, init/init_task.c
 CLAMP_MAX = 1024  # SCHED_CAPACITY_SCALE
-EPERM, ESRCH, EAGAIN, EACCES = 1, 3, 11, 13
+EPERM, ESRCH, EAGAIN, EACCES, EINVAL = 1, 3, 11, 13, 22
 AUTOGROUP_SECONDS = 1.0
 
 # struct sched_attr, linux/sched/types.h: size, policy, flags, nice, priority, runtime, deadline,
@@ -194,65 +192,116 @@ def build_slack(program: Program, own: CrtoolsTaskEntry | None, usual: Schedulin
         program.call(SYS_prctl, PR_SET_TIMERSLACK, slack, label="set its timer slack")
 
 
+def begin(pid: int, usual: Scheduling) -> None:
+    """Takes from the first skeleton what it has from the tool and no task should have: a real-time
+    policy, a slice. That is never more than the tool has, so it needs no privilege."""
+    _set(pid, _born(usual))
+
+
+def _born(usual: Scheduling) -> bytes:
+    """A skeleton's attributes."""
+    fair = usual.policy in (OTHER, BATCH, IDLE)
+    return _ATTR.pack(
+        _ATTR.size, usual.policy if fair else OTHER, 0, usual.nice, *(0, 0, 0, 0, 0, 0)
+    )
+
+
 class Restoring:
     """Sets the scheduling of tasks from outside."""
 
-    def __init__(self, usual: Scheduling) -> None:
+    def __init__(self, usual: Scheduling, shortfalls: Shortfalls) -> None:
         """`usual` is the tool's own, from which a skeleton's comes."""
         self.usual = usual
-        fair = usual.policy in (OTHER, BATCH, IDLE)
-        self._born = _ATTR.pack(
-            _ATTR.size, usual.policy if fair else OTHER, 0, usual.nice, *(0, 0, 0, 0, 0, 0)
-        )
-
-    def begin(self, pid: int) -> None:
-        """What the first skeleton has from the tool and no task should have: a real-time policy, a
-        slice. It never asks for more than the tool has, so it needs no privilege."""
-        _set(pid, self._born)
+        self.shortfalls = shortfalls
+        self._born = _born(usual)
 
     def restore(
-        self, tid: int, thread: ThreadCoreEntry | None, own: CrtoolsTaskEntry | None
+        self, tid: int, name: str, thread: ThreadCoreEntry | None, own: CrtoolsTaskEntry | None
     ) -> None:
-        """Sets what differs from a skeleton's. Raises PermissionDenied, or CrtoolsError where this
-        machine does not have it."""
+        """Sets what differs from a skeleton's. What we have no right to, or this machine does not
+        have, is a shortfall: the program runs without it. Raises TaskVanished."""
         if own is not None and own.cpu_affinity is not None:
-            self._set_affinity(tid, own.cpu_affinity)  # before SCHED_DEADLINE, which it excludes
+            self._set_affinity(
+                tid, name, own.cpu_affinity
+            )  # before SCHED_DEADLINE, which it excludes
         io_priority = (own.io_priority if own is not None else None) or 0
         if io_priority != self.usual.io_priority:
             result = kernel.raw(SYS_ioprio_set, IOPRIO_WHO_PROCESS, tid, io_priority)
-            _check(result, tid, f"I/O priority {io_priority >> 13}/{io_priority & 7}")
+            self._check(
+                *(result, tid, name, "I/O priority"),
+                wanted=_io_priority(io_priority),
+                got=_io_priority(self.usual.io_priority),
+            )
         if thread is None or thread.sched_policy is None:
             return
         sched = own.sched if own is not None else None
         wanted = _wanted(thread, sched)
         if wanted != self._born or sched is not None:
-            self._set_attributes(tid, thread, sched or SchedEntry(), wanted)
+            self._set_attributes(tid, name, thread, sched or SchedEntry(), wanted)
 
     def _set_attributes(
-        self, tid: int, thread: ThreadCoreEntry, sched: SchedEntry, wanted: bytes
+        self, tid: int, name: str, thread: ThreadCoreEntry, sched: SchedEntry, wanted: bytes
     ) -> None:
         policy, nice = thread.sched_policy or OTHER, thread.sched_nice or 0
-        what = f"scheduling (policy {policy}, priority {thread.sched_prio or 0}, nice {nice})"
         if policy not in (OTHER, BATCH):
             # A nice value and a slice are taken with a policy that uses them, and kept.
             runtime = (sched.runtime or 0) if policy == IDLE else 0
             first = _ATTR.pack(_ATTR.size, OTHER, 0, nice, 0, runtime, 0, 0, 0, 0)
             if first != self._born:
-                _check(_set(tid, first), tid, what)
-        _check(_set(tid, wanted), tid, what)
-        if policy != DEADLINE and sched.runtime:
-            got = Scheduling(tid, 0)
-            if got.runtime != sched.runtime:
-                # Before Linux 6.12 the kernel takes it and forgets it.
-                log.warning(f"task {tid}: its slice of {sched.runtime} ns is {got.runtime} here")
+                _set(tid, first)  # what cannot be had of it shows below, or when it is looked at
+        result = _set(tid, wanted)
+        got = Scheduling(tid, 0)
+        self._check(
+            *(result, tid, name, "scheduling"),
+            wanted=f"policy {policy}, priority {thread.sched_prio or 0}, nice {nice}",
+            got=f"policy {got.policy}, priority {got.priority}, nice {got.nice}",
+        )
+        if result < 0:
+            return
+        if got.nice != nice:
+            self._check(-EPERM, tid, name, "nice value", wanted=str(nice), got=str(got.nice))
+        if policy != DEADLINE and sched.runtime and got.runtime != sched.runtime:
+            # Before Linux 6.12 the kernel takes it and forgets it.
+            log.warning(f"task {tid}: its slice of {sched.runtime} ns is {got.runtime} here")
 
-    def _set_affinity(self, tid: int, wanted: bytes) -> None:
+    def _set_affinity(self, tid: int, name: str, wanted: bytes) -> None:
         mask = wanted.ljust(_MASK_BYTES, b"\0")
         result = kernel.raw(SYS_sched_setaffinity, tid, _MASK_BYTES, kernel.address_of(mask))
-        _check(result, tid, f"CPU affinity (CPUs {_cpus(wanted)})")
         got = Scheduling(tid, 0).affinity
-        if got != wanted:
+        self._check(
+            *(result, tid, name, "CPU affinity"),
+            wanted=f"CPUs {_cpus(wanted)}",
+            got=f"CPUs {_cpus(got)}",
+            because="none of those is here" if result == -EINVAL else "",
+        )
+        if result >= 0 and got != wanted:
             log.warning(f"task {tid} ran on CPUs {_cpus(wanted)}: here it has {_cpus(got)} of them")
+
+    def _check(
+        self,
+        result: int,
+        tid: int,
+        name: str,
+        what: str,
+        *,
+        wanted: str,
+        got: str,
+        because: str = "",
+    ) -> None:
+        if result >= 0:
+            return
+        if result == -ESRCH:
+            raise TaskVanished(f"Task {tid} was killed while it was being restored")
+        if not because:
+            because = os.strerror(-result)
+            if result in (-EPERM, -EACCES):
+                because += ": it needs CAP_SYS_NICE"
+        thread = f"the {what} of its thread {tid}" if f"task {tid} " not in name else f"its {what}"
+        self.shortfalls.report(tid, name, thread, wanted=wanted, got=got, because=because)
+
+
+def _io_priority(value: int) -> str:
+    return f"class {value >> 13}, level {value & 7}"
 
 
 def _wanted(thread: ThreadCoreEntry, sched: SchedEntry | None) -> bytes:
@@ -317,20 +366,6 @@ def is_real_time(core: CoreEntry) -> bool:
     return thread is not None and thread.sched_policy in (FIFO, RR, DEADLINE)
 
 
-def _check(result: int, tid: int, what: str, because: str = "") -> None:
-    if result >= 0:
-        return
-    if result == -ESRCH:
-        raise TaskVanished(f"Task {tid} was killed while it was being restored")
-    refused = result in (-EPERM, -EACCES)
-    raise (PermissionDenied if refused else CrtoolsError)(
-        f"Cannot set the {what} of task {tid}",
-        because=because or os.strerror(-result),
-        hint="run crtools as root or with CAP_SYS_NICE" if refused else "",
-        subject=("task", tid),
-    )
-
-
 def _cpus(mask: bytes) -> str:
     """The numbers of a mask's bits, as people write them: 0-3,8."""
     bits = int.from_bytes(mask, "little")
@@ -358,7 +393,9 @@ def autogroup_nice(proc: int, process: Process, seen: set[int]) -> int | None:
     return read_autogroup_nice(proc, process.pid) or None
 
 
-def restore_autogroup_nice(proc: int, pid: int, nice: int) -> None:
+def restore_autogroup_nice(
+    proc: int, pid: int, nice: int, name: str, shortfalls: Shortfalls
+) -> None:
     limit = time.monotonic() + AUTOGROUP_SECONDS
     while True:
         try:
@@ -371,5 +408,11 @@ def restore_autogroup_nice(proc: int, pid: int, nice: int) -> None:
         except OSError as error:
             # Without CAP_SYS_ADMIN the kernel takes ten changes a second from all users together.
             if error.errno != EAGAIN or time.monotonic() > limit:
-                raise failed_call(f"set the nice value of task {pid}'s session", error) from error
+                shortfalls.report(
+                    *(pid, name, "the nice value of its session (autogroup)"),
+                    wanted=nice,
+                    got=0,
+                    because=error.strerror or str(error),
+                )
+                return
             time.sleep(0.01)

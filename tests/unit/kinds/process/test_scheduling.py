@@ -12,7 +12,7 @@ import pytest
 
 from crtools import log
 from crtools.abi import kernel
-from crtools.errors import CrtoolsError, ImageError, PermissionDenied, UnsupportedObject
+from crtools.errors import ImageError, RestoreConflict, TaskVanished, UnsupportedObject
 from crtools.images.messages.core import ThreadCoreEntry
 from crtools.images.messages.crtools import CrtoolsTaskEntry, SchedEntry
 from crtools.kinds.process import scheduling
@@ -26,6 +26,7 @@ from crtools.kinds.process.scheduling import (
     check_scheduling,
     own_scheduling,
 )
+from crtools.model.shortfall import Shortfalls
 
 
 @pytest.fixture
@@ -120,21 +121,33 @@ def test_clamps_that_this_kernel_lacks_are_not_dropped(
     process: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = CrtoolsTaskEntry(tid=process, sched=SchedEntry(util_min=100, util_max=1024))
-    restoring = Restoring(own_scheduling())
+    restoring = Restoring(own_scheduling(), Shortfalls(strict=True))
     Kernel(monkeypatch, SYS_sched_setattr).answer = -errno.EOPNOTSUPP
-    with pytest.raises(CrtoolsError, match=f"Cannot set the scheduling .* of task {process}"):
-        restoring.restore(process, thread(), own)
+    with pytest.raises(RestoreConflict, match=f"Cannot restore task {process}.*its scheduling"):
+        restoring.restore(process, f"task {process} (cat)", thread(), own)
 
 
-def test_priority_without_the_privilege_names_it(
+def test_priority_without_the_privilege_falls_short(
     process: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    restoring = Restoring(own_scheduling())
+    shortfalls = Shortfalls(strict=False)
+    restoring = Restoring(own_scheduling(), shortfalls)
     Kernel(monkeypatch, SYS_sched_setattr).answer = -errno.EPERM
-    with pytest.raises(PermissionDenied) as caught:
-        restoring.restore(process, thread(policy=1, priority=5), None)
-    assert "policy 1, priority 5" in caught.value.what
-    assert "CAP_SYS_NICE" in caught.value.hint
+    restoring.restore(process, "task 1 (a)", thread(policy=1, priority=5), None)
+    (found,) = shortfalls.found
+    assert found.what == f"the scheduling of its thread {process}"
+    assert (found.wanted, found.got) == (
+        "policy 1, priority 5, nice 0",
+        "policy 0, priority 0, nice 0",
+    )
+    assert "CAP_SYS_NICE" in found.because
+
+
+def test_killed_task_is_no_shortfall(process: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    restoring = Restoring(own_scheduling(), Shortfalls(strict=False))
+    Kernel(monkeypatch, SYS_sched_setattr).answer = -errno.ESRCH
+    with pytest.raises(TaskVanished):
+        restoring.restore(process, "task 1 (a)", thread(nice=3), None)
 
 
 def test_task_of_cpus_that_are_partly_here_gets_those_with_a_warning(
@@ -143,25 +156,46 @@ def test_task_of_cpus_that_are_partly_here_gets_those_with_a_warning(
     log.configure(log.WARNING, path=str(tmp_path / "log"))
     here = min(os.sched_getaffinity(0))
     own = CrtoolsTaskEntry(tid=process, cpu_affinity=mask(here, 900, 901))
-    Restoring(own_scheduling()).restore(process, thread(), own)
+    Restoring(own_scheduling(), Shortfalls(strict=True)).restore(
+        process, f"task {process} (cat)", thread(), own
+    )
     log.close()
     assert os.sched_getaffinity(process) == {here}
     assert f"ran on CPUs {here},900-901: here it has {here}" in (tmp_path / "log").read_text()
 
 
-def test_task_of_cpus_that_are_not_here_is_refused(process: int) -> None:
+def test_task_of_cpus_that_are_not_here_falls_short(process: int) -> None:
+    shortfalls = Shortfalls(strict=False)
     own = CrtoolsTaskEntry(tid=process, cpu_affinity=mask(900))
-    with pytest.raises(CrtoolsError, match=r"CPU affinity \(CPUs 900\)"):
-        Restoring(own_scheduling()).restore(process, thread(), own)
+    Restoring(own_scheduling(), shortfalls).restore(process, f"task {process} (cat)", thread(), own)
+    (found,) = shortfalls.found
+    assert (found.what, found.wanted) == ("its CPU affinity", "CPUs 900")
+    assert found.because == "none of those is here"
+    assert os.sched_getaffinity(process) == os.sched_getaffinity(0)
+
+
+def test_nice_value_of_a_session_that_is_gone_falls_short(tmp_path: Path) -> None:
+    shortfalls = Shortfalls(strict=False)
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        scheduling.restore_autogroup_nice(directory, 5, -3, "task 5 (a)", shortfalls)
+    finally:
+        os.close(directory)
+    assert (shortfalls.found[0].wanted, shortfalls.found[0].got) == ("-3", "0")
 
 
 def test_slice_that_the_kernel_forgets_is_warned_about(
     process: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log.configure(log.WARNING, path=str(tmp_path / "log"))
-    restoring = Restoring(own_scheduling())
+    restoring = Restoring(own_scheduling(), Shortfalls(strict=True))
     Kernel(monkeypatch, SYS_sched_setattr)
-    restoring.restore(process, thread(), CrtoolsTaskEntry(tid=1, sched=SchedEntry(runtime=1234567)))
+    restoring.restore(
+        process,
+        f"task {process} (cat)",
+        thread(),
+        CrtoolsTaskEntry(tid=1, sched=SchedEntry(runtime=1234567)),
+    )
     log.close()
     assert "its slice of 1234567 ns is" in (tmp_path / "log").read_text()
 
