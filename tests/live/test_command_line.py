@@ -431,7 +431,7 @@ def test_failed_dump_leaves_no_old_inventory(new_run: NewRun) -> None:
     run = new_run("anonymous")
     run.start()
     images = run.dump("-R", kills=False)
-    other = new_run("holds", "shared-memory-clone")
+    other = new_run("holds", "foreign-pipe")
     other.start()
     expect_refusal(other, tool(other, "dump", images))
     assert not (images / "inventory.img").exists()

@@ -553,25 +553,27 @@ class Tree:
 
     def _hold_children(self, pid: int, tid: int, seen: set[bytes]) -> list[int]:
         """Seizes the children that a thread has and nobody has seen."""
-        words = self._children(pid, tid) - seen
-        seen |= words
-        fresh = [int(word) for word in words]
+        fresh = self._children(pid, tid, seen)
         held = [child for child in fresh if self._hold(child, child)]
         if len(held) < len(fresh):
             # Where some have ended, others may be about to: what they begot before they were seized
             # runs freely, and comes to us when its turn to end has passed.
             while held:
                 child = held.pop()
-                words = self._children(child, child) - seen
-                seen |= words
-                held += [more for more in map(int, words) if self._hold(more, more)]
+                more = self._children(child, child, seen)
+                held += [pid for pid in more if self._hold(pid, pid)]
         return fresh
 
-    def _children(self, pid: int, tid: int) -> set[bytes]:
+    def _children(self, pid: int, tid: int, seen: set[bytes]) -> list[int]:
+        """Children that are not among the `seen`, and are from now on, in the order in which
+        wait(2) looks at them: the only one there is for those born within one clock tick."""
         try:
-            return set(read_task_file(self._proc, pid, "children", tid).split())
+            words = read_task_file(self._proc, pid, "children", tid).split()
         except TaskVanished:
-            return set()
+            return []
+        fresh = [int(word) for word in words if word not in seen]
+        seen.update(words)
+        return fresh
 
     def _check_unseizable(self, pid: int, tid: int) -> bool:
         """Whether it is a zombie; if not, it is gone, or has to be looked at again. Raises what
