@@ -25,6 +25,7 @@ from crtools.agent.inject import (
     CAVE_MARK,
     CODE_AT,
     MAP_SHARED_ANON,
+    NO_DESCRIPTORS_AT,
     OWNER_AT,
     OWNER_ROOM_AT,
     PROT_RWX,
@@ -332,6 +333,7 @@ class CarefulAgent(Agent):
         shared, base, blob, owner = self._shared, self.base, self._blob, self._owner
         assert shared is not None
         shared.memory[CODE_AT : CODE_AT + len(blob.code)] = blob.code
+        shared.memory[NO_DESCRIPTORS_AT : NO_DESCRIPTORS_AT + 4] = b"\1\0\0\0"
         look = watch(self._tracees)
         self.slot = Slot(owner.tid, shared, base, OWNER_AT, OWNER_ROOM_AT, _OWNER_ROOM, look)
         self._visitor = Slot(0, shared, base, VISITOR_AT, VISITOR_ROOM_AT, VISITOR_ROOM, look)

@@ -124,7 +124,10 @@ class Slot:
             base + data_at,
         )
         self.command += 1
-        _U32.pack_into(memory, self.at + COMMAND_AT, self.command)
+        # In one store: struct's pack_into zeroes the place first, which an agent that is looking
+        # just then takes for a command, and runs the program twice.
+        at = self.at + COMMAND_AT
+        memory[at : at + 4] = self.command.to_bytes(4, "little")
         kernel.futex_post(self.here)
         self._running = program
         self._data_at = data_at

@@ -12,7 +12,7 @@ import struct
 from crtools.abi import kernel
 from crtools.abi.ioctl import PAGE_IS_FILE, PAGE_IS_GUARD, PAGE_IS_PFNZERO
 from crtools.abi.kernel import PAGE
-from crtools.agent.inject import KEEP_AT
+from crtools.agent.inject import KEEP_AT, NO_DESCRIPTORS_AT
 from crtools.agent.program import ARG_AREA, ARG_AREA32, Program
 from crtools.errors import RemoteSyscallError, UnsupportedObject
 from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
@@ -175,6 +175,7 @@ def head_and_entries(pages_id: int, plan: PagePlan) -> list[PagemapHead | Pagema
 def ask_pair(program: Program) -> None:
     """A socket pair, over which the task is given its pages file: in the program that asks it
     everything else, since each program costs a change of tasks."""
+    program.skip_if((ARG_AREA32, NO_DESCRIPTORS_AT), 1, 1)
     program.call(
         SYS_socketpair,
         _AF_UNIX,
@@ -212,10 +213,10 @@ class PageWriter:
                 self._pass_image(program)
             for run in own:
                 program = self._add(program, run)
-        if last:
+        if last and self._agent.takes_descriptors:
             for kept in (_IMAGE,) if self._passed else (_OURS, _THEIRS):
                 _close(program, kept)
-        if program.count:
+        if program.count or last:
             self._agent.post(program)
         for run in runs:
             if not (run.by_task and self._by_task):
