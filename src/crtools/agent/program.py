@@ -12,7 +12,7 @@ from crtools.errors import InternalError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     Ref: TypeAlias = tuple[int, int]
@@ -120,6 +120,29 @@ class Program:
             self.attempts = []
         self.attempts.append((ref, otherwise))
         return ref
+
+    def repeat(self, nr: int, rows: Sequence[tuple[Arg, ...]], label: Label) -> None:
+        """One system call many times, with arguments of the same kinds: call(), but faster."""
+        shift = kinds = 0
+        for arg in rows[0]:
+            if type(arg) is tuple:
+                kinds |= arg[0] << shift
+            shift += 4
+        fill = (0,) * (6 - len(rows[0]))
+        pack = INSN.pack
+        self.code += b"".join(
+            [
+                pack(
+                    *(nr, OP_SYSCALL, NONNEGATIVE, 0, kinds, 0),
+                    *[arg[1] if type(arg) is tuple else arg for arg in row],
+                    *(*fill, 0, 0),
+                )
+                for row in rows
+            ]
+        )
+        for index in range(self.count, self.count + len(rows)):
+            self.labels[index] = label
+        self.count += len(rows)
 
     def transfer(
         self, nr: int, fd: Arg, vector: Ref, count: int, offset: Arg, expected: int, label: Label

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-from _bisect import bisect_left
 
 from crtools.abi.ioctl import PAGE_IS_FILE, PAGE_IS_GUARD, PAGE_IS_PFNZERO
 from crtools.abi.kernel import PAGE, has_protection_keys
@@ -242,13 +241,13 @@ class MemoryDump:
     ) -> None:
         """Takes out of `found` the pages of code that differ from their file by uprobes alone.
         Raises UnsupportedObject without --allow-uprobes."""
+        at = 0
         for area in areas:
             entry = area.entry
             if not (entry.status & area_kinds.FILE_PRIVATE and entry.prot & PROT_EXEC):
                 continue
-            at = bisect_left(found, (entry.start, 0, 0))
-            if at and found[at - 1][1] > entry.start:
-                at -= 1
+            while at < len(found) and found[at][1] <= entry.start:
+                at += 1
             while at < len(found) and found[at][0] < entry.end:
                 start, end, what = found[at]
                 if what & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD):

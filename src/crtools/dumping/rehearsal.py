@@ -36,7 +36,7 @@ def rehearse(proc: int) -> None:
 
 
 def _rehearse(proc: int, own: int) -> None:
-    vmas, facts = SmapsReader().read(proc, own)
+    vmas, facts = SmapsReader().sample(proc, own)
     found = areas.collect_areas(
         vmas,
         facts,

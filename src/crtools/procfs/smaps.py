@@ -238,15 +238,38 @@ class SmapsReader:
         """What read_maps and read_smaps would say, in one reading. Callers share the Vmas."""
         headers: list[bytes] = []
         facts = list(_read(self._parser, proc, pid, headers))
+        return self._find_vmas(headers), facts
+
+    def sample(self, proc: int, pid: int) -> tuple[list[Vma], list[tuple[int, int, SmapsFacts]]]:
+        """The same of a process's first areas, as many as the kernel shows at once."""
+        headers: list[bytes] = []
+        try:
+            fd = os.open(task_path(pid, None, "smaps"), os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+            try:
+                data = os.read(fd, _CHUNK)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise explain(error, proc, pid, None, "smaps") from error
+        facts = self._parser.parse(data[: _end_of_areas(data)], headers)
+        return self._find_vmas(headers), facts
+
+    def _find_vmas(self, headers: list[bytes]) -> list[Vma]:
         if len(headers) > _REMEMBERED:
-            return parse_maps(_lines(headers)), facts
+            return parse_maps(_lines(headers))
         vmas = self._vmas
         if len(vmas) > _REMEMBERED:
             vmas.clear()
         new = [header for header in headers if header not in vmas]
         if new:
             vmas.update(zip(new, parse_maps(_lines(new)), strict=True))
-        return [vmas[header] for header in headers], facts
+        return [vmas[header] for header in headers]
+
+
+def _end_of_areas(data: bytes) -> int:
+    """Where the last area ends that is there in full, with its VmFlags line."""
+    flags = data.rfind(b"\nVmFlags:", 0, data.rfind(b"\n"))
+    return data.index(b"\n", flags + 1) + 1 if flags >= 0 else 0
 
 
 def _lines(headers: list[bytes]) -> bytes:
@@ -275,9 +298,7 @@ def _read(
                 size += len(chunk)
             data = b"".join(chunks)
             if more:
-                # Up to the end of the last VmFlags line that is there in full.
-                flags = data.rfind(b"\nVmFlags:", 0, data.rfind(b"\n"))
-                cut = data.index(b"\n", flags + 1) + 1 if flags >= 0 else 0
+                cut = _end_of_areas(data)
                 data, rest = data[:cut], data[cut:]
             yield from parser.parse(data, headers)
     except OSError as error:

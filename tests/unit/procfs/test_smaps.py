@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from crtools.errors import InternalError, TaskVanished
 from crtools.procfs import smaps
-from crtools.procfs.maps import read_maps
+from crtools.procfs.maps import parse_maps, read_maps
 from crtools.procfs.smaps import VM_FLAGS, SmapsFacts, parse_smaps, read_smaps
 
 AREA = b"""\
@@ -191,3 +191,25 @@ def test_our_own_areas_are_those_of_maps(proc: int) -> None:
 def test_a_task_that_is_gone_is_said_to_have_vanished(proc: int) -> None:
     with pytest.raises(TaskVanished):
         next(read_smaps(proc, 4194305))
+
+
+def test_a_reader_says_what_maps_and_smaps_say(fake_proc: Callable[[str, bytes], int]) -> None:
+    data = area(1) + area(2, rss=5) + area(3)
+    proc = fake_proc("9/smaps", data)
+    headers = [line for line in data.splitlines(keepends=True) if b"-" in line.split()[0]]
+    reader = smaps.SmapsReader()
+    for _ in range(2):  # the second time all is known
+        vmas, facts = reader.read(proc, 9)
+        assert vmas == parse_maps(b"".join(headers))
+        assert facts == parse_smaps(data)
+
+
+def test_a_sample_is_the_beginning(
+    fake_proc: Callable[[str, bytes], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = area(1) + area(2, rss=5) + area(3)
+    proc = fake_proc("9/smaps", data)
+    monkeypatch.setattr(smaps, "_CHUNK", len(data) - 10)  # the last area's end is cut off
+    vmas, facts = smaps.SmapsReader().sample(proc, 9)
+    assert facts == parse_smaps(data)[:2]
+    assert [(vma.start, vma.end) for vma in vmas] == [fact[:2] for fact in facts]

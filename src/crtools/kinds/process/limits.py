@@ -35,15 +35,10 @@ _LIMIT = struct.Struct("<QQ")
 
 def ask_limits(program: Program) -> Ref:
     room = program.reserve(COUNT * _LIMIT.size)
-    for resource in range(COUNT):
-        program.call(
-            SYS_prlimit64,
-            0,
-            resource,
-            0,
-            (room[0], room[1] + resource * _LIMIT.size),
-            label="ask for its limits",
-        )
+    rows = [
+        (0, resource, 0, (room[0], room[1] + resource * _LIMIT.size)) for resource in range(COUNT)
+    ]
+    program.repeat(SYS_prlimit64, rows, "ask for its limits")
     return room
 
 

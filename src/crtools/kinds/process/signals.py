@@ -55,15 +55,11 @@ class ActionsDump:
         self._known: dict[tuple[int, ...], SaEntry] = {}
         # Into one array, in the images' order.
         self._room = program.reserve(_ACTION.size * len(SIGNALS))
-        for index, number in enumerate(SIGNALS):
-            program.call(
-                SYS_rt_sigaction,
-                number,
-                0,
-                (self._room[0], self._room[1] + index * _ACTION.size),
-                8,
-                label="ask for its signal actions",
-            )
+        rows = [
+            (number, 0, (self._room[0], self._room[1] + index * _ACTION.size), 8)
+            for index, number in enumerate(SIGNALS)
+        ]
+        program.repeat(SYS_rt_sigaction, rows, "ask for its signal actions")
 
     def answers(self, executed: Executed) -> list[SaEntry]:
         """62 actions, shared by all who have the same."""
