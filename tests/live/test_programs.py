@@ -91,6 +91,12 @@ CASES = (
     Case("titles areas", root=True),
     Case("places"),
     Case("places chroot", root=True),
+    Case("roots inside", root=True),
+    Case("roots outside", root=True),
+    Case("roots nested", root=True),
+    Case("gone_places"),
+    Case("gone_places replaced", changes=True),  # what is restored has another (deleted) name
+    Case("gone_places root", root=True),
     Case("personality"),
     Case("brk"),
     Case("auxv"),
@@ -155,6 +161,10 @@ CASES = (
     Case("blocked_io"),
     Case("blocked_signals"),
     Case("blocked_signals wait", changes=True, not_in=NOT_INTERRUPTED),
+    Case("blocked_limits", changes=True, not_in=NOT_INTERRUPTED),
+    Case("nested"),
+    Case("nested thread"),
+    Case("death_signals"),
     # Memory.
     Case("anonymous"),
     Case("zero_pages"),
@@ -190,6 +200,7 @@ CASES = (
     Case("positions"),
     Case("pipes"),
     Case("fifos"),
+    Case("owners"),
     Case("ghosts"),
     Case("ghosts occupied", changes=True),  # likewise
     # The link that --link-remap makes stays until a restore.
