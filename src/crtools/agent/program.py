@@ -56,6 +56,15 @@ class Program:
         self.count = 0
         self.attempts: list[tuple[Ref, Callable[[int], None]]] | None = None
 
+    def begin_as(self) -> Program:
+        """Another one that begins like this: references to what is in this one are good there."""
+        program = Program()
+        program.code += self.code
+        program.data += self.data
+        program.labels.update(self.labels)
+        program.count = self.count
+        return program
+
     def put(self, content: bytes | bytearray, align: int = 8) -> Ref:
         """Data that comes with the program; the reference is its address in the task."""
         at = -(-len(self.data) // align) * align

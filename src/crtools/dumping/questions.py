@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from crtools.agent.program import Program
     from crtools.agent.slot import Executed
     from crtools.images.messages.core import ThreadSasEntry
-    from crtools.images.messages.crtools import MemoryPolicyEntry
+    from crtools.images.messages.crtools_parts import MemoryPolicyEntry
 
 
 class ThreadQuestions:

@@ -22,7 +22,7 @@ from crtools.images.messages.core import (
     TaskKobjIdsEntry,
     ThreadCoreEntry,
 )
-from crtools.images.messages.crtools import AnonNameEntry, CrtoolsTaskEntry
+from crtools.images.messages.crtools import CrtoolsTaskEntry
 from crtools.images.messages.rseq import RseqEntry
 from crtools.kinds.memory import areas as area_kinds
 from crtools.kinds.memory import mm, numa, pages
@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     from crtools.dumping.memory import Figures, Memory
     from crtools.dumping.questions import ThreadAnswers
     from crtools.images.messages.core_x86 import ThreadInfoX86
-    from crtools.images.messages.crtools import (
+    from crtools.images.messages.crtools_parts import (
+        AnonNameEntry,
         AreaKeyEntry,
         CrtoolsSemUndoEntry,
         MemoryPolicyEntry,
@@ -157,11 +158,15 @@ class MemoryFacts:
             for a in areas
             if a.flags & VF_SL and not a.entry.status & area_kinds.OF_KERNEL
         ]
-        self.names = [
-            AnonNameEntry(start=a.entry.start, end=a.entry.end, name=a.name[6:-1])
-            for a in areas
-            if a.name.startswith(b"[anon:")
-        ]
+        self.names: list[AnonNameEntry] = []
+        named = [area for area in areas if area.name.startswith(b"[anon:")]
+        if named:
+            from crtools.images.messages.crtools_parts import AnonNameEntry
+
+            self.names = [
+                AnonNameEntry(start=a.entry.start, end=a.entry.end, name=a.name[6:-1])
+                for a in named
+            ]
 
 
 class TaskDump:
@@ -274,12 +279,16 @@ class TaskDump:
             asked_at = time.monotonic_ns()
             with self._agent(process, collected) as agent:
                 # From here on, what needs no stopped task is done while the task is at work.
-                agent.post(self._questions)
+                questions = self._questions.begin_as()
+                areas = space.areas[: numa.FEW]
+                modes = numa.ask_modes(questions, areas)
+                agent.post(questions)
                 if collected.fdinfo is not None:
                     store.write("fdinfo", collected.fdinfo, id=ids.files_id)
                 store.write("fs", [collected.fs], id=pid)
                 store.write("ids", [ids], id=pid)
                 asked = agent.wait()
+                with_policies = numa.with_policies(asked, modes, areas)
                 about = self._of_process.answers(asked, process.name)
                 first = self._of_first.answers(asked, process.tracees[0].home[arch.RSP])
                 entries = self._actions.answers(asked)
@@ -305,7 +314,9 @@ class TaskDump:
                     from crtools.kinds.memory.keys import read_keys
 
                     keys = read_keys(agent, space.areas)
-                policies = numa.ask_areas(agent, space.areas)
+                if len(areas) < len(space.areas):
+                    with_policies += numa.ask_many(agent, space.areas[len(areas) :])
+                policies = numa.ask_policies(agent, with_policies)
                 # A pidfd, by which it gets the image file, is the leader's before Linux 6.9.
                 by_task = (
                     agent.takes_descriptors

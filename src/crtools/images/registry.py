@@ -228,11 +228,12 @@ IMAGES = (
     # Our own: state that the schema has no field for. Other tools leave these files alone.
     _k("crtools-task", "crtools-task-%u.img", "CRTOOLS_TASK", 0x43520001,
        "crtools:CrtoolsTaskEntry"),
-    _k("crtools-shm", "crtools-shm.img", "CRTOOLS_SHM", 0x43520080, "crtools:CrtoolsShmEntry"),
+    _k("crtools-shm", "crtools-shm.img", "CRTOOLS_SHM", 0x43520080,
+       "crtools_kinds:CrtoolsShmEntry"),
     _k("crtools-uring", "crtools-uring.img", "CRTOOLS_URING", 0x43520081,
-       "crtools:CrtoolsUringEntry"),
+       "crtools_kinds:CrtoolsUringEntry"),
     _k("crtools-memfd", "crtools-memfd.img", "CRTOOLS_MEMFD", 0x43520070,
-       "crtools:CrtoolsMemfdEntry"),
+       "crtools_kinds:CrtoolsMemfdEntry"),
 )
 # fmt: on
 

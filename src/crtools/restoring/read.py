@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from crtools.images.messages.core import CoreEntry, TaskCoreEntry, TaskKobjIdsEntry
     from crtools.images.messages.creds import CredsEntry
-    from crtools.images.messages.crtools import CrtoolsSemUndoEntry, CrtoolsTaskEntry
+    from crtools.images.messages.crtools import CrtoolsTaskEntry
+    from crtools.images.messages.crtools_parts import CrtoolsSemUndoEntry
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fs import FsEntry
     from crtools.images.messages.mm import MmEntry

@@ -16,7 +16,7 @@ from crtools.tracee import ptrace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crtools.images.messages.crtools import RestartEntry
+    from crtools.images.messages.crtools_parts import RestartEntry
     from crtools.kinds.process.posix_timers import Arming
     from crtools.model.options import Options
     from crtools.restoring.plan import Plan

@@ -24,7 +24,7 @@ from unit.images.golden_sets import (
 
 few = settings(max_examples=20, suppress_health_check=list(HealthCheck))
 # Ours alone, or not described there.
-EXTRA_GROUPS = {"crtools", "sk-opts"}
+EXTRA_GROUPS = {"crtools", "crtools_kinds", "crtools_parts", "sk-opts"}
 
 
 def _ids(cls: type[Message]) -> str:

@@ -25,7 +25,7 @@ from crtools.abi.fcntl import O_CLOEXEC, O_NONBLOCK
 from crtools.abi.kernel import PAGE
 from crtools.abi.x86_64 import SYS_fcntl, SYS_mmap, SYS_munmap
 from crtools.errors import ImageError, RestoreConflict
-from crtools.images.messages.crtools import CrtoolsUringEntry, UringBufferEntry
+from crtools.images.messages.crtools_kinds import CrtoolsUringEntry, UringBufferEntry
 from crtools.images.messages.fdinfo import FileEntry
 from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner, OpenFile, choose_place
 from crtools.kinds.files.registry import IO_URING

@@ -20,7 +20,7 @@ from crtools.abi.kernel import PAGE
 from crtools.abi.mman import PROT_EXEC, PROT_NONE
 from crtools.agent.program import ANY, EXACTLY, OR_ERRNO, Program, errnos
 from crtools.errors import ImageError, InternalError
-from crtools.images.messages.crtools import AreaKeyEntry
+from crtools.images.messages.crtools_parts import AreaKeyEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

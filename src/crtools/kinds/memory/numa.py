@@ -19,7 +19,6 @@ import struct
 from crtools.abi import kernel
 from crtools.agent.program import ANY, ARG_DATA, ARG_VALUE, INSN, OP_SYSCALL, Program, ref_at
 from crtools.errors import ImageError
-from crtools.images.messages.crtools import MemoryPolicyEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from crtools.agent.inject import Agent
     from crtools.agent.program import Ref
     from crtools.agent.slot import Executed
+    from crtools.images.messages.crtools_parts import MemoryPolicyEntry
     from crtools.images.messages.vma import VmaEntry
     from crtools.kinds.memory.areas import Area
     from crtools.model.shortfall import Shortfalls
@@ -41,6 +41,7 @@ MASK_BYTES = NODES // 8
 MAX_NODE = NODES + 1
 AREAS_AT_ONCE = 8_000  # a program's room is 1 MiB: 80 bytes an instruction, 4 a mode
 MASKS_AT_ONCE = 2_000
+FEW = 1_000  # so many areas are asked about together with everything else
 _MODE_NAMES = "default preferred bind interleave local preferred-many weighted-interleave".split()
 
 
@@ -56,33 +57,52 @@ def policy(executed: Executed, room: Ref) -> MemoryPolicyEntry | None:
     mode = int.from_bytes(executed.bytes(room, 4), "little")
     if not mode:
         return None
+    from crtools.images.messages.crtools_parts import MemoryPolicyEntry
+
     nodes = executed.bytes(ref_at(room, 8), MASK_BYTES).rstrip(b"\0")
     return MemoryPolicyEntry(mode=mode, nodes=nodes or None)
 
 
-def ask_areas(agent: Agent, areas: Sequence[Area]) -> list[MemoryPolicyEntry]:
-    """Of the areas that have a policy of their own."""
+def ask_modes(program: Program, areas: Sequence[Area]) -> Ref:
+    """The modes of areas' policies, at most AREAS_AT_ONCE."""
+    modes = program.reserve(4 * len(areas))
+    kinds, at = ARG_DATA | ARG_VALUE << 4, modes[1]
+    # What Program.call would put together, for tens of thousands of areas.
+    program.code += b"".join(
+        [
+            INSN.pack(
+                *(SYS_get_mempolicy, OP_SYSCALL, ANY, 0, kinds, 0, at + 4 * index),
+                *(0, 0, area.entry.start, MPOL_F_ADDR, 0, 0, 0),
+            )
+            for index, area in enumerate(areas)
+        ]
+    )
+    program.count += len(areas)
+    return modes
+
+
+def with_policies(executed: Executed, modes: Ref, areas: Sequence[Area]) -> list[Area]:
+    """Those of the areas that have a policy of their own."""
+    answered = executed.bytes(modes, 4 * len(areas))
+    if answered.count(0) == len(answered):
+        return []
+    words = struct.unpack(f"<{len(areas)}I", answered)
+    return [area for area, mode in zip(areas, words, strict=True) if mode]
+
+
+def ask_many(agent: Agent, areas: Sequence[Area]) -> list[Area]:
+    """Those of any number of areas that have a policy of their own."""
     found: list[Area] = []
     for first in range(0, len(areas), AREAS_AT_ONCE):
         part = areas[first : first + AREAS_AT_ONCE]
         program = Program()
-        modes = program.reserve(4 * len(part))
-        kinds, at = ARG_DATA | ARG_VALUE << 4, modes[1]
-        # What Program.call would put together, for tens of thousands of areas.
-        program.code += b"".join(
-            [
-                INSN.pack(
-                    *(SYS_get_mempolicy, OP_SYSCALL, ANY, 0, kinds, 0, at + 4 * index),
-                    *(0, 0, area.entry.start, MPOL_F_ADDR, 0, 0, 0),
-                )
-                for index, area in enumerate(part)
-            ]
-        )
-        program.count = len(part)
-        answered = agent.run(program).bytes(modes, 4 * len(part))
-        if answered.count(0) != len(answered):
-            words = struct.unpack(f"<{len(part)}I", answered)
-            found += [area for area, mode in zip(part, words, strict=True) if mode]
+        modes = ask_modes(program, part)
+        found += with_policies(agent.run(program), modes, part)
+    return found
+
+
+def ask_policies(agent: Agent, found: Sequence[Area]) -> list[MemoryPolicyEntry]:
+    """The policies of areas that have one of their own."""
     entries: list[MemoryPolicyEntry] = []
     for first in range(0, len(found), MASKS_AT_ONCE):
         part = found[first : first + MASKS_AT_ONCE]

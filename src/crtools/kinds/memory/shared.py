@@ -41,7 +41,6 @@ from crtools.abi.mman import (
 )
 from crtools.abi.x86_64 import SYS_fcntl, SYS_fstatfs, SYS_memfd_create, SYS_mmap, SYS_munmap
 from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
-from crtools.images.messages.crtools import CrtoolsMemfdEntry
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.images.messages.memfd import MemfdFileEntry, MemfdInodeEntry
@@ -53,6 +52,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from crtools.images.messages.crtools_kinds import CrtoolsMemfdEntry
     from crtools.images.messages.vma import VmaEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.memory.sysv import SysvDump
@@ -202,6 +202,8 @@ class SharedDump:
         )
         self.inodes.append(inode)
         if times is not None:
+            from crtools.images.messages.crtools_kinds import CrtoolsMemfdEntry
+
             self._times.append(CrtoolsMemfdEntry(inode_id=inode_id, atime=times[0], mtime=times[1]))
         self.write_contents(fd, facts.st_size, inode.shmid, huge=huge)
         return inode

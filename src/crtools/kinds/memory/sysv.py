@@ -34,7 +34,7 @@ from crtools.errors import (
     RestoreConflict,
     UnsupportedObject,
 )
-from crtools.images.messages.crtools import CrtoolsShmEntry
+from crtools.images.messages.crtools_kinds import CrtoolsShmEntry
 from crtools.images.messages.ipc_desc import IpcDescEntry
 from crtools.images.messages.ipc_shm import IpcShmEntry
 from crtools.kinds.memory import shared

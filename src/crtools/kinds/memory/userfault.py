@@ -45,7 +45,7 @@ from crtools.abi.x86_64 import (
     SYS_userfaultfd,
 )
 from crtools.errors import ImageError, UnsupportedObject
-from crtools.images.messages.crtools import (
+from crtools.images.messages.crtools_parts import (
     PageRangeEntry,
     UserfaultFdEntry,
     UserfaultfdEntry,

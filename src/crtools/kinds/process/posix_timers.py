@@ -51,7 +51,7 @@ from crtools.abi.signals import (
 )
 from crtools.agent.program import ANY, ARG_LOAD32, EXACTLY, OP_VALUE, Program
 from crtools.errors import ImageError, MissingFeature, UnsupportedObject
-from crtools.images.messages.crtools import TimerEntry
+from crtools.images.messages.crtools_parts import TimerEntry
 from crtools.images.messages.timer import PosixTimerEntry
 from crtools.procfs.status import read_status
 

@@ -20,12 +20,12 @@ from __future__ import annotations
 import os
 import struct
 
-from crtools.images.messages.crtools import RestartEntry
 from crtools.tracee import x86_64 as arch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.agent.program import Program
+    from crtools.images.messages.crtools_parts import RestartEntry
     from crtools.tracee.seize import Tracee
 
 SYS_poll, SYS_nanosleep, SYS_futex, SYS_clock_nanosleep = 7, 35, 202, 230
@@ -86,7 +86,11 @@ def sleeping(tracee: Tracee, memory: int, slept: int) -> RestartEntry | None:
         left = _left(memory, home[arch.RDX], home[arch.R10], slept)
     elif call == SYS_futex:
         left = _left(memory, home[arch.R10], 0, slept)
-    return None if left is None else RestartEntry(tid=tracee.tid, nsec_left=left, call=call)
+    if left is None:
+        return None
+    from crtools.images.messages.crtools_parts import RestartEntry
+
+    return RestartEntry(tid=tracee.tid, nsec_left=left, call=call)
 
 
 def interrupted_call(home: list[int], memory: int) -> int:

@@ -23,13 +23,14 @@ from crtools.errors import (
     TaskVanished,
     UnsupportedObject,
 )
-from crtools.images.messages.crtools import CrtoolsTaskEntry, SchedEntry
+from crtools.images.messages.crtools import CrtoolsTaskEntry
 from crtools.procfs.values import read_autogroup_nice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.agent.program import Program
     from crtools.images.messages.core import CoreEntry, ThreadCoreEntry
+    from crtools.images.messages.crtools_parts import SchedEntry
     from crtools.model.shortfall import Shortfalls
     from crtools.model.tree import Process
 
@@ -111,6 +112,8 @@ class Scheduling:
             real_time and clamps == (CLAMP_MAX, CLAMP_MAX)
         )
         if self.flags or runtime or clamped:
+            from crtools.images.messages.crtools_parts import SchedEntry
+
             entry.sched = SchedEntry(
                 flags=self.flags or None,
                 runtime=self.runtime if runtime else None,
@@ -237,6 +240,8 @@ class Restoring:
         sched = own.sched if own is not None else None
         wanted = _wanted(thread, sched)
         if wanted != self._born or sched is not None:
+            from crtools.images.messages.crtools_parts import SchedEntry
+
             self._set_attributes(tid, name, thread, sched or SchedEntry(), wanted)
 
     def _set_attributes(

@@ -25,7 +25,7 @@ import struct
 from crtools.abi import kernel
 from crtools.agent.program import OR_ERRNO, Program, errnos
 from crtools.errors import ImageError, RemoteSyscallError, RestoreConflict, UnsupportedObject
-from crtools.images.messages.crtools import CrtoolsSemUndoEntry
+from crtools.images.messages.crtools_parts import CrtoolsSemUndoEntry
 from crtools.images.messages.ipc_desc import IpcDescEntry
 from crtools.model.value import Value
 

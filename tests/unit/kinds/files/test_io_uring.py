@@ -10,7 +10,7 @@ import pytest
 
 from crtools.agent.program import INSN, INSN_BYTES, Program
 from crtools.errors import ImageError
-from crtools.images.messages.crtools import CrtoolsUringEntry
+from crtools.images.messages.crtools_kinds import CrtoolsUringEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.kinds.files import io_uring
 from crtools.restoring.rings import find_gaps

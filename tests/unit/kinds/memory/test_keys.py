@@ -9,7 +9,7 @@ import pytest
 from crtools.abi.mman import PROT_EXEC, PROT_READ, PROT_WRITE
 from crtools.agent.program import INSN, INSN_BYTES, Program
 from crtools.errors import ImageError, InternalError
-from crtools.images.messages.crtools import AreaKeyEntry
+from crtools.images.messages.crtools_parts import AreaKeyEntry
 from crtools.images.messages.vma import VmaEntry
 from crtools.kinds.memory.keys import (
     KEYS,

@@ -6,7 +6,7 @@ import pytest
 
 from crtools.agent.program import Program
 from crtools.errors import ImageError, RestoreConflict
-from crtools.images.messages.crtools import MemoryPolicyEntry
+from crtools.images.messages.crtools_parts import MemoryPolicyEntry
 from crtools.images.messages.vma import VmaEntry
 from crtools.kinds.memory import numa
 from crtools.kinds.memory.numa import Acceptable, build_areas, check_policies

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crtools.errors import ImageError, UnsupportedObject
-from crtools.images.messages.crtools import CrtoolsShmEntry
+from crtools.images.messages.crtools_kinds import CrtoolsShmEntry
 from crtools.images.messages.ipc_desc import IpcDescEntry
 from crtools.images.messages.ipc_shm import IpcShmEntry
 from crtools.images.messages.vma import VmaEntry

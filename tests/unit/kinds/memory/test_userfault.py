@@ -6,7 +6,7 @@ import pytest
 
 from crtools.agent.program import Program
 from crtools.errors import ImageError
-from crtools.images.messages.crtools import (
+from crtools.images.messages.crtools_parts import (
     PageRangeEntry,
     UserfaultFdEntry,
     UserfaultfdEntry,

@@ -8,7 +8,7 @@ import pytest
 
 from crtools.abi.signals import SI_TIMER, SI_USER, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID
 from crtools.errors import ImageError, MissingFeature
-from crtools.images.messages.crtools import TimerEntry
+from crtools.images.messages.crtools_parts import TimerEntry
 from crtools.images.messages.timer import PosixTimerEntry
 from crtools.kinds.process.posix_timers import (
     MOST_IDS,

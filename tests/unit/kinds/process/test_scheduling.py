@@ -14,7 +14,8 @@ from crtools import log
 from crtools.abi import kernel
 from crtools.errors import ImageError, RestoreConflict, TaskVanished, UnsupportedObject
 from crtools.images.messages.core import ThreadCoreEntry
-from crtools.images.messages.crtools import CrtoolsTaskEntry, SchedEntry
+from crtools.images.messages.crtools import CrtoolsTaskEntry
+from crtools.images.messages.crtools_parts import SchedEntry
 from crtools.kinds.process import scheduling
 from crtools.kinds.process.scheduling import (
     PR_SCHED_CORE,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crtools.errors import ImageError
-from crtools.images.messages.crtools import CrtoolsSemUndoEntry
+from crtools.images.messages.crtools_parts import CrtoolsSemUndoEntry
 from crtools.images.messages.ipc_desc import IpcDescEntry
 from crtools.kinds.process import semaphores
 from crtools.kinds.process.semaphores import IPC_NOWAIT, SEM_UNDO, SEMVMX
