@@ -45,6 +45,9 @@ CASES = (
     Case("thread_churn", changes=True),
     Case("thread_storm crowd", changes=True),
     Case("thread_storm chain", changes=True),
+    # The naked interruption knows nothing of execve, and may block it for ever.
+    Case("exec_churn threads", changes=True, not_in=NOT_INTERRUPTED),
+    Case("exec_churn first", changes=True, not_in=NOT_INTERRUPTED),
     Case("registers"),
     Case("amx"),
     Case("fpu"),

@@ -1,11 +1,16 @@
 /* The thin layer under crtools.abi.kernel: what Python cannot say without ctypes. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <cpuid.h>
 #include <errno.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 long crt_syscall(long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d,
@@ -168,4 +173,77 @@ void crt_cpuid(unsigned int leaf, unsigned int subleaf, unsigned long out)
 	unsigned int *r = (unsigned int *)out;
 
 	__cpuid_count(leaf, subleaf, r[0], r[1], r[2], r[3]);
+}
+
+/* PTRACE_SEIZE waits while a thread of the same process is in execve (kernel/ptrace.c, ptrace_attach:
+ * cred_guard_mutex), and that thread may wait for another one's zombie, which is ours to reap. No
+ * signal ends such a wait, since the kernel begins the call again after any handler; so the handler
+ * of this timer steps over the call when it is about to be begun again. */
+static struct {
+	int signal;
+	timer_t timer;
+	struct sigaction before;
+	sigset_t mask;
+} patience;
+
+extern const char crt_seize_call[] __attribute__((visibility("hidden")));
+
+__attribute__((noinline, noclone)) long crt_seize(long tid, unsigned long options)
+{
+	long ret = SYS_ptrace;
+	register unsigned long r10 __asm__("r10") = options;
+
+	__asm__ volatile("crt_seize_call: syscall"
+			 : "+a"(ret)
+			 : "D"(0x4206L /* PTRACE_SEIZE */), "S"(tid), "d"(0L), "r"(r10)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static void step_over(int number, siginfo_t *info, void *context)
+{
+	greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+	(void)number;
+	(void)info;
+	if (registers[REG_RIP] == (greg_t)crt_seize_call) {
+		registers[REG_RIP] += 2;
+		registers[REG_RAX] = -EINTR;
+	}
+}
+
+/* From now on crt_seize answers -EINTR where it waits for longer than a few milliseconds. */
+long crt_seize_patience(long milliseconds)
+{
+	struct sigaction action = {.sa_sigaction = step_over, .sa_flags = SA_SIGINFO | SA_RESTART};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID};
+	struct itimerspec every = {{0, milliseconds * 1000000}, {0, milliseconds * 1000000}};
+	sigset_t ours;
+
+	/* One that the program which has imported us does not use. */
+	for (patience.signal = SIGRTMAX;; patience.signal--) {
+		if (patience.signal < SIGRTMIN)
+			return -EBUSY;
+		if (sigaction(patience.signal, 0, &patience.before) == 0 &&
+		    patience.before.sa_handler == SIG_DFL)
+			break;
+	}
+	event.sigev_signo = patience.signal;
+	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	if (timer_create(CLOCK_MONOTONIC, &event, &patience.timer))
+		return -errno;
+	sigaction(patience.signal, &action, 0);
+	sigemptyset(&ours);
+	sigaddset(&ours, patience.signal);
+	pthread_sigmask(SIG_UNBLOCK, &ours, &patience.mask);
+	timer_settime(patience.timer, 0, &every, 0);
+	return 0;
+}
+
+void crt_seize_patience_end(void)
+{
+	/* A signal that is still queued goes with its timer, or comes at the end of this call. */
+	timer_delete(patience.timer);
+	pthread_sigmask(SIG_SETMASK, &patience.mask, 0);
+	sigaction(patience.signal, &patience.before, 0);
 }

@@ -63,6 +63,9 @@ class Shared:
 
 futex_wait = lib.crt_futex_wait
 futex_post = lib.crt_futex_post
+seize = lib.crt_seize
+seize_patience = lib.crt_seize_patience
+seize_patience_end = lib.crt_seize_patience_end
 spawn = lib.crt_spawn
 spawn_orphan = lib.crt_spawn_orphan
 robust_begin = lib.crt_robust_begin

@@ -9,6 +9,9 @@ ffibuilder.cdef(
     """
     long crt_syscall(long nr, unsigned long a, unsigned long b, unsigned long c,
                      unsigned long d, unsigned long e, unsigned long f);
+    long crt_seize(long tid, unsigned long options);
+    long crt_seize_patience(long milliseconds);
+    void crt_seize_patience_end(void);
     long crt_futex_wait(unsigned long word, unsigned int value, unsigned int milliseconds);
     long crt_futex_post(unsigned long word);
     long crt_spawn(unsigned long args, unsigned long size, int fd, int death_signal);

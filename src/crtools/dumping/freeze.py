@@ -51,6 +51,8 @@ ANSWER_EINTR = frozenset(
 )
 
 LINGER_SECONDS = 0.005
+PATIENCE_MS = 5
+LOOK = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | ptrace.WALL
 # semtimedop, rt_sigtimedwait, io_getevents, io_pgetevents, epoll_pwait2
 LIMITS_IN_MEMORY = (220, 128, 208, 333, 441)
 EPOLL_WAITS = (232, 281)  # epoll_wait, epoll_pwait: milliseconds in r10
@@ -68,6 +70,20 @@ SYS_ipc_32, SEM_CALLS = 117, (1, 4)
 
 def _answers_eintr_32(call: int, first: int) -> bool:
     return call in ANSWER_EINTR_32 or (call == SYS_ipc_32 and first & 0xFFFF in SEM_CALLS)
+
+
+def _has_ended(tid: int) -> bool:
+    """Whether one of our tracees has; it is reaped."""
+    try:
+        # The stop of a tracee would be reported and taken whatever is asked for (kernel/exit.c,
+        # wait_task_stopped): so it is only looked at.
+        found = os.waitid(os.P_PID, tid, LOOK)
+        if found is None or found.si_code in (os.CLD_TRAPPED, os.CLD_STOPPED):
+            return False
+        ptrace.wait(tid, block=False)
+    except ChildProcessError:
+        pass
+    return True
 
 
 def _has_limit(blocked: BlockedIn) -> bool:
@@ -95,6 +111,7 @@ class Tree:
         # Of those that were interrupted and have not been seen to stop: when they fell asleep.
         self._asleep: dict[int, tuple[int, bytes] | None] = {}
         self._clocks: dict[int, int] = {}
+        self._patience = False  # whether kernel.seize_patience was told
         self.late: list[Callable[[], None]] = []  # to be done before the tasks go on
         # Of the tree's clocks from the host's, in ns; None: they are in the tool's time namespace.
         self.time_offsets: tuple[int, int] | None = None
@@ -124,14 +141,12 @@ class Tree:
         self.started_us = time.monotonic_ns() // 1000
         # A tree that keeps all CPUs busy would leave little of them to us.
         with Urgent():
-            self._add(Process(root, None))
-            if not self.processes:
-                raise TaskVanished(f"There is no task {root}", hint="check the pid with ps")
-            while found := self._find_children():
-                for child, parent in found.items():
-                    self._add(Process(HostPid(child), parent))
-                    self._check_time("its processes multiply faster than they can be stopped")
-            self._let_others_go()
+            try:
+                self._stop_tree(root)
+            finally:
+                if self._patience:
+                    kernel.seize_patience_end()
+                    self._patience = False
         if self.root.zombie:
             raise UnsupportedObject(
                 f"Task {root} has ended already",
@@ -140,6 +155,16 @@ class Tree:
             )
         self._order()
         self.frozen_us = time.monotonic_ns() // 1000
+
+    def _stop_tree(self, root: HostPid) -> None:
+        self._add(Process(root, None))
+        if not self.processes:
+            raise TaskVanished(f"There is no task {root}", hint="check the pid with ps")
+        while found := self._find_children():
+            for child, parent in found.items():
+                self._add(Process(HostPid(child), parent))
+                self._check_time("its processes multiply faster than they can be stopped")
+        self._let_others_go()
 
     def release(self) -> None:
         """Lets all tasks go on (or stay stopped by what had stopped them)."""
@@ -262,13 +287,30 @@ class Tree:
         """Seizes a task, once; it runs on. None if it cannot be seized, or not any more."""
         tracee = self._held.get(tid)
         if tracee is None:
-            tracee = seize(pid, tid, self._births)
+            tracee = self._seize(pid, tid)
             if tracee is not None:
                 self._enter(tracee)
             elif self._is_ours(tid):
                 # Its parent, which has been seized, has not been asked about it yet.
                 tracee = self._enter_newborn(tid)
         return tracee
+
+    def _seize(self, pid: int, tid: int) -> Tracee | None:
+        while True:
+            try:
+                return seize(pid, tid, self._births)
+            except InterruptedError:
+                # A thread of it is in execve, and waits for others of it that are ours.
+                self._bury(pid)
+                self._check_time(f"task {pid} is in execve() all the time")
+
+    def _bury(self, pid: int) -> None:
+        """Reaps threads that have ended: execve(2) waits for all others of its process, with those
+        that their tracer has not reaped (fs/exec.c, de_thread). Some may be ours and not known: who
+        begot them was killed before it could tell."""
+        for tid in self._tids(pid):
+            if tid != pid:
+                _has_ended(tid)
 
     def _enter(self, tracee: Tracee) -> None:
         """From now on it is let go of, whatever happens."""
@@ -308,9 +350,7 @@ class Tree:
         """Whether we are its tracer."""
         try:
             # Most are zombies or gone: this tells it sooner than their status.
-            os.waitid(
-                os.P_PID, tid, os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT | ptrace.WALL
-            )
+            os.waitid(os.P_PID, tid, LOOK)
             return read_status(self._proc, tid).tracer_pid == kernel.raw(SYS_gettid)
         except (ChildProcessError, TaskVanished):
             return False
@@ -324,6 +364,8 @@ class Tree:
         for tid in self._tids(pid):
             if tid in known:
                 continue
+            if (known or batch) and not self._patience:
+                self._patience = kernel.seize_patience(PATIENCE_MS) == 0
             tracee = self._hold(pid, tid)
             if tracee is None:
                 gone |= not self._check_unseizable(pid, tid)
@@ -344,6 +386,8 @@ class Tree:
                 more, gone = self._hold_threads(pid, tracees)
                 batch += more
                 self._check_time(f"task {pid} makes threads faster than they can be stopped")
+            if not batch:
+                batch = self._executed_anew(pid, tracees)
             new = bool(batch)
             for tracee in batch:
                 self._interrupt(tracee)
@@ -360,6 +404,25 @@ class Tree:
         if len(tracees) > 1 and pid in tracees:
             tracees[pid].leads = True
         return [tracees[tid] for tid in sorted(tracees, key=lambda tid: (tid != pid, tid))]
+
+    def _executed_anew(self, pid: int, tracees: dict[int, Tracee]) -> list[Tracee]:
+        """A first thread that is to be stopped again: another thread was in execve when this one
+        had been stopped, and has taken its number. It may be one that no listing has shown."""
+        first = tracees.get(pid)
+        if first is None or not first.stopped:
+            return []
+        try:
+            # Not stopped yet, or not ours: ESRCH. Stopped: that has not been waited for.
+            ptrace.registers(pid)
+            if not os.waitid(os.P_PID, pid, LOOK):
+                return []
+        except (ChildProcessError, ProcessLookupError):
+            pass
+        log.debug("another of its threads called execve", pid=pid)
+        for tid in [tid for tid in tracees if tid != pid and _has_ended(tid)]:
+            self._forget(tracees.pop(tid))
+        first.stopped = False
+        return [first]
 
     def _let_others_go(self) -> None:
         """What was seized and turned out to be none of the tree's, a child that was given to a
@@ -430,9 +493,10 @@ class Tree:
             os.close(fd)
 
     def _wait(self, tracee: Tracee) -> None:
-        limit = time.monotonic() + 0.05
-        if tracee.wait_until_stopped(limit, run_signals=True):
-            return
+        for seconds in (0.005, 0.045):
+            if tracee.wait_until_stopped(time.monotonic() + seconds, run_signals=True):
+                return
+            self._help_executing(tracee)
         log.info(
             f"task {tracee.tid} does not stop yet: it waits in the kernel, in vfork perhaps",
             pid=tracee.pid,
@@ -444,10 +508,18 @@ class Tree:
                 # A leader's end is reported when all of its threads have ended.
                 raise tracee.gone()
             self._let_beget()
+            self._help_executing(tracee)
             self._check_time(
                 f"task {tracee.tid} waits in the kernel and cannot be stopped there, perhaps in"
                 " vfork() for a child that has not called execve() yet"
             )
+
+    def _help_executing(self, tracee: Tracee) -> None:
+        self._bury(tracee.pid)
+        if tracee.tid == tracee.pid:
+            # Another thread that was in execve may have its number by now, and had none at all for
+            # a moment, when it was to be interrupted.
+            tracee.interrupt()
 
     def _let_beget(self) -> None:
         """A seized task that begets another stops until we have taken note. The child that a parent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 
+from crtools.abi import kernel
 from crtools.abi.kernel import address_of, checked, raw
 
 # linux/ptrace.h
@@ -54,7 +55,10 @@ _IOVEC = struct.Struct("<QQ")
 
 
 def seize(tid: int, options: int) -> None:
-    checked(SYS_ptrace, PTRACE_SEIZE, tid, 0, options)
+    """InterruptedError: it takes longer than kernel.seize_patience was told, if it was."""
+    result: int = kernel.seize(tid, options)
+    if result < 0:
+        raise OSError(-result, os.strerror(-result))
 
 
 def set_options(tid: int, options: int) -> None:

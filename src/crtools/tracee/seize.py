@@ -286,6 +286,9 @@ def seize(
     With `births`, the threads and processes that it begets are seized as it is and stop before
     their first instruction; their tids are added there when the task is next waited for. Children
     of vfork() are not: their parent could not be stopped before they have run.
+
+    Raises InterruptedError where it would wait for the end of an execve in the process for longer
+    than kernel.seize_patience was told.
     """
     options = OPTIONS
     if births is not None:
@@ -303,6 +306,8 @@ def seize(
             return seize(pid, tid, births, suspend_seccomp=False)
         if error.errno == errno.EPERM:
             return None
+        if error.errno == errno.EINTR:
+            raise
         raise MissingFeature(
             f"Cannot seize task {tid}",
             because=f"ptrace: {os.strerror(error.errno or 0)}",
