@@ -14,6 +14,7 @@ from crtools.abi.ioctl import PAGE_IS_FILE, PAGE_IS_GUARD, PAGE_IS_PFNZERO
 from crtools.abi.kernel import PAGE, has_protection_keys
 from crtools.abi.mman import PROT_EXEC
 from crtools.agent.inject import CAVE_MARK
+from crtools.errors import InternalError
 from crtools.kinds.memory import areas as area_kinds
 from crtools.kinds.memory import pages, scan
 from crtools.procfs.files import explain
@@ -157,18 +158,18 @@ class MemoryDump:
             writer = pages.PageWriter(agent, image, content, vdso, by_task=by_task)
             pagemap = open_pagemap(self._proc, process.via)
             try:
-                regions = self._write_portions(process, memory, agent, writer, pagemap, content)
-                if regions is None:
+                plan = self._write_portions(process, memory, agent, writer, pagemap, content)
+                if plan is None:
                     # The guess was wrong about which pages there are.
                     agent.wait()
                     os.ftruncate(image, 0)
-                    again = self._write_portions(process, memory, agent, writer, pagemap, content)
-                    regions = again or []
+                    plan = self._write_portions(process, memory, agent, writer, pagemap, content)
             finally:
                 os.close(pagemap)
         finally:
             os.close(image)
-        plan = pages.plan_pages(memory.areas, regions)
+        if plan is None:
+            raise InternalError(f"What smaps says of {process.name} is known, and was guessed")
         memory.pagemap = pages.head_and_entries(pages_id, plan)
         memory.guards = plan.guards
         memory.plan = pages_id, plan
@@ -183,8 +184,8 @@ class MemoryDump:
         writer: pages.PageWriter,
         pagemap: int,
         content: int,
-    ) -> list[Region] | None:
-        """Scans and writes; None if smaps says otherwise than was guessed before."""
+    ) -> pages.PagePlan | None:
+        """Scans and writes; the plan of all, or None if smaps says otherwise than was guessed."""
         areas = memory.areas
         if memory.guessed:
             portions = pages.plan_portions(areas)
@@ -216,7 +217,9 @@ class MemoryDump:
                 if _pages(memory.areas) != _pages(areas):
                     return None
             writer.start(plan.runs, last=not left)
-        return regions
+        if memory.areas is areas and len(portions) == 1:
+            return plan
+        return pages.plan_pages(memory.areas, regions)
 
     def _collect_areas(
         self, process: Process, vmas: list[Vma], facts: Sequence[tuple[int, int, SmapsFacts]]

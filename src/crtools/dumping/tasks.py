@@ -416,7 +416,8 @@ class TaskDump:
             if first_thread:
                 self._add_of_process(entry, process, collected, memory_facts, own_timers)
             entry.memory_policy = answers.memory_policy
-            if entry.encode() != CrtoolsTaskEntry(tid=tracee.tid).encode():
+            # More than its tid, a varint behind a byte.
+            if len(entry.encode()) > 1 + (tracee.tid.bit_length() + 6) // 7:
                 own_entries.append(entry)
         if process.leader is not None:
             self._dump_leader(process, task)
