@@ -79,6 +79,7 @@ CASES = (
     Case("dead_leader death-signal"),
     Case("dead_leader stopped"),
     Case("stopped"),
+    Case("stop_signals"),
     Case("exit_signals"),
     Case("names"),
     Case("subreapers"),

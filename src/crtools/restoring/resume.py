@@ -9,10 +9,12 @@ from crtools.abi.prctl import PR_SET_DUMPABLE
 from crtools.abi.x86_64 import SYS_exit, SYS_prctl, SYS_wait4
 from crtools.agent.program import Program
 from crtools.kinds.process import registers, restart, scheduling, signals, timers
+from crtools.kinds.process.relations import is_orphaned
 from crtools.procfs.stat import read_stat
 from crtools.restoring.read import STOPPED
 from crtools.restoring.script import PROCESS_BYTES, THREAD_BYTES, Script
 from crtools.tracee import ptrace
+from crtools.tracee.seize import STOP_SIGNALS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -195,16 +197,37 @@ class Resume:
     def _stop_process(self, task: TaskImages) -> None:
         """Group stop, as by the signal that had stopped it, before anything of it runs."""
         signal = task.task.stop_signo or SIGSTOP
-        if signal != SIGSTOP:
-            # Only SIGSTOP stops whatever the task's mask and handlers are.
-            log.debug(f"{task.name} had been stopped by signal {signal}", pid=task.pid)
-        os.kill(task.pid, SIGSTOP)
+        if signal == SIGSTOP or not self._may_stop(task, signal):
+            os.kill(task.pid, SIGSTOP)
+        else:
+            from crtools.tracee.stops import stop_by
+
+            stop_by(self.shop.skeletons[task.tids[0]].tracee, signal)
         for tid in task.tids:
             tracee = self.shop.skeletons[tid].tracee
             while not tracee.group_stop:
                 ptrace.cont(tid)
                 tracee.stopped = False
                 tracee.wait_until_stopped(run_signals=True)
+
+    def _may_stop(self, task: TaskImages, signal: int) -> bool:
+        """Whether another signal than SIGSTOP stops it: that depends on others since."""
+        by_default = not any(
+            action.sigaction
+            for number, action in zip(signals.SIGNALS, task.task.sigactions, strict=False)
+            if number == signal
+        )
+        alive = [
+            relation
+            for other, relation in zip(self.plan.tasks, self.plan.related, strict=True)
+            if not other.zombie
+        ]
+        if signal in STOP_SIGNALS and by_default and not is_orphaned(task.entry.pgid, alive):
+            return True
+        log.warning(
+            f"{task.name} had been stopped by signal {signal}, now by SIGSTOP", pid=task.pid
+        )
+        return False
 
     def _sleep(self, task: TaskImages, tid: int) -> RestartEntry | None:
         own = task.own.get(tid)

@@ -135,6 +135,18 @@ def plan_relations(
     return _Emission(tree, _Begetting(tree, is_free), outer_pgid or 0).plan()
 
 
+def is_orphaned(pgid: int, entries: Sequence[Relation]) -> bool:
+    """Whether nobody of a process group has a parent in another group of the same session
+    (kernel/exit.c, will_become_orphaned_pgrp): no shell is there to continue it. The parent of the
+    first entry is not known, and not counted."""
+    known = {entry.pid: entry for entry in entries}
+    for entry in entries:
+        parent = known.get(entry.ppid)
+        if entry.pgid == pgid and parent and parent.sid == entry.sid and parent.pgid != pgid:
+            return False
+    return True
+
+
 def _impossible(entry: Relation, why: str) -> ImageError:
     return ImageError(
         f"pstree.img says something impossible about process {entry.pid}",

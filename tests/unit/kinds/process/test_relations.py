@@ -25,6 +25,7 @@ from crtools.kinds.process.relations import (
     Relation,
     RelationsPlan,
     Step,
+    is_orphaned,
     plan_relations,
 )
 
@@ -444,3 +445,17 @@ def test_ids_at_random_are_refused_or_planned_and_never_planned_wrongly():
         comes_back(tree(*rows))
         planned += 1
     assert planned > 100
+
+
+def test_group_is_orphaned_without_a_parent_in_another_group_of_its_session() -> None:
+    def relation(pid: int, ppid: int, pgid: int, sid: int) -> Relation:
+        return Relation(pid=pid, ppid=ppid, pgid=pgid, sid=sid)
+
+    shell, job = relation(10, 1, 10, 10), relation(11, 10, 11, 10)
+    assert is_orphaned(10, [shell, job])
+    assert not is_orphaned(11, [shell, job])
+    # A child in its own group: only the shell is outside of it.
+    assert not is_orphaned(11, [shell, job, relation(12, 11, 11, 10)])
+    # The shell has begun another session since.
+    assert is_orphaned(11, [shell, relation(11, 10, 11, 11)])
+    assert is_orphaned(11, [job])
