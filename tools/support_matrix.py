@@ -58,10 +58,6 @@ REFUSALS = (
     ("a thread that single-steps itself at that moment", "(the trap flag)"),
     ("a thread that has denied itself plain memory (PKRU)", "itself memory of key 0 (PKRU)"),
     ("access to I/O ports (`ioperm`)", "has access to I/O ports (ioperm)"),
-    (
-        "POSIX timers of a process whose first thread has exited",
-        "it has POSIX timers, and its first thread has exited",
-    ),
     ("`sched_ext` and scheduling flags that the kernel may get", "its scheduling ("),
     ("a core scheduling cookie (`PR_SCHED_CORE`)", "core scheduling cookie"),
     (

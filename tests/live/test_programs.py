@@ -78,6 +78,7 @@ CASES = (
     Case("dead_leader root", changes=True),  # /proc/PID shows too little to compare
     Case("dead_leader death-signal"),
     Case("dead_leader stopped"),
+    Case("dead_leader timer"),
     Case("stopped"),
     Case("stop_signals"),
     Case("exit_signals"),

@@ -63,7 +63,7 @@ HELD = {
     "far_jump": "32-bit",
     "far_jump thread": "32-bit",
     "single_step": "single-steps",
-    "dead_leader timer": "timers",
+    "dead_leader clock": "timer",
     "dispatch": "pr_set_syscall_user_dispatch",
     "dispatch thread": "pr_set_syscall_user_dispatch",
     "locked_all future": "mlockall locked",

@@ -2,7 +2,8 @@
  * A process whose first thread has exited while others run on: /proc/PID shows little of it, and it
  * is a zombie that nobody can wait for until the last thread ends. Variants: root (it is the root),
  * death-signal (its child gets a signal at the end of the thread that made it), stopped,
- * timer (it has a POSIX timer, too).
+ * timer (it has POSIX timers, one on the CPU clock of a thread, one whose signal waits), clock (it
+ * has one on the CPU clock of the thread that has exited).
  */
 #include "program.h"
 #include <sys/time.h>
@@ -15,7 +16,8 @@ static struct {
 static int leader_code;
 static pid_t tids[3], child;
 static char *memory;
-static bool with_child, as_root, is_stopped, with_timer;
+static bool with_child, as_root, is_stopped, with_timer, with_clock;
+static timer_t timers[4];
 
 static void on_usr1(int signal_number)
 {
@@ -37,6 +39,68 @@ static void check_leader(pid_t pid)
 	CHECK("exit code of the leader", leader_code << 8, atoi(word));
 }
 
+/* CPU clocks advance only while somebody is at work. */
+static int sigtimedwait_busy(const sigset_t *set, siginfo_t *info)
+{
+	int64_t end = now_ns(CLOCK_MONOTONIC) + 5000000000;
+	struct timespec none = { 0, 0 };
+	int got = -1;
+
+	while (got < 0 && now_ns(CLOCK_MONOTONIC) < end)
+		got = sigtimedwait(set, info, &none);
+	return got;
+}
+
+/* By a thread that runs on. */
+static void make_timers(void)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 3 };
+	struct itimerspec late = { { 7, 5 }, { 5000, 0 } }, soon = { { 0, 0 }, { 0, 1 } };
+
+	event.sigev_value.sival_int = 11;
+	NEED(timer_create(CLOCK_MONOTONIC, &event, &timers[0]) == 0);
+	NEED(timer_settime(timers[0], 0, &late, NULL) == 0);
+	event.sigev_value.sival_int = 12;
+	NEED(timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timers[1]) == 0);
+	NEED(timer_settime(timers[1], 0, &late, NULL) == 0);
+	event.sigev_value.sival_int = 13;
+	NEED(timer_create(CLOCK_MONOTONIC, &event, &timers[2]) == 0);
+	NEED(timer_settime(timers[2], 0, &soon, NULL) == 0);
+	event = (struct sigevent){ .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN + 4 };
+	event._sigev_un._tid = tid_of_caller();
+	NEED(timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timers[3]) == 0);
+}
+
+static void check_timers(void)
+{
+	static const char *const names[] = { "monotonic timer", "timer of a thread's clock" };
+	struct itimerspec now, soon = { { 0, 0 }, { 0, 1 } };
+	struct timespec limit = { 5, 0 };
+	siginfo_t info;
+	sigset_t set;
+
+	for (int i = 0; i < 2; i++) {
+		NEED(timer_gettime(timers[i], &now) == 0);
+		check_between(names[i], 4900, 5000, now.it_value.tv_sec);
+		CHECK(names[i], 7, now.it_interval.tv_sec);
+		CHECK(names[i], 5, now.it_interval.tv_nsec);
+	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN + 3);
+	sigaddset(&set, SIGRTMIN + 4);
+	CHECK("the signal that waits", SIGRTMIN + 3, sigtimedwait(&set, &info, &limit));
+	CHECK("its value", 13, info.si_value.sival_int);
+	CHECK("its code", SI_TIMER, info.si_code);
+	/* Whose clock it is: that of this thread, who is busy now. */
+	NEED(timer_settime(timers[1], 0, &soon, NULL) == 0);
+	CHECK("the thread's clock", SIGRTMIN + 3, sigtimedwait_busy(&set, &info));
+	CHECK("its value", 12, info.si_value.sival_int);
+	NEED(timer_gettime(timers[3], &now) == 0);
+	CHECK("not armed", 0, now.it_value.tv_sec || now.it_value.tv_nsec);
+	NEED(timer_settime(timers[3], 0, &soon, NULL) == 0);
+	CHECK("a thread's signal", SIGRTMIN + 4, sigtimedwait_busy(&set, &info));
+}
+
 static void *run(void *argument)
 {
 	int mine = (int)(intptr_t)argument, status;
@@ -49,6 +113,8 @@ static void *run(void *argument)
 	snprintf(name, sizeof(name), "thread %d", mine);
 	NEED(prctl(PR_SET_NAME, name) == 0);
 	wait_until_state(getpid(), 'Z');
+	if (mine == 0 && with_timer)
+		make_timers();
 	if (mine == 0 && with_child) {
 		/* Its parent is this thread by now; it is told when the first one ends only. */
 		NEED(kill(child, SIGCONT) == 0);
@@ -84,6 +150,8 @@ static void *run(void *argument)
 	sigaddset(&set, SIGUSR1);
 	NEED(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0);
 	CHECK("delivered", 1, got_usr1);
+	if (with_timer)
+		check_timers();
 	if (with_child)
 		expect_exit("child", child, 9);
 	if (as_root && !failures)
@@ -123,11 +191,10 @@ static void live(void *argument)
 	NEED(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
 	NEED(setitimer(ITIMER_REAL, &late, NULL) == 0);
 	NEED(signal(SIGUSR1, on_usr1) != SIG_ERR);
-	if (with_timer) {
+	if (with_clock) {
 		struct sigevent none = { .sigev_notify = SIGEV_NONE };
-		timer_t timer;
 
-		NEED(timer_create(CLOCK_MONOTONIC, &none, &timer) == 0);
+		NEED(timer_create(CLOCK_THREAD_CPUTIME_ID, &none, &timers[0]) == 0);
 	}
 	if (with_child) {
 		child = fork();
@@ -172,9 +239,12 @@ int main(int argc, char **argv)
 	with_child = !strcmp(variant(argc, argv), "death-signal");
 	is_stopped = !strcmp(variant(argc, argv), "stopped");
 	with_timer = !strcmp(variant(argc, argv), "timer");
+	with_clock = !strcmp(variant(argc, argv), "clock");
 	has_begun = map_anonymous(NULL, 4096, MAP_SHARED);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGRTMIN + 3);
+	sigaddset(&set, SIGRTMIN + 4);
 	NEED(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
 	if (as_root) {
 		NEED(pthread_create(&thread, NULL, say_ready, NULL) == 0);

@@ -599,12 +599,6 @@ class TaskDump:
         if collected.timers:
             from crtools.kinds.process import posix_timers
 
-            if process.leader is not None:
-                raise UnsupportedObject(
-                    f"Cannot dump {name}: it has POSIX timers, and its first thread has exited",
-                    because="crtools does not carry the two together",
-                    subject=("task", process.pid),
-                )
             posix_timers.check_timers(collected.timers, process)
         modes.check_modes(process.tracees, process.status, name)
         control.check_dispatch(name, [tracee.tid for tracee in process.tracees])

@@ -38,6 +38,7 @@ class Resume:
         self.shop = shop
         self._asleep: list[Tracee] = []
         self._handed_over: set[int] = set()
+        self._armings: dict[int, Arming] = {}  # of those whose timers may have expired already
         # Parent -> the signals other than SIGCHLD that its zombies' ends have sent.
         self._ended: dict[int, list[int]] = {}
         for task, child in zip(plan.tasks, plan.related, strict=True):
@@ -57,10 +58,13 @@ class Resume:
             if task.leader_exit is None:
                 continue
             skeleton = self.shop.skeletons[task.pid]
+            arming = self._let_timers_expire(task) if task.timers else None
             script = Script()
             signals.build_forget_children(script.program(1000), self._ended.get(task.pid, ()))
             signals.build_pending(
-                *(script.program, task.task.signals_s, task.pid, task.pid), shared=True
+                *(script.program, task.task.signals_s, task.pid, task.pid),
+                shared=True,
+                by_timer=arming.build_expired if arming else None,
             )
             self.shop.run({task.pid: script.programs})
             skeleton.tracee.stop()
@@ -126,7 +130,9 @@ class Resume:
         """The part of the timers that comes before anything is pending."""
         from crtools.kinds.process.posix_timers import Arming
 
-        arming = Arming(task.timers)
+        if task.pid in self._armings:
+            return self._armings[task.pid]
+        arming = self._armings[task.pid] = Arming(task.timers)
         arming.ask_clocks(lambda tid, program: self.shop.run({tid: [program]})[tid][-1])
         for tid, program in arming.build_overruns():
             self.shop.run({tid: [program]})

@@ -228,7 +228,8 @@ def _ask_threads(
 ) -> None:
     """Finds the thread whose CPU clock a timer is on."""
     unknown = [pair for pair in zip(timers, answers, strict=True) if pair[0].clock == THREAD_CLOCK]
-    if len(process.tracees) == 1 or not unknown:
+    # Of a first thread that has exited the clock may be, too.
+    if not unknown or (len(process.tracees) == 1 and process.leader is None):
         for _, asked in unknown:
             asked.thread = process.pid
         return
@@ -351,6 +352,7 @@ class PlannedTimer:
     def __init__(
         self, entry: PosixTimerEntry, own: TimerEntry, pid: int, tids: Sequence[int]
     ) -> None:
+        first = tids[0]  # another than `pid` where that thread has exited
         self.id = entry.it_id
         self.clock = entry.clock_id - (1 << 32) * (entry.clock_id >> 31)
         self.interval = entry.isec * _NSEC + entry.insec
@@ -358,11 +360,11 @@ class PlannedTimer:
         self.expires = own.expires
         self.pending = bool(own.pending)
         self.overrun = entry.overrun
-        self.tid = own.thread or pid
+        self.tid = own.thread or first
         self.signal = entry.si_signo
         notify = entry.it_sigev_notify
         by_thread = notify == SIGEV_THREAD_ID
-        self.target = (entry.notify_thread_id or 0) if by_thread else pid
+        self.target = (entry.notify_thread_id or 0) if by_thread else first
         if (
             not 0 <= self.id < 1 << 31
             or max(entry.insec, entry.vnsec) >= _NSEC
@@ -390,7 +392,7 @@ class PlannedTimer:
 def plan_timers(
     entries: Sequence[PosixTimerEntry], own: Sequence[TimerEntry], pid: int, tids: Sequence[int]
 ) -> list[PlannedTimer]:
-    """By ascending id. Raises ImageError."""
+    """By ascending id; `tids` are the threads that run. Raises ImageError."""
     more = {entry.it_id: entry for entry in own}
     timers = [
         PlannedTimer(entry, more.pop(entry.it_id, TimerEntry(it_id=entry.it_id)), pid, tids)
