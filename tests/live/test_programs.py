@@ -70,6 +70,8 @@ CASES = (
     Case("fork_storm chain", changes=True, not_in=("left-running-then-restored",)),
     Case("groups"),
     Case("orphans"),
+    Case("orphans outside"),
+    Case("siblings"),
     Case("sigchld_ignored"),
     Case("zombies"),
     Case("zombies leader"),

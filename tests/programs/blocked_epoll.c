@@ -37,14 +37,50 @@ static void write_byte(struct blocked *b)
 	NEED(write(b->fds[1], "x", 1) == 1);
 }
 
+static __thread int taken;
+
+static void on_signal(int number)
+{
+	(void)number;
+	taken++;
+}
+
+static void send_signal(struct blocked *b)
+{
+	NEED(syscall(SYS_tgkill, getpid(), b->tid, SIGUSR1) == 0);
+}
+
+/* Ended by a signal that the mask of the call lets through, and that of the thread does not. */
+static long pwait_signalled(struct blocked *b)
+{
+	uint64_t before = 1ull << (SIGUSR1 - 1), during = 1ull << (SIGUSR2 - 1), after;
+	struct epoll_event got = { 0 };
+	int epoll = epoll_create1(0), error;
+	long result;
+
+	(void)b;
+	NEED(epoll >= 0 && syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, 8) == 0);
+	result = syscall(SYS_epoll_pwait, epoll, &got, 1, -1, &during, 8);
+	error = errno;
+	NEED(syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &after, 8) == 0);
+	CHECK("mask after the call", before, after);
+	CHECK("signals that the call saw", 1, taken);
+	errno = error;
+	return result;
+}
+
 static struct blocked cases[] = {
 	{ "epoll_wait", SYS_epoll_wait, wait_timed, .timed = true, .anew = true },
+	{ "epoll_pwait", SYS_epoll_pwait, pwait_signalled, -1, EINTR, .release = send_signal },
 	{ "epoll_pwait2", SYS_epoll_pwait2, wait_with_timespec, .timed = true },
 	{ "epoll_wait without a limit", SYS_epoll_wait, wait_forever, .result = 1, .release = write_byte },
 };
 
 int main(int argc, char **argv)
 {
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
 	begin(argc, argv);
+	NEED(sigaction(SIGUSR1, &action, NULL) == 0);
 	return run_all_blocked(cases, COUNT(cases));
 }

@@ -107,6 +107,44 @@ static long pselect_timed(struct blocked *b)
 	return result;
 }
 
+/* Ended by a signal that the mask of the call lets through, and that of the thread does not. */
+static __thread int taken;
+
+static void on_signal(int number)
+{
+	(void)number;
+	taken++;
+}
+
+static void send_signal(struct blocked *b)
+{
+	NEED(syscall(SYS_tgkill, getpid(), b->tid, SIGUSR1) == 0);
+}
+
+static long check_signalled(uint64_t mask, long result)
+{
+	check_mask(mask);
+	CHECK("signals that the call saw", 1, taken);
+	return result;
+}
+
+static long ppoll_signalled(struct blocked *b)
+{
+	uint64_t mask = mask_before();
+
+	(void)b;
+	return check_signalled(mask, syscall(SYS_ppoll, NULL, 0, NULL, &call_mask, 8));
+}
+
+static long pselect_signalled(struct blocked *b)
+{
+	struct { const uint64_t *mask; size_t size; } with = { &call_mask, 8 };
+	uint64_t mask = mask_before();
+
+	(void)b;
+	return check_signalled(mask, syscall(SYS_pselect6, 0, NULL, NULL, NULL, NULL, &with));
+}
+
 static struct blocked cases[] = {
 	{ "poll", SYS_poll, poll_timed, .timed = true },
 	{ "poll of nothing", SYS_poll, poll_nothing, .timed = true },
@@ -116,11 +154,16 @@ static struct blocked cases[] = {
 	{ "select", SYS_select, select_timed, .timed = true },
 	{ "select without a limit", SYS_select, select_forever, .result = 1, .release = write_byte },
 	{ "pselect", SYS_pselect6, pselect_timed, .timed = true },
+	{ "ppoll and a signal", SYS_ppoll, ppoll_signalled, -1, EINTR, .release = send_signal },
+	{ "pselect and a signal", SYS_pselect6, pselect_signalled, -1, EINTR, .release = send_signal },
 };
 
 int main(int argc, char **argv)
 {
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
 	begin(argc, argv);
+	NEED(sigaction(SIGUSR1, &action, NULL) == 0);
 	confine(argc, argv);
 	return run_all_blocked(cases, COUNT(cases));
 }

@@ -1,4 +1,7 @@
-/* Orphans that went to a subreaper inside the tree, and those that will once it is restored. */
+/*
+ * Orphans that went to a subreaper inside the tree, and those that will once it is restored.
+ * Variant "outside": one that goes to where the root itself would have gone.
+ */
 #include "program.h"
 
 static struct {
@@ -61,6 +64,46 @@ static void reaper(void *argument)
 	expect_exit("the later orphan", seen->later, 0);
 }
 
+static void orphan_of_all(void *argument)
+{
+	pid_t first = getppid(), root = *(pid_t *)argument;
+	char path[64];
+
+	seen->orphan = getpid();
+	child_is_ready();
+	while (getppid() == first)
+		sleep_ms(1);
+	/* The root's parent is the nearest subreaper above it. */
+	snprintf(path, sizeof(path), "/proc/%d/status", root);
+	seen->reaper = getppid();
+	CHECK("new parent", (long long)status_number(path, "PPid", 10), seen->reaper);
+	seen->later = failures ? -1 : 1;
+}
+
+static void middle(void *argument)
+{
+	spawn(orphan_of_all, argument);
+	child_is_ready();
+	wait_until_told();
+}
+
+static int goes_outside(void)
+{
+	pid_t root = getpid(), pid = spawn(middle, &root);
+
+	ready();
+	wait_until_told();
+	expect_exit("the one in the middle", pid, 0);
+	while (!seen->later)
+		sleep_ms(1);
+	CHECK("what the orphan saw", 1, seen->later);
+	CHECK("it is no child of the root", 0, seen->reaper == root);
+	/* It is to be gone before us, so that nobody is left to be waited for. */
+	while (task_state(seen->orphan, seen->orphan) && task_state(seen->orphan, seen->orphan) != 'Z')
+		sleep_ms(1);
+	return verdict();
+}
+
 int main(int argc, char **argv)
 {
 	int value = 1;
@@ -68,6 +111,8 @@ int main(int argc, char **argv)
 
 	begin(argc, argv);
 	seen = map_anonymous(NULL, 4096, MAP_SHARED);
+	if (!strcmp(variant(argc, argv), "outside"))
+		return goes_outside();
 	pid = spawn(reaper, NULL);
 
 	ready();

@@ -47,6 +47,9 @@ int main(int argc, char **argv)
 	before = __atomic_load_n(&ended, __ATOMIC_SEQ_CST);
 	for (int i = 0; __atomic_load_n(&ended, __ATOMIC_SEQ_CST) < before + 100 && i < 10000; i++)
 		sleep_ms(1);
+	/* Ended threads are gone, where a tracer that forgot them would leave zombies. */
+	check_between("threads of the process", 1 + MAKERS, 1 + MAKERS + MAKERS * 4,
+		      (long long)status_number("/proc/self/status", "Threads", 10));
 	check_between("threads since", (long long)before + 100, LLONG_MAX, (long long)ended);
 	stop = true;
 	for (int i = 0; i < MAKERS; i++) {
