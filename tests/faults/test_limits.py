@@ -13,7 +13,7 @@ import pytest
 from crtools import api
 from faults.target import Target
 from faults.tool import Outcome, run_tool
-from live.roundtrip import Run
+from live.roundtrip import TOOL, Run
 
 pytestmark = pytest.mark.root
 
@@ -118,18 +118,71 @@ def test_a_limit_on_the_programs_file_sizes_does_not_hinder_its_dump(new_run: Ne
 
 @pytest.mark.parametrize("more", [0, 1, 2, 3])
 def test_no_free_descriptors_in_the_program(more: int, new_run: NewRun) -> None:
+    """Where it has none for a socket pair, its pages are not written by itself."""
     target = Target(new_run("threads"))
-    hard = resource.prlimit(target.pid, resource.RLIMIT_NOFILE)[1]
+    soft, hard = resource.prlimit(target.pid, resource.RLIMIT_NOFILE)
     used = len(os.listdir(f"/proc/{target.pid}/fd"))
     resource.prlimit(target.pid, resource.RLIMIT_NOFILE, (used + more, hard))
-    outcome = run_tool(target.dump)
-    if not outcome.done:
-        expect_refused(outcome, target.images)
-        assert "Too many open files" in outcome.said
-    target.check("no free descriptors")
-    resource.prlimit(target.pid, resource.RLIMIT_NOFILE, (hard, hard))
     target.expect_dump("no free descriptors")
+    target.run.kill()
+    target.run.restore(target.images)
+    assert resource.prlimit(target.pid, resource.RLIMIT_NOFILE) == (used + more, hard)
+    resource.prlimit(target.pid, resource.RLIMIT_NOFILE, (soft, hard))
     target.run.expect_pass()
+
+
+def test_numbers_above_the_programs_own_limit(new_run: NewRun) -> None:
+    """Lowered below what is open already."""
+    target = Target(new_run("pipes"))
+    soft, hard = resource.prlimit(target.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(target.pid, resource.RLIMIT_NOFILE, (0, hard))
+    target.expect_dump("no descriptors at all")
+    target.run.kill()
+    target.run.restore(target.images)
+    assert resource.prlimit(target.pid, resource.RLIMIT_NOFILE) == (0, hard)
+    resource.prlimit(target.pid, resource.RLIMIT_NOFILE, (soft, hard))
+    target.run.expect_pass()
+
+
+@pytest.mark.parametrize("program", ["threads200", "tree300", "many_mappings"])
+def test_a_tool_with_few_descriptors_dumps_and_restores_all_the_same(
+    program: str, new_run: NewRun
+) -> None:
+    """It keeps none for each thread, process or area."""
+    run = new_run(program)
+    run.start()
+    images = run.new_images()
+    few_numbers(["dump", "-t", str(run.pid), "-D", str(images), "-R"])
+    run.kill()
+    pidfile = images / "pid"
+    few_numbers(["restore", "-D", str(images), "-d", "--pidfile", str(pidfile)])
+    assert int(pidfile.read_text()) == run.pid
+    run.status = None
+    run.expect_pass()
+
+
+def test_tasks_do_not_inherit_the_limit_that_the_tool_raised_for_itself(new_run: NewRun) -> None:
+    target = Target(new_run("tree300"))
+    hard = resource.prlimit(target.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(target.pid, resource.RLIMIT_NOFILE, (12, hard))
+    target.expect_dump("a soft limit like the tool's")
+    target.run.kill()
+    pidfile = target.run.directory / "pid"
+    few_numbers(
+        ["restore", "-D", str(target.images), "-d", "--pidfile", str(pidfile)], limits="-Sn 12"
+    )
+    target.run.status = None
+    assert resource.prlimit(target.pid, resource.RLIMIT_NOFILE) == (12, hard)
+    target.run.expect_pass()
+
+
+def few_numbers(arguments: list[str], limits: str = "-Sn 12 && ulimit -Hn 64") -> None:
+    """Runs crtools with small limits of descriptors."""
+    command = ["sh", "-c", f'ulimit {limits} && exec "$0" "$@"', TOOL, *arguments]
+    done = subprocess.run(
+        command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_free_descriptors_in_the_tool(new_run: NewRun) -> None:

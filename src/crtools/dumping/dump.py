@@ -25,6 +25,7 @@ from crtools.kinds.files import build_id, regular
 from crtools.kinds.files.table import FilesDump
 from crtools.kinds.memory.shared import SharedDump
 from crtools.kinds.process.cpu import dump_cpu
+from crtools.kinds.process.limits import AllNumbers
 from crtools.kinds.process.sharing import Sharing, check_outside, check_threads, collect_sharing
 from crtools.model.tree import HostPid
 from crtools.model.value import Value
@@ -102,7 +103,8 @@ def dump(options: Options, *, until_gone: bool) -> DumpResult:
     try:
         store = ImageStore.create(options.images_dir)
         try:
-            return _dump(proc, root, store, options, started, until_gone)
+            with AllNumbers():
+                return _dump(proc, root, store, options, started, until_gone)
         finally:
             store.close()
     finally:

@@ -207,7 +207,7 @@ class TaskDump:
         self._timers = timers.ask_timers(self._questions)
         self._limits = limits.ask_limits(self._questions)
         self._ldt = ldt.ask_ldt(self._questions)
-        pages.ask_pair(self._questions)
+        self._pair = pages.ask_pair(self._questions)
         self._of_thread = ThreadQuestions(Program())
 
     def collect(self, process: Process) -> None:
@@ -294,6 +294,7 @@ class TaskDump:
                 entries = self._actions.answers(asked)
                 itimers = timers.timers(asked, self._timers)
                 rlimits = limits.limits(asked, self._limits)
+                pages.check_pair(agent, asked, self._pair)
                 has_table = ldt.has_ldt(asked, self._ldt)
                 threads = [first] + [
                     self._of_thread.answers(

@@ -77,7 +77,9 @@ def restore(options: Options, *, ends: bool) -> RestoreResult:
             if options.action_scripts:
                 actions.run_action("pre-restore", options.action_scripts, options.images_dir)
             made = Restore(proc, Plan(store, options), options, started)
-            return made.run(ends=ends)
+            with limits.AllNumbers() as numbers:
+                made.state.raised = numbers.raised
+                return made.run(ends=ends)
     finally:
         os.close(proc)
 

@@ -58,6 +58,7 @@ class StateBuilder:
         self.labels: dict[int, tuple[int, str]] = {}  # by pid: security labels to take
         self.host = credentials.Host(read_status(proc, os.getpid()))
         self.host_limits = read_limits(proc, os.getpid())
+        self.raised = False  # whether the tool's limit of descriptors is another by now
         self.usual = scheduling.own_scheduling()
         self.oom_score = read_oom_score_adj(proc, os.getpid())
         self.loginuid = read_loginuid(proc, os.getpid())
@@ -406,7 +407,7 @@ class StateBuilder:
             self.host_limits,
             task.pid,
             task.name,
-            changed=self.plan.files.raises_limit,
+            changed=self.raised or self.plan.files.raises_limit,
             privileged=self.host.may_raise,
             shortfalls=self.shortfalls,
         )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import struct
+from errno import EMFILE, ENFILE
 
 from crtools.abi import kernel
 from crtools.abi.ioctl import PAGE_IS_FILE, PAGE_IS_GUARD, PAGE_IS_PFNZERO
 from crtools.abi.kernel import PAGE
 from crtools.agent.inject import KEEP_AT, NO_DESCRIPTORS_AT
-from crtools.agent.program import ARG_AREA, ARG_AREA32, Program
+from crtools.agent.program import ARG_AREA, ARG_AREA32, OR_ERRNO, Program, errnos
 from crtools.errors import RemoteSyscallError, UnsupportedObject
 from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
 from crtools.kinds.memory import areas as kinds
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crtools.agent.inject import Agent
+    from crtools.agent.program import Ref
+    from crtools.agent.slot import Executed
     from crtools.kinds.memory.areas import Area
     from crtools.kinds.memory.scan import Region
 
@@ -172,18 +175,27 @@ def head_and_entries(pages_id: int, plan: PagePlan) -> list[PagemapHead | Pagema
     return [PagemapHead(pages_id=pages_id), *plan.entries]
 
 
-def ask_pair(program: Program) -> None:
+def ask_pair(program: Program) -> Ref:
     """A socket pair, over which the task is given its pages file: in the program that asks it
     everything else, since each program costs a change of tasks."""
     program.skip_if((ARG_AREA32, NO_DESCRIPTORS_AT), 1, 1)
-    program.call(
+    return program.call(
         SYS_socketpair,
         _AF_UNIX,
         _SOCK_SEQPACKET_CLOEXEC,
         0,
         (ARG_AREA, _OURS),
+        expect=OR_ERRNO,
+        expected=errnos(EMFILE, ENFILE),
         label="make a socket pair",
     )
+
+
+def check_pair(agent: Agent, executed: Executed, asked: Ref) -> None:
+    """Where the task has no numbers left for a pair (RLIMIT_NOFILE), or the system no files, no
+    descriptor is passed to it: the tool copies its pages, which takes longer."""
+    if agent.takes_descriptors and executed.result(asked):
+        agent.takes_descriptors = False
 
 
 class PageWriter:

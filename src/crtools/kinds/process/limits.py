@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from errno import EPERM
 
+from crtools.abi import kernel
 from crtools.errors import ImageError
 from crtools.images.messages.core import TaskRlimitsEntry
 from crtools.images.messages.rlimit import RlimitEntry
@@ -31,6 +32,28 @@ NAMES = (
 )
 INFINITY = (1 << 64) - 1
 _LIMIT = struct.Struct("<QQ")
+
+
+class AllNumbers:
+    """While it is open, this process may have as many descriptors as its hard limit says: `raised`
+    tells whether that is more than before. Its children, action scripts too, inherit it."""
+
+    __slots__ = ("_before", "raised")
+
+    def __enter__(self) -> AllNumbers:
+        self._before = bytearray(_LIMIT.size)
+        at = kernel.address_of(self._before)
+        kernel.checked(SYS_prlimit64, 0, NOFILE, 0, at)
+        soft, hard = _LIMIT.unpack(self._before)
+        wanted = _LIMIT.pack(hard, hard)
+        self.raised = (
+            soft < hard and kernel.raw(SYS_prlimit64, 0, NOFILE, kernel.address_of(wanted), 0) == 0
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.raised:
+            kernel.checked(SYS_prlimit64, 0, NOFILE, kernel.address_of(self._before), 0)
 
 
 def ask_limits(program: Program) -> Ref:
@@ -84,13 +107,16 @@ def build_limits(
 ) -> None:
     """Late: a small limit of memory or files would hinder the restore itself.
 
-    `changed`: the skeletons' are not the tool's own any more.
+    `changed`: the skeletons' limit of descriptors is not the tool's own, which `host` has.
     """
     if entry is None:
+        if changed:
+            own = program.put(_LIMIT.pack(*host[NOFILE]))
+            program.call(SYS_prlimit64, 0, NOFILE, own, 0, label="set its number of descriptors")
         return
     for resource, limit in enumerate(entry.rlimits):
         soft, hard = limit.cur, limit.max
-        if host[resource] == (soft, hard) and not changed:
+        if host[resource] == (soft, hard) and not (changed and resource == NOFILE):
             continue
         most = host[resource][1]
         nearest = program.put(_LIMIT.pack(min(soft, most), min(hard, most)))
