@@ -57,6 +57,10 @@ REFUSALS = (
     ("tagged addresses (linear address masking)", "(linear address masking)"),
     ("a thread that single-steps itself at that moment", "(the trap flag)"),
     ("a thread that has denied itself plain memory (PKRU)", "itself memory of key 0 (PKRU)"),
+    (
+        "a death signal (`PR_SET_PDEATHSIG`) at the end of a thread other than the parent's first",
+        "and so the death signal would come at another time",
+    ),
     ("access to I/O ports (`ioperm`)", "has access to I/O ports (ioperm)"),
     ("`sched_ext` and scheduling flags that the kernel may get", "its scheduling ("),
     ("a core scheduling cookie (`PR_SCHED_CORE`)", "core scheduling cookie"),

@@ -64,6 +64,7 @@ HELD = {
     "far_jump thread": "32-bit",
     "single_step": "single-steps",
     "dead_leader clock": "timer",
+    "death_signals thread": "death signal",
     "dispatch": "pr_set_syscall_user_dispatch",
     "dispatch thread": "pr_set_syscall_user_dispatch",
     "locked_all future": "mlockall locked",

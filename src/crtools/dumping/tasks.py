@@ -302,6 +302,11 @@ class TaskDump:
                     )
                     for tracee in process.tracees[1:]
                 ]
+                death_signal = next((t.death_signal for t in threads if t.death_signal), 0)
+                if death_signal and process.parent is not None:
+                    from crtools.kinds.process.death_signals import check_death_signal
+
+                    check_death_signal(proc, process, death_signal)
                 posix: TimersDump | None = None
                 if collected.timers:
                     from crtools.kinds.process import posix_timers
