@@ -407,6 +407,28 @@ def session_from_outside(run: Run) -> None:
     run.expect_pass()
 
 
+def numbers_above_the_most(run: Run) -> None:
+    """Numbers that kernel.pid_max does not allow any more: it is the namespace's own from Linux
+    6.14 on; before that it would be the whole system's that is changed here."""
+    if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 14):
+        raise Skipped("kernel.pid_max is the whole system's before Linux 6.14")
+    most = Path("/proc/sys/kernel/pid_max")
+    before = most.read_text()
+    Path("/proc/sys/kernel/ns_last_pid").write_text("5000")
+    run.start()
+    images = run.dump()
+    most.write_text("400")
+    left = set(os.listdir("/proc"))
+    refused = run.run_tool("restore", "-D", str(images), "-d", check=False)
+    if refused.returncode != 1 or "raise kernel.pid_max" not in refused.stderr:
+        run.fail(f"the number was not refused: {refused.stderr}")
+    if new := {name for name in set(os.listdir("/proc")) - left if name.isdigit()}:
+        run.fail(f"a restore that was refused has left tasks {new}")
+    most.write_text(before)
+    run.restore(images)
+    run.expect_pass()
+
+
 MODES: dict[str, Callable[[Run], None]] = {
     "alone": alone,
     "interrupted": interrupted,
@@ -415,7 +437,10 @@ MODES: dict[str, Callable[[Run], None]] = {
     "twice": restored_twice,
     "left-running-then-restored": left_running_then_restored,
 }
-MODES_INSIDE = MODES | {"session-from-outside": session_from_outside}
+MODES_INSIDE = MODES | {
+    "session-from-outside": session_from_outside,
+    "numbers-above-the-most": numbers_above_the_most,
+}
 
 
 def run_in_namespace(

@@ -19,7 +19,7 @@ import pytest
 import crtools
 from crtools.errors import CrtoolsError, RestoreConflict, UsageError
 from crtools.kinds.files.build_id import read_build_id
-from live.roundtrip import SECONDS, TOOL, Run, run_in_namespace
+from live.roundtrip import SECONDS, TOOL, Run, Skipped, run_in_namespace
 from live.snapshot import collect_tree
 
 pytestmark = pytest.mark.root
@@ -190,6 +190,13 @@ def test_shell_job_needs_the_option_and_joins_the_session_of_the_tool(
 
 def test_shell_job_whose_session_began_outside_of_the_pid_namespace(directory: Path) -> None:
     run_in_namespace(directory, "session-from-outside", "pipes")
+
+
+def test_a_number_above_pid_max_is_refused_and_nothing_is_left(directory: Path) -> None:
+    try:
+        run_in_namespace(directory, "numbers-above-the-most", "threads")
+    except Skipped as reason:
+        pytest.skip(str(reason))
 
 
 # --- Who is told ---
