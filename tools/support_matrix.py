@@ -244,7 +244,7 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("pipes", b"pipe:[1]", stat.S_IFIFO, (0, 0), 0, 1),
     ("fifos", b"/x", stat.S_IFIFO, (0, 0), 0, 1),
     ("sockets of every family", b"socket:[1]", stat.S_IFSOCK, (0, 0), 0, 1),
-    ("terminals", b"/dev/pts/1", stat.S_IFCHR, (136, 1), 0, 1),
+    ("terminals, of pairs or with `--shell-job`", b"/dev/pts/1", stat.S_IFCHR, (136, 1), 0, 1),
     ("pseudoterminals' masters", b"/dev/ptmx", stat.S_IFCHR, (5, 2), 0, 1),
     ("the kernel's log, `/dev/kmsg`", b"/dev/kmsg", stat.S_IFCHR, (1, 11), 0, 1),
     ("tun and tap devices", b"/dev/net/tun", stat.S_IFCHR, (10, 200), 0, 1),

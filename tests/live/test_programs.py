@@ -208,6 +208,11 @@ CASES = (
     Case("pipes"),
     Case("fifos"),
     Case("owners"),
+    Case("pty"),
+    Case("pty lines"),
+    Case("pty raw"),
+    Case("pty closed"),
+    Case("pty session"),
     Case("ghosts"),
     Case("ghosts occupied", changes=True),  # likewise
     # The link that --link-remap makes stays until a restore.

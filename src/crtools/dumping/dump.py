@@ -153,6 +153,7 @@ def _dump(
         log.info(f"stopped {len(tree.processes)} processes")
         try:
             tasks.sharing = sharing = _check_tree(proc, tree, options, own)
+            files.processes = tree.processes
             for process in tree.processes:
                 files.add_process(process.pid)
             for process in tree.processes:

@@ -198,6 +198,7 @@ class TaskDump:
         self._collected: dict[int, Collected] = {}
         self._usual = scheduling.own_scheduling()
         self._sessions: set[int] = set()
+        self._with_terminal: set[int] = set()  # sessions that have a controlling terminal
         self._usual_coredump = read_coredump_filter(proc, os.getpid())
         # The same questions for everybody: put together once.
         self._questions = Program()
@@ -217,6 +218,8 @@ class TaskDump:
             return
         collected = self._collected[pid] = Collected()
         collected.threads = self._read_threads(process)
+        if process.stat.tty_nr:
+            self._with_terminal.add(process.stat.session)
         collected.confined = self._collect_seccomp(process, collected)
         if self.lsm is not None:
             self.lsm.collect(pid, process.name, [tracee.tid for tracee in process.tracees])
@@ -553,6 +556,8 @@ class TaskDump:
         entry.timers = own_timers
         entry.autogroup_nice = collected.autogroup_nice
         entry.exit_signal = _exit_signal(process)
+        if not process.stat.tty_nr and process.stat.session in self._with_terminal:
+            entry.no_terminal = True
         if process.tracees[0].group_stop and process.stat.exit_code:
             # The status that the parent would get from waitpid with WUNTRACED.
             entry.stop_unread = True

@@ -234,6 +234,8 @@ IMAGES = (
        "crtools_kinds:CrtoolsUringEntry"),
     _k("crtools-memfd", "crtools-memfd.img", "CRTOOLS_MEMFD", 0x43520070,
        "crtools_kinds:CrtoolsMemfdEntry"),
+    _k("crtools-tty", "crtools-tty.img", "CRTOOLS_TTY", 0x43520090,
+       "crtools_kinds:CrtoolsTtyEntry"),
 )
 # fmt: on
 

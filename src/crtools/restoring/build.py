@@ -218,6 +218,8 @@ class TreeBuilder:
             program.call(SYS_unshare, step.share, label="leave what it does not share any more")
         elif step.kind == relations.SETSID:
             program.call(SYS_setsid, label="begin its session")
+            if self.plan.files.terminals is not None:
+                self.plan.files.terminals.build_session(program, step.by)
         elif step.kind == relations.SETPGID:
             program.call(
                 SYS_setpgid, step.pid, step.pgid, label=f"move {step.pid} to group {step.pgid}"

@@ -78,6 +78,12 @@ class StateBuilder:
 
             restore_rings(self.plan, self.shop)
         self._restore_userfaults()
+        if files.terminals is not None or any(
+            own.no_terminal for task in self.plan.alive for own in task.own.values()
+        ):
+            from crtools.restoring.terminals import restore_terminals
+
+            restore_terminals(self.plan, self.shop)
 
     def _restore_userfaults(self) -> None:
         """When the memory is as it shall be, and the numbers that files needed are free."""

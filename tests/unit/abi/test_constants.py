@@ -25,6 +25,7 @@ HEADERS = {
         "linux/nsfs.h",
         "linux/pidfd.h",
         "asm/ioctls.h",
+        "asm/termbits.h",
         "linux/sockios.h",
         "linux/un.h",
         "linux/timerfd.h",

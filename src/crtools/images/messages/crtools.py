@@ -28,6 +28,7 @@ _bool_25 = field(25, "bool")
 _bool_26 = field(26, "bool")
 _bool_28 = field(28, "bool")
 _bool_39 = field(39, "bool")
+_bool_90 = field(90, "bool")
 _length_1 = field(1, "length")
 _length_3 = field(3, "length")
 _length_5 = field(5, "length")
@@ -102,6 +103,7 @@ class CrtoolsTaskEntry(Message):
         "unwritable",
         "userfaultfds",
         "sem_undo",
+        "no_terminal",
     )
 
     NAME = "crtools_task_entry"
@@ -142,6 +144,7 @@ class CrtoolsTaskEntry(Message):
         (71, "unwritable", "repeated", "uint64", None, None, "hex"),
         (72, "userfaultfds", "repeated", "message", "crtools_parts:UserfaultfdEntry", None, None),
         (80, "sem_undo", "repeated", "message", "crtools_parts:CrtoolsSemUndoEntry", None, None),
+        (90, "no_terminal", "optional", "bool", None, None, None),
     )
 
     def __init__(
@@ -183,6 +186,7 @@ class CrtoolsTaskEntry(Message):
         unwritable: Sequence[int] = (),
         userfaultfds: Sequence[UserfaultfdEntry] = (),
         sem_undo: Sequence[CrtoolsSemUndoEntry] = (),
+        no_terminal: bool | None = None,
         unknown: bytes = b"",
     ) -> None:
         self.xstate = xstate
@@ -221,6 +225,7 @@ class CrtoolsTaskEntry(Message):
         self.unwritable = unwritable
         self.userfaultfds = userfaultfds
         self.sem_undo = sem_undo
+        self.no_terminal = no_terminal
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -265,6 +270,7 @@ class CrtoolsTaskEntry(Message):
                     *map(_uint64_71.__getitem__, self.unwritable),
                     *[_length_72[len(b)] + b for b in [m.encode() for m in self.userfaultfds]],
                     *[_length_80[len(b)] + b for b in [m.encode() for m in self.sem_undo]],
+                    b"" if self.no_terminal is None else _bool_90[self.no_terminal],
                     self.unknown,
                 ]
             )
@@ -309,6 +315,7 @@ class CrtoolsTaskEntry(Message):
         unwritable: Any = ()
         userfaultfds: Any = ()
         sem_undo: Any = ()
+        no_terminal: Any = None
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -611,6 +618,14 @@ class CrtoolsTaskEntry(Message):
                         raise IndexError
                     sem_undo.append(CrtoolsSemUndoEntry.read_at(buf, at - span, at))
                     tag = buf[at] if at < stop else 0
+            if tag == 208 and buf[at + 1] == 5:
+                no_terminal = buf[at + 2]
+                at += 3
+                if no_terminal > 1:
+                    no_terminal, at = read_bool(buf, at, no_terminal)
+                else:
+                    no_terminal = no_terminal == 1
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -650,6 +665,7 @@ class CrtoolsTaskEntry(Message):
         new.unwritable = unwritable
         new.userfaultfds = userfaultfds
         new.sem_undo = sem_undo
+        new.no_terminal = no_terminal
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

@@ -8,6 +8,7 @@ from crtools.images.wire import (
     field,
     find_damage,
     finish,
+    read_bool,
     read_int64,
     read_run,
     read_sint64,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.ipc_shm import IpcShmEntry
 
+_bool_3 = field(3, "bool")
 _int64_2 = field(2, "int64")
 _length_1 = field(1, "length")
 _length_4 = field(4, "length")
@@ -545,5 +547,90 @@ class CrtoolsUringEntry(Message):
             or sqes is None
             or offsets is None
         ):
+            require(new, begin)
+        return new
+
+
+class CrtoolsTtyEntry(Message):
+    """crtools-tty.img: what tty-info.img has no field for, of the slave of each pair of
+    terminals."""
+
+    __slots__ = (
+        "id",
+        "mode",
+        "closed",
+    )
+
+    NAME = "crtools_tty_entry"
+    FIELDS = (
+        (1, "id", "required", "uint32", None, None, None),
+        (2, "mode", "required", "uint32", None, None, None),
+        (3, "closed", "required", "bool", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        id: int,
+        mode: int,
+        closed: bool,
+        unknown: bytes = b"",
+    ) -> None:
+        self.id = id
+        self.mode = mode
+        self.closed = closed
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint32_1[self.id],
+                    _uint32_2[self.mode],
+                    _bool_3[self.closed],
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        id: Any = None
+        mode: Any = None
+        closed: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                id = buf[at + 1]
+                at += 2
+                if id > 127:
+                    id, at = read_varint32(buf, at, id)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                mode = buf[at + 1]
+                at += 2
+                if mode > 127:
+                    mode, at = read_varint32(buf, at, mode)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                closed = buf[at + 1]
+                at += 2
+                if closed > 1:
+                    closed, at = read_bool(buf, at, closed)
+                else:
+                    closed = closed == 1
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.id = id
+        new.mode = mode
+        new.closed = closed
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if id is None or mode is None or closed is None:
             require(new, begin)
         return new

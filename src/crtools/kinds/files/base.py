@@ -13,7 +13,7 @@ from crtools.errors import UnsupportedObject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from crtools.agent.program import Program
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.regfile import RegFileEntry
     from crtools.model.options import Options
+    from crtools.model.tree import Process
 
 # How much a program may hold before the rest goes into a fresh one (bytes): the room that an
 # agent's slot has is less than a mebibyte.
@@ -122,6 +123,13 @@ class FilePlanner:
     def check(self, root: int) -> None:
         """Compares with what exists below the directory `root`. Raises RestoreConflict."""
 
+    def create(self, tool_pid: int, root: int) -> None:
+        """Makes what the tool itself has to hold, before there is any process. `tool_pid` is its
+        pid as the skeletons' /proc has it."""
+
+    def close(self, *, restored: bool) -> None:
+        """Lets go of that; `restored` says that the tasks have all they need."""
+
     def name(self, file: PlannedFile) -> str:
         """What errors call a file of this kind: "/var/log/x", "pipe 40213"."""
         raise NotImplementedError
@@ -138,6 +146,8 @@ class DumpContext:
     store: Any
     options: Options
     shared: Any  # crtools.kinds.memory.shared.SharedDump
+    processes: Sequence[Process]  # the tree's
+    terminals: Any  # crtools.kinds.files.tty.TtyDumper, None before a terminal is met
 
     def describe(self, file: OpenFile) -> str:
         """`fd 17 of task 812 (redis)`."""
@@ -182,6 +192,15 @@ class DumpContext:
     def watch(self, file: OpenFile, what: str) -> None:
         """Has the file refused if a process outside the tree has it open too; `what` names it:
         "pipe 1234"."""
+        raise NotImplementedError
+
+    def other_files(self) -> Iterator[tuple[int, str, bytes]]:
+        """All descriptors of processes outside the tree that we may see: pid, path below /proc,
+        and what the link says."""
+        raise NotImplementedError
+
+    def name_task(self, pid: int) -> str:
+        """`task 655 (dockerd)`."""
         raise NotImplementedError
 
     def find_holder(self, file: OpenFile) -> str:
@@ -272,6 +291,8 @@ class PlanContext:
     tables: dict[int, Table]  # by pid
     tool_pid: int  # crtools' pid as the skeletons' /proc has it
     shared: dict[int, Any]  # crtools.kinds.memory.shared.SharedObject, by the id of its file
+    unchecked: set[int]  # ids of path entries that say only how a file of another kind was opened
+    terminals: Any  # crtools.kinds.files.tty.TtyPlanner, None where there is no terminal
 
     def describe(self, file: PlannedFile) -> str:
         """`/var/log/x for fd 5 of task 812`."""

@@ -93,6 +93,8 @@ class FilesPlan(PlanContext):
         self.root_number: int | None = None
         self.tool_pid = 0
         self.shared: dict[int, Any] = {}
+        self.unchecked: set[int] = set()
+        self.terminals: Any = None
         self.files: dict[int, PlannedFile] = {}
         self.tables: dict[int, Table] = {}
         self._reserved: set[int] = set()
@@ -254,6 +256,8 @@ class FilesPlan(PlanContext):
             held.check(root, validation=validation, rwx=rwx)
         for id, entry in self._regular.items():
             check_entry(entry)
+            if id in self.unchecked:
+                continue
             # A file of a task that is to be restored is there when the task is.
             if self._is_of_task(entry.name):
                 continue
@@ -268,7 +272,8 @@ class FilesPlan(PlanContext):
         return words[:2] == ["", "proc"] and words[2].isdecimal() and int(words[2]) in self._pids
 
     def create_held(self, tool_pid: int, root: int) -> None:
-        """Makes the files that have no name, below the directory `root`, and holds them.
+        """Makes what the tool itself holds, below the directory `root`: the files that have no
+        name, pairs of terminals.
 
         `tool_pid` is this process's pid as the skeletons' /proc has it.
         """
@@ -279,9 +284,13 @@ class FilesPlan(PlanContext):
             except BaseException:
                 self._held.close(restored=False)
                 raise
+        for planner in self._planners.values():
+            planner.create(tool_pid, root)
 
     def close_held(self, *, restored: bool) -> None:
         """Lets go of them; `restored` says that the tasks have all they need."""
+        for planner in self._planners.values():
+            planner.close(restored=restored)
         if self._held is not None:
             self._held.close(restored=restored)
 

@@ -11,11 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.kinds.files.base import OpenFile
 
-# Majors of terminals (Documentation/admin-guide/devices.txt): BSD pairs, virtual consoles and
-# serial ports, tty/console/ptmx, USB modems and serial adapters, other serial ports, hypervisors'
-# consoles; 136 to 143 are those of /dev/pts.
-TTY_MAJORS = frozenset((2, 3, 4, 5, *range(136, 144), 166, 188, 204, 229))
-
 _CLOSE = "let the program close it before the dump"
 _ANON = {
     b"[eventfd]": "an eventfd",
@@ -88,13 +83,6 @@ def _explain_device(file: OpenFile) -> tuple[str, str, str]:
     device = file.stat.st_rdev
     major, minor = os.major(device), os.minor(device)
     name = _text(file.link)
-    if major in TTY_MAJORS:
-        return (
-            f"it is the terminal {name}",
-            "crtools does not carry terminals yet; --shell-job is to bring that",
-            "start the program with its input and output away from the terminal, such as"
-            " `setsid PROGRAM < /dev/null > FILE 2>&1`",
-        )
     return (
         f"it is the device {name}, {major}:{minor}",
         "a driver may keep state for an open device that nobody can read",

@@ -30,6 +30,7 @@ FILE_KINDS = (
     ("fifo:Fifo", FdTypes.FIFO, (S_IFIFO,)),
     ("memfd:Memfd", FdTypes.MEMFD, (S_IFREG,)),
     ("io_uring:IoUring", IO_URING, (0,)),
+    ("tty:Tty", FdTypes.TTY, (S_IFCHR,)),
 )
 
 _loaded: dict[str, FileKind] = {}

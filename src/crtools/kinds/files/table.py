@@ -38,12 +38,13 @@ from crtools.procfs.files import explain, split_deleted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from crtools.kinds.files.base import FileDumper, FileKind
     from crtools.kinds.files.ghost import Substitutes
     from crtools.model.options import Options
+    from crtools.model.tree import Process
 
 KCMP_FILE = 0  # linux/kcmp.h
 USERFAULT = b"anon_inode:[userfaultfd]"
@@ -70,6 +71,8 @@ class FilesDump(DumpContext):
         self.store = store
         self.options = options
         self.shared: Any = None
+        self.processes: Sequence[Process] = ()
+        self.terminals: Any = None
         self.entries: list[FileEntry] = []
         self.pids: set[int] = set()
         # By pid: open files and whether they are close-on-exec. They belong to the memory.
@@ -158,16 +161,20 @@ class FilesDump(DumpContext):
             return
         for dumper in self._dumpers.values():
             dumper.check()
+        if any(process.stat.tty_nr for process in self.processes):
+            from crtools.kinds.files.tty import check_sessions
+
+            check_sessions(self)
         self._check_owners()
         if self._watched:
-            for pid, via, link in self._other_files():
+            for pid, via, link in self.other_files():
                 # Files of one name may be different ones: all userfaultfds have the same.
                 for file, what in self._watched.get(link, ()):
                     if self._is_same(via, file):
                         raise self.refuse(
                             file,
                             f"{what} is also open outside the tree",
-                            f"{self._name(pid)} has it, and is not being dumped",
+                            f"{self.name_task(pid)} has it, and is not being dumped",
                             "dump the tree of a task that has both, or end the other",
                         )
         self._checked = True
@@ -378,9 +385,9 @@ class FilesDump(DumpContext):
                 "cwd": "the working directory",
                 "root": "the root directory",
             }.get(area, f"the file mapped at {area}" if kind == "map_files" else area)
-        return f"{what} of {self._name(file.pid)}"
+        return f"{what} of {self.name_task(file.pid)}"
 
-    def _name(self, pid: int) -> str:
+    def name_task(self, pid: int) -> str:
         try:
             fd = os.open(f"{pid}/comm", _READ, dir_fd=self.proc)
             try:
@@ -532,16 +539,14 @@ class FilesDump(DumpContext):
         self._watched.setdefault(file.link, []).append((file, what))
 
     def find_holder(self, file: OpenFile) -> str:
-        for pid, via, link in self._other_files():
+        for pid, via, link in self.other_files():
             if link == file.link and self._is_same(via, file):
-                return self._name(pid)
+                return self.name_task(pid)
         return ""
 
     # --- What is outside the tree ---
 
-    def _other_files(self) -> Iterator[tuple[int, str, bytes]]:
-        """All descriptors of processes outside the tree that we may see: pid, path below /proc,
-        and what the link says."""
+    def other_files(self) -> Iterator[tuple[int, str, bytes]]:
         skip = self.pids | {os.getpid()}
         proc = self.proc
         for name in os.listdir(proc):
@@ -599,7 +604,7 @@ class FilesDump(DumpContext):
             if not inside:
                 raise self.refuse(
                     file,
-                    f"its signals go to {self._name(pid)}, which is outside the tree",
+                    f"its signals go to {self.name_task(pid)}, which is outside the tree",
                     "fcntl(2) F_SETOWN was used on it",
                     f"dump task {pid} too",
                 )
