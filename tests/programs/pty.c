@@ -6,6 +6,8 @@
  * "pty closed" a master whose slave was open and is not any more
  * "pty session" a session of another process, with two jobs, the second of them in the foreground,
  *              and a process that has given its terminal up
+ * And what is refused: "stopped" output, an unread "end" of file, a slave that was "hung-up", a
+ * "status" of packet mode and a pair that a process "outside" has as well.
  */
 #define _GNU_SOURCE
 #include "program.h"
@@ -363,6 +365,114 @@ static int session(void)
 	return verdict();
 }
 
+/* ^S stops what the program writes, until ^Q. */
+static int stopped(void)
+{
+	int master = open_high(), slave = open(name, O_RDWR | O_NOCTTY | O_NONBLOCK), pending = 1;
+
+	NEED(slave >= 0 && write(master, "\x13", 1) == 1);
+	while (write(slave, "x", 1) == 1)
+		sleep_ms(1);
+	while (pending) {
+		char byte;
+
+		NEED(ioctl(master, FIONREAD, &pending) == 0 && (!pending || read(master, &byte, 1) == 1));
+	}
+
+	ready();
+	wait_until_told();
+
+	CHECK("write while stopped", -1, write(slave, "x", 1));
+	CHECK("errno", EAGAIN, errno);
+	NEED(write(master, "\x11", 1) == 1);
+	while (write(slave, "y", 1) != 1)
+		sleep_ms(1);
+	read_all("after ^Q", master, "y", 1);
+	return verdict();
+}
+
+static int unread_end(void)
+{
+	int master = open_high(), slave = open(name, O_RDWR | O_NOCTTY), waiting = 0;
+	char byte;
+
+	NEED(slave >= 0 && write(master, "ab\x04", 3) == 3);
+	while (waiting < 2)
+		NEED(ioctl(slave, FIONREAD, &waiting) == 0);
+
+	ready();
+	wait_until_told();
+
+	read_all("what came before", slave, "ab", 2);
+	NEED(write(master, "\x04", 1) == 1);
+	CHECK("end of file", 0, read(slave, &byte, 1));
+	return verdict();
+}
+
+static int hung_up(void)
+{
+	int master = open_high(), slave = open(name, O_RDWR | O_NOCTTY);
+	char byte;
+
+	NEED(slave >= 0 && close(master) == 0);
+
+	ready();
+	wait_until_told();
+
+	CHECK("read", 0, read(slave, &byte, 1));
+	CHECK("write", -1, write(slave, "x", 1));
+	CHECK("errno", EIO, errno);
+	return verdict();
+}
+
+static int status(void)
+{
+	int master = open_high(), slave = open(name, O_RDWR | O_NOCTTY), on = 1;
+	char byte = 0;
+
+	NEED(slave >= 0 && ioctl(master, TIOCPKT, &on) == 0 && tcflush(slave, TCIFLUSH) == 0);
+
+	ready();
+	wait_until_told();
+
+	CHECK("status", 1, read(master, &byte, 1));
+	CHECK("which", TIOCPKT_FLUSHREAD, byte & TIOCPKT_FLUSHREAD);
+	return verdict();
+}
+
+/* Another process, no descendant of the tree's root any more, has the slave. */
+static int outside(void)
+{
+	int master = open_high(), slave = open(name, O_RDWR | O_NOCTTY), both[2], status;
+	pid_t middle, own = getpid();
+	char byte = 0;
+
+	NEED(slave >= 0 && pipe(both) == 0);
+	middle = fork();
+	NEED(middle >= 0);
+	if (middle == 0) {
+		if (fork() == 0) {
+			close(ready_fd);
+			close(both[0]);
+			close(both[1]);
+			close(master);
+			while (kill(own, 0) == 0 && access(go_path, F_OK))
+				sleep_ms(5);
+			_exit(0);
+		}
+		_exit(0);
+	}
+	NEED(waitpid(middle, &status, 0) == middle && close(both[0]) == 0 && close(both[1]) == 0);
+
+	ready();
+	wait_until_told();
+
+	NEED(write(slave, "z", 1) == 1);
+	CHECK("read", 1, read(master, &byte, 1));
+	CHECK("what", 'z', byte);
+	return verdict();
+}
+
 int main(int argc, char **argv)
 {
 	begin(argc, argv);
@@ -374,6 +484,16 @@ int main(int argc, char **argv)
 		return raw();
 	if (!strcmp(argv[2], "session"))
 		return session();
+	if (!strcmp(argv[2], "stopped"))
+		return stopped();
+	if (!strcmp(argv[2], "end"))
+		return unread_end();
+	if (!strcmp(argv[2], "hung-up"))
+		return hung_up();
+	if (!strcmp(argv[2], "status"))
+		return status();
+	if (!strcmp(argv[2], "outside"))
+		return outside();
 	NEED(!strcmp(argv[2], "closed"));
 	return closed();
 }

@@ -50,7 +50,9 @@ def make_pidfd() -> None:
 
 
 def make_terminal() -> None:
-    os.openpty()
+    _, slave = os.openpty()
+    os.dup2(slave, 0)  # which was the master: it is hung up
+    os.close(slave)
 
 
 def make_namespace() -> None:
@@ -73,7 +75,7 @@ def make_pathless_pipe() -> None:
         (make_signalfd, "it is a signalfd"),
         (make_inotify, "it is an inotify queue"),
         (make_pidfd, "it is a pidfd"),
-        (make_terminal, "it is the terminal /dev/p(ts|tmx)"),
+        (make_terminal, r"it is the terminal /dev/pts/\d+( \(deleted\))?, which was hung"),
         (make_namespace, r"it is a namespace, uts:\[\d+\]"),
         (make_pathless_pipe, "it is an O_PATH descriptor of something without a path"),
         (lambda: open_at(0, "/dev/kmsg", os.O_RDONLY), "it is the device /dev/kmsg, 1:11"),
