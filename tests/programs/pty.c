@@ -6,6 +6,7 @@
  * "pty closed" a master whose slave was open and is not any more
  * "pty session" a session of another process, with two jobs, the second of them in the foreground,
  *              and a process that has given its terminal up
+ * "pty job"    a job of a shell: its input is a terminal from outside, without lines and echo
  * And what is refused: "stopped" output, an unread "end" of file, a slave that was "hung-up", a
  * "status" of packet mode and a pair that a process "outside" has as well.
  */
@@ -365,6 +366,32 @@ static int session(void)
 	return verdict();
 }
 
+static int job(void)
+{
+	int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK);
+	struct termios set;
+	char byte = 0;
+
+	NEED(tty >= 0 && isatty(0) && tcgetattr(0, &set) == 0);
+	make_raw(&set);
+	set.c_cc[VQUIT] = 'q';
+	NEED(tcsetattr(0, TCSANOW, &set) == 0 && tcgetattr(0, &set) == 0);
+
+	ready();
+	wait_until_told();
+
+	check_termios(&set, 0);
+	CHECK("it is a terminal", 1, isatty(0));
+	CHECK("session", getsid(0), tcgetsid(0));
+	CHECK("foreground group", getpgrp(), tcgetpgrp(tty));
+	CHECK("O_NONBLOCK", O_NONBLOCK, fcntl(tty, F_GETFL) & O_NONBLOCK);
+	CHECK("O_NONBLOCK of the other", 0, fcntl(0, F_GETFL) & O_NONBLOCK);
+	CHECK("write", 5, write(tty, "hello", 5));
+	CHECK("read", 1, read(0, &byte, 1));
+	CHECK("what", '!', byte);
+	return verdict();
+}
+
 /* ^S stops what the program writes, until ^Q. */
 static int stopped(void)
 {
@@ -484,6 +511,8 @@ int main(int argc, char **argv)
 		return raw();
 	if (!strcmp(argv[2], "session"))
 		return session();
+	if (!strcmp(argv[2], "job"))
+		return job();
 	if (!strcmp(argv[2], "stopped"))
 		return stopped();
 	if (!strcmp(argv[2], "end"))
