@@ -83,6 +83,7 @@ CASES = (
     Case("dead_leader timer"),
     Case("stopped"),
     Case("stop_signals"),
+    Case("stop_signals orphaned"),
     Case("exit_signals"),
     Case("names"),
     Case("subreapers"),

@@ -2,6 +2,8 @@
  * Processes stopped by each of the four signals that do, whose parent has not waited for that yet:
  * with one thread or two; in a group that no shell looks after any more (an orphaned process group,
  * where only SIGSTOP stops), where no other signal comes with the stop.
+ * Variant "orphaned": SIGTSTP had stopped it, and its group was orphaned later, without a signal,
+ * when its parent began a session: what is to be seen of the stop may be SIGSTOP then.
  */
 #include "program.h"
 
@@ -63,6 +65,39 @@ static void live(void *argument)
 	CHECK("continued", 1, continued);
 }
 
+static void parent(void *argument)
+{
+	int turns, status;
+	pid_t pid;
+
+	(void)argument;
+	pid = spawn(live, (void *)1);
+	NEED(kill(pid, SIGTSTP) == 0 && waitpid(pid, &status, WUNTRACED) == pid);
+	NEED(WIFSTOPPED(status) && setsid() == getpid());
+	NEED(task_state(pid, pid) == 'T');
+	turns = all->turns[1][0];
+	child_is_ready();
+	while (!told())
+		sleep_ms(2);
+	sleep_ms(20);
+	CHECK("state", 'T', task_state(pid, pid));
+	CHECK("turns", turns, all->turns[1][0]);
+	CHECK("told of it again", 0, waitpid(pid, &status, WUNTRACED | WNOHANG));
+	all->end = true;
+	NEED(kill(pid, SIGCONT) == 0);
+	expect_exit("in an orphaned group", pid, 0);
+}
+
+static int stop_orphaned(void)
+{
+	pid_t pid = spawn(parent, NULL);
+
+	ready();
+	wait_until_told();
+	expect_exit("parent", pid, 0);
+	return verdict();
+}
+
 int main(int argc, char **argv)
 {
 	pid_t pids[COUNT(kinds)];
@@ -71,6 +106,8 @@ int main(int argc, char **argv)
 
 	begin(argc, argv);
 	all = map_anonymous(NULL, 4096, MAP_SHARED);
+	if (!strcmp(variant(argc, argv), "orphaned"))
+		return stop_orphaned();
 	for (long i = 0; i < (long)COUNT(kinds); i++) {
 		pids[i] = spawn(live, (void *)i);
 		NEED(kill(pids[i], kinds[i].signal) == 0);
