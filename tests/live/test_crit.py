@@ -39,6 +39,8 @@ sys.exit(failed)
 """
 # Files without messages, and those that only crtools knows.
 RAW = ("pages-", "crtools-")
+# What they make outlives them unless they remove it in the end.
+CLEAN_UP = ("sem_undo", "sysv_shm")
 
 
 def start(new_run: Callable[..., Run], case: Case) -> Run:
@@ -56,11 +58,17 @@ def crit_interpreter() -> str:
     return first.removeprefix("#!").split()[-1]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.words.replace(" ", "-"))
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if "restored" not in case.not_in],
+    ids=lambda case: case.words.replace(" ", "-"),
+)
 def test_images_are_readable_by_crit_show(case: Case, new_run: Callable[..., Run]) -> None:
     if CRIT is None:
         pytest.skip("needs crit, of Debian's package criu")
-    images = start(new_run, case).dump()
+    run = start(new_run, case)
+    cleans_up = case.program in CLEAN_UP
+    images = run.dump(*["-R"] * cleans_up, kills=not cleans_up)
     paths = [path for path in sorted(images.glob("*.img")) if not path.name.startswith(RAW)]
     paths += [images / "stats-dump"]
     assert len(paths) > 8
@@ -72,6 +80,8 @@ def test_images_are_readable_by_crit_show(case: Case, new_run: Callable[..., Run
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    if cleans_up:
+        run.expect_pass()
 
 
 @pytest.mark.parametrize("words", ["threads", "zombies", "positions", "pipes", "anonymous"])
