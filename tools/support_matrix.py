@@ -250,7 +250,7 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("tun and tap devices", b"/dev/net/tun", stat.S_IFCHR, (10, 200), 0, 1),
     ("other devices", b"/dev/x", stat.S_IFCHR, (10, 1), 0, 1),
     ("memfds", b"/memfd:x (deleted)", stat.S_IFREG, (0, 0), 0, 0),
-    ("idle io_urings", b"anon_inode:[io_uring]", 0, (0, 0), 0, 1),
+    ("io_urings", b"anon_inode:[io_uring]", 0, (0, 0), 0, 1),
     ("secret memory (`memfd_secret`)", b"/secretmem (deleted)", stat.S_IFREG, (0, 0), 0, 0),
     ("pidfds", b"pidfd:[1]", stat.S_IFREG, (0, 0), 0, 1),
     ("other files of the kernel's own", b"anon_inode:[x]", 0, (0, 0), 0, 1),
@@ -310,9 +310,9 @@ A deleted file's content goes into the images, up to `--ghost-limit`; one that h
 `fork` are carried for all that is carried. Userfaultfds are carried with the memory that they are
 for (`kinds/memory/userfault.py`).
 
-An io_uring is refused while requests are in flight, with registered eventfds, personalities,
-restrictions or provided buffers, and where it was set up with `IORING_SETUP_SQPOLL`, `IOPOLL` or
-other flags that are not carried.
+An io_uring is refused while requests are in flight that do not complete, with registered eventfds,
+personalities, restrictions or provided buffers, and where it was set up with
+`IORING_SETUP_SQPOLL`, `IOPOLL` or other flags that are not carried.
 
 Types that a restore refuses when it meets them in images: {types}.
 """

@@ -225,6 +225,10 @@ CASES = (
     Case("io_uring large"),
     Case("io_uring issuer"),
     Case("io_uring small"),
+    Case("uring_flight plain", changes=True),
+    Case("uring_flight deferred", changes=True),
+    Case("uring_flight threads", changes=True),
+    Case("uring_flight idle", changes=True),  # completions have come, which were not there
     Case("many_files"),
     Case("memfds"),
     Case("memfds future", changes=True),  # what is mapped for reading alone is opened so

@@ -22,6 +22,7 @@ from crtools.images.messages.timens import TimensEntry, Timespec
 from crtools.images.stats import write_stats
 from crtools.images.store import ImageStore
 from crtools.kinds.files import build_id, regular
+from crtools.kinds.files.base import RequestsInFlight
 from crtools.kinds.files.table import FilesDump
 from crtools.kinds.memory.shared import SharedDump
 from crtools.kinds.process.cpu import dump_cpu
@@ -34,6 +35,7 @@ from crtools.procfs.ns import read_namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crtools.dumping.rings import Drain
     from crtools.model.options import Options
     from crtools.model.tree import Process
 
@@ -128,10 +130,7 @@ def _dump(
         script("pre-dump")
     # All that can be made ready is, before anything is stopped.
     own = read_namespaces(proc, os.getpid())
-    files = FilesDump(proc, store, options)
-    shared = SharedDump(proc, store, files.new_id, lambda: tasks.new_pages_id())
-    files.shared = shared
-    tasks = TaskDump(proc, store, files, shared, figures)
+    files, shared, tasks = _begin(proc, store, options, figures)
     rehearse(proc)
     store.write("seccomp", [SeccompEntry()])
     dump_cpu(store, options.cpu_cap)
@@ -148,16 +147,24 @@ def _dump(
     if early:
         store.defer()
     with Deferred() as interrupts, Tree(proc, options.timeout, attend=until_gone) as tree:
-        tree.late = tasks.late
         tree.freeze(root)
         log.info(f"stopped {len(tree.processes)} processes")
+        drain: Drain | None = None
         try:
-            tasks.sharing = sharing = _check_tree(proc, tree, options, own)
-            files.processes = tree.processes
-            for process in tree.processes:
-                files.add_process(process.pid)
-            for process in tree.processes:
-                tasks.collect(process)
+            sharing = _check_tree(proc, tree, options, own)
+            while True:
+                tree.late, tasks.sharing = tasks.late, sharing
+                try:
+                    _collect(tree, files, tasks)
+                    break
+                except RequestsInFlight as busy:
+                    from crtools.dumping.rings import Drain
+
+                    drain = drain or Drain(proc, tree, interrupts)
+                    drain.wait_until_idle(busy.requests, tasks)
+                # A request that has completed may have changed whatever was looked at already.
+                files.undo()
+                files, shared, tasks = _begin(proc, store, options, figures)
             for entry in shared.files:
                 files.add_entry(entry)
             files.check()
@@ -206,6 +213,25 @@ def _dump(
             tree.kill(wait=until_gone)
     end = time.monotonic_ns() // 1000
     return result.but(frozen_us=end - tree.started_us, total_us=end - started)
+
+
+def _begin(
+    proc: int, store: ImageStore, options: Options, figures: Figures
+) -> tuple[FilesDump, SharedDump, TaskDump]:
+    files = FilesDump(proc, store, options)
+    shared = SharedDump(proc, store, files.new_id, lambda: tasks.new_pages_id())
+    files.shared = shared
+    tasks = TaskDump(proc, store, files, shared, figures)
+    return files, shared, tasks
+
+
+def _collect(tree: Tree, files: FilesDump, tasks: TaskDump) -> None:
+    """Raises RequestsInFlight if an io_uring is not idle: then nothing of it is to be used."""
+    files.processes = tree.processes
+    for process in tree.processes:
+        files.add_process(process.pid)
+    for process in tree.processes:
+        tasks.collect(process)
 
 
 def _leave_stopped(tree: Tree) -> None:

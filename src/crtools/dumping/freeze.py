@@ -22,7 +22,13 @@ from crtools.kinds.process.scheduling import Urgent
 from crtools.model.tree import HostPid, Process
 from crtools.procfs.files import read_task_file
 from crtools.procfs.sched import read_exec_start
-from crtools.procfs.stat import PF_KTHREAD, parse_stat, read_stat
+from crtools.procfs.stat import (
+    PF_IO_WORKER,
+    PF_KTHREAD,
+    PF_USER_WORKER,
+    parse_stat,
+    read_stat,
+)
 from crtools.procfs.status import read_status
 from crtools.procfs.syscall import read_syscall
 from crtools.tracee import ptrace
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
     from crtools.procfs.syscall import BlockedIn
 
 EINTR = 4
-SYS_gettid = 186
+SYS_gettid, SYS_get_robust_list = 186, 274
 # These answer -EINTR for a mere stop, unlike all others (signal(7), "Interruption of system calls
 # and library functions by stop signals"): epoll_wait, epoll_pwait, epoll_pwait2, semop,
 # semtimedop, rt_sigtimedwait, io_getevents, io_pgetevents, io_uring_enter; and on sockets with a
@@ -111,6 +117,9 @@ class Tree:
         # Of those that were interrupted and have not been seen to stop: when they fell asleep.
         self._asleep: dict[int, tuple[int, bytes] | None] = {}
         self._clocks: dict[int, int] = {}
+        self._workers: set[int] = set()  # the kernel's own, among the tasks' threads
+        self._robust = bytearray(16)  # what get_robust_list(2) tells: address, size
+        self._robust_at = kernel.address_of(self._robust)
         self._patience = False  # whether kernel.seize_patience was told
         self.late: list[Callable[[], None]] = []  # to be done before the tasks go on
         # Of the tree's clocks from the host's, in ns; None: they are in the tool's time namespace.
@@ -362,7 +371,7 @@ class Tree:
         batch: list[Tracee] = []
         gone = False
         for tid in self._tids(pid):
-            if tid in known:
+            if tid in known or (tid != pid and self._is_worker(pid, tid)):
                 continue
             if (known or batch) and not self._patience:
                 self._patience = kernel.seize_patience(PATIENCE_MS) == 0
@@ -375,6 +384,25 @@ class Tree:
             known[tid] = tracee
             batch.append(tracee)
         return batch, gone
+
+    def _is_worker(self, pid: int, tid: int) -> bool:
+        """Whether a thread is one that the kernel has made to carry out an io_uring's requests: it
+        never leaves the kernel, and is not to be stopped. What it is at would end with EINTR
+        (io_uring/rw.c), and the program would see that."""
+        if tid in self._workers:
+            return True
+        # It has no list of robust futexes, as all threads of a C library have: that is told faster
+        # than what it is.
+        failed = kernel.raw(SYS_get_robust_list, tid, self._robust_at, self._robust_at + 8)
+        if failed or any(self._robust[:8]):
+            return False
+        try:
+            flags = read_stat(self._proc, pid, tid).flags
+        except TaskVanished:
+            return False
+        if flags & (PF_IO_WORKER | PF_USER_WORKER):
+            self._workers.add(tid)
+        return tid in self._workers
 
     def _stop_threads(self, pid: int) -> list[Tracee]:
         tracees: dict[int, Tracee] = {}

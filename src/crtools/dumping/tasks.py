@@ -42,6 +42,7 @@ from crtools.kinds.process import (
 from crtools.kinds.process.sharing import has_semaphores
 from crtools.procfs.auxv import read_auxv
 from crtools.procfs.files import read_task_file
+from crtools.procfs.maps import read_maps
 from crtools.procfs.smaps import VF_LF, VF_LO, VF_MW, VF_SH, VF_SL, VF_UI, VF_UM, VF_UW, read_smaps
 from crtools.procfs.status import parse_status, read_status, unescape_name
 from crtools.procfs.timers import read_timers
@@ -57,7 +58,7 @@ from crtools.tracee import x86_64 as arch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from crtools.dumping.memory import Figures, Memory
     from crtools.dumping.questions import ThreadAnswers
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from crtools.kinds.process.semaphores import SemaphoresDump
     from crtools.kinds.process.sharing import Sharing
     from crtools.model.tree import Process
+    from crtools.procfs.maps import Vma
     from crtools.procfs.status import Status
     from crtools.procfs.timers import PosixTimer
     from crtools.tracee.seize import Tracee
@@ -280,7 +282,10 @@ class TaskDump:
         memory = os.open(f"{via}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
         try:
             asked_at = time.monotonic_ns()
-            with self._agent(process, collected) as agent:
+            entered = self._agent(process, collected.confined, space.vmas)
+            if collected.confined:
+                self.late.append(entered.unmap)
+            with entered as agent:
                 # From here on, what needs no stopped task is done while the task is at work.
                 questions = self._questions.begin_as()
                 areas = space.areas[: numa.FEW]
@@ -467,14 +472,23 @@ class TaskDump:
             self._semaphores = SemaphoresDump()
         return self._semaphores.ask(process, agent)
 
-    def _agent(self, process: Process, collected: Collected) -> Agent:
-        if not collected.confined:
-            return Agent(self._proc, process.tracees, collected.memory.vmas)
+    def enter(self, process: Process) -> Agent:
+        """The agent for a process that may not have been collected yet; who uses it calls its
+        `unmap` in the end. Raises UnsupportedObject if nothing is to be run in the process."""
+        collected = Collected()
+        collected.threads = self._read_threads(process)
+        collected.confined = self._collect_seccomp(process, collected)
+        self._check(process, collected)
+        return self._agent(process, collected.confined, read_maps(self._proc, process.via))
+
+    def _agent(
+        self, process: Process, confined: dict[int, Confined], mappings: Sequence[Vma]
+    ) -> Agent:
+        if not confined:
+            return Agent(self._proc, process.tracees, mappings)
         from crtools.dumping.confined import choose_agent
 
-        agent = choose_agent(process, collected.confined, Agent, self._proc, collected.memory.vmas)
-        self.late.append(agent.unmap)
-        return agent
+        return choose_agent(process, confined, Agent, self._proc, mappings)
 
     def _locks_future(self, process: Process, agent: Agent) -> int | None:
         """The flags of mlockall(2) for areas to come: nothing tells them but an area that has come,

@@ -64,6 +64,10 @@ class Btf:
             raise self._missing(f"struct {name} has no {member}")
         return found // 8
 
+    def size(self, name: str) -> int:
+        """The size of a structure, in bytes."""
+        return self._words[self._struct(name) + 2]
+
     def bit(self, name: str, member: str) -> tuple[int, int]:
         """A member of one bit: the byte that it is in, and its number there."""
         found = self._find(self._struct(name), member.encode())

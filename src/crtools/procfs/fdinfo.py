@@ -66,6 +66,9 @@ def parse_fdinfo(data: bytes) -> FdInfo:
                 extra.setdefault(key, []).append(value.strip())
             elif colon:
                 extra.setdefault(key.strip(), []).append(value.strip())
+            elif line.startswith(b"  ") and extra:
+                # An entry of the list that a line before has begun: "PollList:" of an io_uring.
+                extra[next(reversed(extra))].append(line.strip())
             elif line:
                 raise ValueError(line)
     except ValueError:

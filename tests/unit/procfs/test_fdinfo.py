@@ -84,6 +84,12 @@ def test_lines_of_each_kind_are_kept_in_order(
     assert parse_fdinfo(COMMON + lines) == FdInfo(0, 2, 17, 1038, extra)
 
 
+def test_entries_of_a_list_belong_to_the_line_that_begins_it() -> None:
+    text = b"pos:\t0\nflags:\t02\nmnt_id:\t9\nPollList:\n  op=6, task_works=0\nNAPI:\tdisabled\n"
+    extra = parse_fdinfo(text).extra
+    assert extra == {b"PollList": [b"", b"op=6, task_works=0"], b"NAPI": [b"disabled"]}
+
+
 def test_the_inode_is_newer_than_linux_5_10() -> None:
     assert parse_fdinfo(b"pos:\t9223372036854775807\nflags:\t0100002\nmnt_id:\t27\n") == FdInfo(
         2**63 - 1, 0o100002, 27, None

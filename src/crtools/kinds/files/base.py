@@ -72,6 +72,14 @@ class OpenFile:
         return ("task", self.pid, self.via.rpartition("/")[2])
 
 
+class RequestsInFlight(Exception):
+    """An io_uring that is not idle was met: not an error yet. `requests` says which."""
+
+    def __init__(self, requests: Any) -> None:
+        super().__init__()
+        self.requests = requests  # crtools.kinds.files.uring_requests.Requests
+
+
 class FileKind:
     """A class of open files. A kind has no state: that of one dump or restore is its dumper's or
     planner's."""

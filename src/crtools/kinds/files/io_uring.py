@@ -3,8 +3,8 @@
 Nothing tells with which flags a ring was set up, or whether requests are in flight: the kernel's
 own memory does (crtools.tracee.kernel_memory; docs/decisions/0014-reading-the-kernel.md). What is
 carried is a ring that is idle: its flags and sizes, its mappings, submissions that were not made
-yet, completions that nobody has read, registered files and buffers. Everything else is refused by
-name.
+yet, completions that nobody has read, registered files and buffers. Requests in flight are waited
+for (crtools.kinds.files.uring_requests). Everything else is refused by name.
 
 Heads and tails are counters that run on for ever; the program and the kernel each have their own
 copy. So that the kernel's come to be what they were, a new ring is given as many requests that do
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 
 from crtools.abi import kernel
 from crtools.abi.fcntl import O_CLOEXEC, O_NONBLOCK
@@ -27,8 +26,16 @@ from crtools.abi.x86_64 import SYS_fcntl, SYS_mmap, SYS_munmap
 from crtools.errors import ImageError, RestoreConflict
 from crtools.images.messages.crtools_kinds import CrtoolsUringEntry, UringBufferEntry
 from crtools.images.messages.fdinfo import FileEntry
-from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner, OpenFile, choose_place
+from crtools.kinds.files.base import (
+    FileDumper,
+    FileKind,
+    FilePlanner,
+    OpenFile,
+    RequestsInFlight,
+    choose_place,
+)
 from crtools.kinds.files.registry import IO_URING
+from crtools.kinds.files.uring_requests import Requests
 from crtools.procfs.maps import read_maps
 
 TYPE_CHECKING = False
@@ -75,7 +82,6 @@ _WORD = 0xFFFFFFFF
 # How many submissions of as many requests as the ring has room for are made at most to bring its
 # counters back: some seconds.
 LIMIT = 300_000
-PATIENCE = 0.5  # seconds that requests in flight are waited for
 REGISTERED_RINGS = 16  # of a task: IO_RINGFD_REG_MAX, io_uring/tctx.h
 
 
@@ -119,7 +125,7 @@ class IoUringDumper(FileDumper):
         for file in self.files:
             holder = self.context.find_holder(file)
             if holder:
-                raise self._refused(
+                raise self.refused(
                     file, "it is also open outside the tree", f"{holder} has it, and is not dumped"
                 )
 
@@ -133,7 +139,9 @@ class IoUringDumper(FileDumper):
         setup = self._check_flags(file, ring)
         self._check_rest(file, ring)
         self._check_process(file, ring, setup)
-        self._wait_until_idle(file, ring)
+        requests = Requests(self, file, ring)
+        if requests.busy_tids():
+            raise RequestsInFlight(requests)
         entry = CrtoolsUringEntry(
             id=id,
             flags=file.flags,
@@ -154,13 +162,13 @@ class IoUringDumper(FileDumper):
         self._check_mapping(file, entry)
         room = min(entry.sq_entries, entry.cq_entries)
         if entry.sq_head < entry.cq_tail:
-            raise self._refused(
+            raise self.refused(
                 file,
                 f"it has completed {entry.cq_tail - entry.sq_head} times more than it was asked to",
                 "requests with several completions (IORING_CQE_F_MORE) cannot be repeated",
             )
         if entry.sq_head // room > LIMIT:
-            raise self._refused(
+            raise self.refused(
                 file,
                 f"it has carried out {entry.sq_head} requests",
                 f"a ring of {room} entries can be brought back after {LIMIT * room} at most",
@@ -173,7 +181,7 @@ class IoUringDumper(FileDumper):
         fd = kernel.checked(SYS_io_uring_setup, 1, kernel.address_of(params))
         try:
             if os.fstat(fd).st_ino == file.stat.st_ino:
-                raise self._refused(
+                raise self.refused(
                     file, "this kernel does not tell rings apart", "all have the same inode"
                 )
         finally:
@@ -190,13 +198,13 @@ class IoUringDumper(FileDumper):
             ):
                 del sizes[vma.pgoff]
         if sizes and (entry.sq_head or any(entry.rings[SQ_HEAD_AT : CQ_TAIL_AT + 4])):
-            raise self._refused(
+            raise self.refused(
                 file,
                 f"task {file.pid} has used it, but has not all of it mapped",
                 "crtools brings its counters back by what is mapped",
             )
 
-    def _refused(self, file: OpenFile, what: str, because: str, hint: str = "") -> Exception:
+    def refused(self, file: OpenFile, what: str, because: str, hint: str = "") -> Exception:
         return self.context.refuse(file, f"it is an io_uring: {what}", because, hint)
 
     def _check_flags(self, file: OpenFile, ring: int) -> int:
@@ -208,7 +216,7 @@ class IoUringDumper(FileDumper):
                 for bit in range(32)
                 if other & 1 << bit
             ]
-            raise self._refused(
+            raise self.refused(
                 file, f"it was set up with {', '.join(names)}", "crtools does not carry that"
             )
         return setup
@@ -229,7 +237,7 @@ class IoUringDumper(FileDumper):
         )
         for what, there in found:
             if there:
-                raise self._refused(file, f"it has {what}", "crtools does not carry that yet")
+                raise self.refused(file, f"it has {what}", "crtools does not carry that yet")
 
     def _xarray(self, ring: int, member: str) -> int:
         return self.memory.pointer(self.memory.at(ring, "io_ring_ctx", member), "xarray", "xa_head")
@@ -243,7 +251,7 @@ class IoUringDumper(FileDumper):
         finally:
             os.close(fd)
         if memory.pointer(ring, "io_ring_ctx", "mm_account") not in (0, mm):
-            raise self._refused(
+            raise self.refused(
                 file,
                 "another process set it up",
                 "its buffers are that process's memory",
@@ -255,49 +263,35 @@ class IoUringDumper(FileDumper):
                 task, "task_struct", "tgid"
             )
             if not leads or memory.pointer(task, "task_struct", "mm") != mm:
-                raise self._refused(
+                raise self.refused(
                     file,
                     "only a thread that is not its process's first may submit to it"
                     " (IORING_SETUP_SINGLE_ISSUER)",
                     "crtools makes rings in first threads",
                 )
 
-    def _wait_until_idle(self, file: OpenFile, ring: int) -> None:
-        end = time.monotonic() + PATIENCE
-        while True:
-            busy = self._in_flight(file, ring)
-            if not busy:
-                return
-            if time.monotonic() > end:
-                raise self._refused(
-                    file,
-                    f"{busy} requests are in flight",
-                    "they do not complete while the program is stopped",
-                    "let the program wait for them, or cancel them, before the dump",
-                )
-            time.sleep(0.001)
-
-    def _in_flight(self, file: OpenFile, ring: int) -> int:
-        """Requests in flight of all tasks that have used the ring, on any ring of theirs
-        (io_uring/io_uring.c, tctx_inflight)."""
+    def in_flight(self, file: OpenFile, ring: int) -> dict[int, int]:
+        """Requests in flight of all tasks that have used the ring, on any ring of theirs, by the
+        address of the task (io_uring/io_uring.c, tctx_inflight)."""
         memory = self.memory
         head = memory.at(ring, "io_ring_ctx", "tctx_list")
         link = memory.types.offset("io_tctx_node", "ctx_node")
-        total = 0
+        found: dict[int, int] = {}
         node = memory.word(head)
         while node != head:
             task = memory.pointer(node - link, "io_tctx_node", "task")
             context = memory.pointer(task, "task_struct", "io_uring")
-            if context:
-                total += self._of_task(file, context)
+            count = self._of_task(file, context) if context else 0
+            if count:
+                found[task] = count
             node = memory.word(node)
-        return total
+        return found
 
     def _of_task(self, file: OpenFile, context: int) -> int:
         memory = self.memory
         rings = memory.at(context, "io_uring_task", "registered_rings")
         if any(memory.word(rings + 8 * index) for index in range(REGISTERED_RINGS)):
-            raise self._refused(
+            raise self.refused(
                 file,
                 "a thread has registered its descriptor (IORING_REGISTER_RING_FDS)",
                 "crtools does not carry that yet",
@@ -329,13 +323,13 @@ class IoUringDumper(FileDumper):
         first = memory.unsigned(ring, "io_ring_ctx", "file_alloc_start")
         last = memory.unsigned(ring, "io_ring_ctx", "file_alloc_end")
         if (first, last) != (0, count):
-            raise self._refused(
+            raise self.refused(
                 file,
                 "only some slots are for files that requests open"
                 " (IORING_REGISTER_FILE_ALLOC_RANGE)",
                 "crtools does not carry that",
             )
-        open_files = self._open_files(file)
+        open_files = self.open_files(file)
         nodes = memory.pointer(data, "io_rsrc_data", "nodes")
         numbers: list[int] = []
         for index in range(count):
@@ -346,7 +340,7 @@ class IoUringDumper(FileDumper):
             # The last bits are the kernel's notes on the file (io_uring/filetable.h).
             number = open_files.get(memory.pointer(node, "io_rsrc_node", "file_ptr") & ~7)
             if number is None or memory.pointer(node, "io_rsrc_node", "tag"):
-                raise self._refused(
+                raise self.refused(
                     file,
                     f"its registered file {index} "
                     + ("has a tag" if number is not None else "is open nowhere else"),
@@ -356,7 +350,7 @@ class IoUringDumper(FileDumper):
             numbers.append(number)
         return numbers
 
-    def _open_files(self, file: OpenFile) -> dict[int, int]:
+    def open_files(self, file: OpenFile) -> dict[int, int]:
         """The descriptors of the process, by the kernel's struct file."""
         found: dict[int, int] = {}
         for name in os.listdir(f"/proc/self/fd/{self.context.proc}/{file.pid}/fd"):
@@ -381,7 +375,7 @@ class IoUringDumper(FileDumper):
             buffer = memory.pointer(node, "io_rsrc_node", "buf")
             kernels = memory.word(memory.at(buffer, "io_mapped_ubuf", "is_kbuf")) & 0xFF
             if kernels or memory.pointer(node, "io_rsrc_node", "tag"):
-                raise self._refused(
+                raise self.refused(
                     file, "it has a registered buffer of the kernel's, or one with a tag",
                     "crtools does not carry that yet",
                 )  # fmt: skip
