@@ -537,6 +537,8 @@ class Tree:
                 raise tracee.gone()
             self._let_beget()
             self._help_executing(tracee)
+            if tracee.tid != tracee.pid and not tracee.newborn:
+                tracee.interrupt()  # again, in case that it was lost as it can be in execve
             self._check_time(
                 f"task {tracee.tid} waits in the kernel and cannot be stopped there, perhaps in"
                 " vfork() for a child that has not called execve() yet"

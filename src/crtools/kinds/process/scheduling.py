@@ -351,7 +351,7 @@ class Urgent:
         if policy & ~RESET_ON_FORK_BIT == DEADLINE:
             return
         back = policy, os.sched_getparam(0)
-        self._slack = kernel.raw(SYS_prctl, PR_GET_TIMERSLACK)
+        self._slack = kernel.checked(SYS_prctl, PR_GET_TIMERSLACK)
         try:
             os.sched_setscheduler(0, FIFO | RESET_ON_FORK_BIT, os.sched_param(TOP))
         except OSError:
