@@ -32,10 +32,12 @@ if not __package__:
         except ModuleNotFoundError:
             sys.exit(f"crtools: cffi is not installed for {sys.executable}.\nTry: pip install cffi")
 
-    from crtools.codecache import CodeCache
+    from crtools.codecache import ENTRIES, CodeCache
 
-    cache = CodeCache(f"{packages}/crtools")
+    verb = next((word for word in sys.argv[1:] if word in ENTRIES), "")
+    cache = CodeCache(f"{packages}/crtools", ENTRIES.get(verb, ""))
     sys.meta_path.insert(0, cache)
+    cache.load_entry()
 
 from crtools.cli.main import main  # noqa: E402
 

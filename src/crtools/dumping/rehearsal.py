@@ -50,6 +50,7 @@ def _rehearse(proc: int, own: int) -> None:
     finally:
         os.close(pagemap)
     plan = pages.plan_pages([area.but(readable=True) for area in found], regions)
+    pages.plan_portions(found)
     for entry in plan.entries[:4]:
         entry.encode()
     stat = read_stat(proc, own)

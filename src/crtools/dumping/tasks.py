@@ -196,6 +196,8 @@ class TaskDump:
         self._extra: bytes | None = None
         self._semaphores: SemaphoresDump | None = None
         self._no_semaphores = False
+        if has_semaphores():
+            self._prepare_semaphores()  # before anything is stopped
         self._aio: AioDump | None = None
         self._collected: dict[int, Collected] = {}
         self._usual = scheduling.own_scheduling()
@@ -467,10 +469,14 @@ class TaskDump:
             if not has_semaphores():
                 self._no_semaphores = True
                 return []
-            from crtools.kinds.process.semaphores import SemaphoresDump
-
-            self._semaphores = SemaphoresDump()
+            return self._prepare_semaphores().ask(process, agent)
         return self._semaphores.ask(process, agent)
+
+    def _prepare_semaphores(self) -> SemaphoresDump:
+        from crtools.kinds.process.semaphores import SemaphoresDump
+
+        self._semaphores = SemaphoresDump()
+        return self._semaphores
 
     def enter(self, process: Process) -> Agent:
         """The agent for a process that may not have been collected yet; who uses it calls its
