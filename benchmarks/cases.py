@@ -177,6 +177,22 @@ def mappings(bench: Bench) -> list[Figure]:
     return _both(bench, "mappings", count, name, (2000, 2000), samples=(4, 2), counts=count)
 
 
+def descriptors(bench: Bench) -> list[Figure]:
+    """Ten thousand descriptors of one kind, 50 us for each open file."""
+    figures = []
+    for kind, count in (("files", 10_000), ("pipes", 5_000)):
+        count = count // 10 if bench.quick else count
+        with bench.images() as directory:
+            most = 0.05 * count + 30  # ms, with the start of the command
+            figures += _both(
+                *(bench, "descriptors", count, f"{count:,} {kind}", (most, most)),
+                samples=(5, 2),
+                counts=2 * count,
+                words=(kind, str(count), str(directory)),
+            )
+    return figures
+
+
 def _both(
     bench: Bench,
     program: str,
@@ -184,10 +200,12 @@ def _both(
     name: str,
     most: tuple[float, float],
     *,
+    words: tuple[str, ...] = (),
     samples: tuple[int, int],
     counts: int = 0,
 ) -> list[Figure]:
-    """Dump and restore of `program COUNT`, against times in ms and the tool's own memory."""
+    """Dump and restore of `program COUNT`, or of `program WORDS`, against times in ms and the tool's own memory."""
+    words = words or (str(count),)
     allowed = (MEMORY_KIB + counts) / 1024
     times, memory = [], []
     for verb, limit in zip(("dump", "restore"), most, strict=True):
@@ -195,7 +213,7 @@ def _both(
         is_ = f"{allowed:.0f} MiB"
         memory.append(Figure(f"{name}: memory of {verb}", "MiB", 1, is_, limits=[allowed]))
     for _ in range(bench.times(*samples)):
-        with bench.images() as images, Target(bench.programs / program, str(count)) as target:
+        with bench.images() as images, Target(bench.programs / program, *words) as target:
             for at, done in enumerate((target.dump(images), target.restore(images))):
                 times[at].samples.append(done.seconds * 1e3)
                 memory[at].samples.append(done.memory_kib / 1024)
@@ -210,6 +228,7 @@ CASES: dict[str, Callable[[Bench], list[Figure]]] = {
     "many_threads": many_threads,
     "tree": tree,
     "mappings": mappings,
+    "descriptors": descriptors,
 }
 
 

@@ -73,6 +73,7 @@ robust_end = lib.crt_robust_end
 robust_add = lib.crt_robust_add
 robust_remove = lib.crt_robust_remove
 copy = lib.crt_copy
+look = lib.crt_look
 xcr0 = lib.crt_xcr0
 
 

@@ -22,6 +22,8 @@ ffibuilder.cdef(
     void crt_robust_remove(unsigned long entry);
     void crt_copy(unsigned long to, unsigned long from, unsigned long bytes);
     unsigned long crt_xcr0(void);
+    void crt_look(int infos, int pidfd, unsigned long fds, unsigned long count,
+                  unsigned long looks, unsigned long texts, unsigned long text_bytes);
     void crt_cpuid(unsigned int leaf, unsigned int subleaf, unsigned long out);
     """
 )

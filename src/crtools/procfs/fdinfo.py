@@ -45,12 +45,20 @@ class FdInfo(Record):
         return values[0]
 
 
+_USUAL = [b"flags:", b"mnt_id:", b"ino:"]
+
+
 def parse_fdinfo(data: bytes) -> FdInfo:
     """One fdinfo file. Raises InternalError, naming the line."""
     pos = flags = mnt_id = ino = None
     extra: dict[bytes, list[bytes]] = {}
     line = data
     try:
+        # Most have nothing but these.
+        if data.count(b"\n") == 4 and data.startswith(b"pos:\t"):
+            words = data.split()
+            if words[2::2] == _USUAL:
+                return FdInfo(int(words[1]), int(words[3], 8), int(words[5]), int(words[7]))
         for line in data.split(b"\n"):
             key, colon, value = line.partition(b":")
             if key == b"pos":

@@ -28,6 +28,49 @@ if TYPE_CHECKING:
 PROGRAM_BYTES = 512 << 10
 
 
+class Inode:
+    """What fstat(2) says of an inode, by the names of os.stat_result. Times are in nanoseconds."""
+
+    __slots__ = (
+        "st_atime_ns",
+        "st_blocks",
+        "st_dev",
+        "st_gid",
+        "st_ino",
+        "st_mode",
+        "st_mtime_ns",
+        "st_nlink",
+        "st_rdev",
+        "st_size",
+        "st_uid",
+    )
+
+    def __init__(
+        self,
+        dev: int,
+        ino: int,
+        nlink: int,
+        mode: int,
+        uid: int,
+        gid: int,
+        rdev: int,
+        size: int,
+        blocks: int,
+        *times: int,
+    ) -> None:
+        self.st_dev = dev
+        self.st_ino = ino
+        self.st_nlink = nlink
+        self.st_mode = mode
+        self.st_uid = uid
+        self.st_gid = gid
+        self.st_rdev = rdev
+        self.st_size = size
+        self.st_blocks = blocks
+        self.st_atime_ns = times[0] * 1_000_000_000 + times[1]
+        self.st_mtime_ns = times[2] * 1_000_000_000 + times[3]
+
+
 class OpenFile:
     """An open file description at its first sight, or what one of a task's other links leads to.
 
@@ -35,10 +78,23 @@ class OpenFile:
     has exited); `fd` its number, -1 if it is behind no descriptor. `via` is the link, relative to
     /proc, and `link` what the kernel makes of it. `stat` is the inode's. `flags` are O_* bits
     without O_CLOEXEC, `pos` is in bytes, `mnt_id` is -1 where there is no fdinfo. `extra` are the
-    kind's own fdinfo lines (crtools.procfs.fdinfo).
+    kind's own fdinfo lines (crtools.procfs.fdinfo). `owner` is whom the kernel signals about it
+    (signal, F_OWNER_* type, id), None if nobody has asked yet.
     """
 
-    __slots__ = ("extra", "fd", "flags", "link", "mnt_id", "pid", "pos", "stat", "tid", "via")
+    __slots__ = (
+        "extra",
+        "fd",
+        "flags",
+        "link",
+        "mnt_id",
+        "owner",
+        "pid",
+        "pos",
+        "stat",
+        "tid",
+        "via",
+    )
 
     def __init__(
         self,
@@ -47,11 +103,12 @@ class OpenFile:
         fd: int,
         via: str,
         link: bytes,
-        stat: os.stat_result,
+        stat: os.stat_result | Inode,
         flags: int = 0,
         pos: int = 0,
         mnt_id: int = -1,
         extra: dict[bytes, list[bytes]] | None = None,
+        owner: tuple[int, int, int] | None = None,
     ) -> None:
         self.pid = pid
         self.tid = tid
@@ -63,6 +120,7 @@ class OpenFile:
         self.pos = pos
         self.mnt_id = mnt_id
         self.extra = {} if extra is None else extra
+        self.owner = owner
 
     @property
     def subject(self) -> tuple[str | int, ...]:

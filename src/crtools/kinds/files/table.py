@@ -31,6 +31,7 @@ from crtools.errors import InternalError, MissingFeature, PermissionDenied, Unsu
 from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.kinds.files.base import DumpContext, OpenFile
+from crtools.kinds.files.look import NotTaken, look, read_info
 from crtools.kinds.files.path import below, dump_path
 from crtools.kinds.files.registry import kinds_for
 from crtools.procfs.fdinfo import parse_fdinfo
@@ -51,6 +52,7 @@ USERFAULT = b"anon_inode:[userfaultfd]"
 PIDFD_THREAD = os.O_EXCL  # linux/pidfd.h, Linux 6.9: a pidfd of a thread that is no leader
 
 _NOBODY = FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0)
+_NOBODY_SEEN = (0, 0, 0)
 _owner = bytearray(8)  # struct f_owner_ex: type, pid
 _owner_at = kernel.address_of(_owner)
 _NO_OWNER = bytes(8)
@@ -122,6 +124,9 @@ class FilesDump(DumpContext):
                         self._add_others(pid, first_tid, directory, infos, entries)
                     finally:
                         os.close(directory)
+            except NotTaken as error:
+                file = self._look(pid, first_tid, error.fd, read_info(infos, error.fd))
+                raise self._not_borrowed(file, "pidfd_getfd", -error.errno) from None
             finally:
                 os.close(infos)
         except OSError as error:
@@ -215,7 +220,7 @@ class FilesDump(DumpContext):
         for entry in table:
             fd = entry.fd
             if raw(SYS_kcmp, tid, before, KCMP_FILE, fd, fd) == 0:
-                data = _read_info(infos, fd)
+                data = read_info(infos, fd)
                 cloexec = int(data.split(b"\n", 2)[1][7:], 8) & O_CLOEXEC
                 if b"\nlock:" in data:
                     # POSIX locks are the process's, whoever else has the open file.
@@ -233,56 +238,40 @@ class FilesDump(DumpContext):
     ) -> None:
         """All descriptors that have no entry yet."""
         done = {entry.fd for entry in entries}
-        stat, known = os.stat, self._known
-        for fd in sorted(map(int, os.listdir(directory))):
-            if fd in done:
-                continue
-            inode = stat(str(fd), dir_fd=directory)
-            data = _read_info(infos, fd)
-            # "pos:\t0\nflags:\t0100002\n...": always the first two lines (fs/proc/fd.c).
-            first, second, _ = data.split(b"\n", 2)
-            pos, flags = int(first[5:]), int(second[7:], 8)
-            cloexec = flags & O_CLOEXEC
-            flags &= ~O_CLOEXEC
-            key = (inode.st_dev, inode.st_ino, flags, pos)
-            same = known.get(key)
+        known = self._known
+        fds = [fd for fd in sorted(map(int, os.listdir(directory))) if fd not in done]
+        for seen in look(infos, self._take_pidfd(pid, tid), fds):
+            fd = seen.fd
+            same = known.get(seen.key)
             if same is None:
-                same = known[key] = []
+                same = known[seen.key] = []
             at = self._find(same, tid, fd)
             if at < 0:
-                file = self._look(pid, tid, fd, data, inode)
-                if b"\nlock:" in data:
+                file = seen.open_file(pid, tid, directory)
+                if b"\nlock:" in seen.data:
                     raise self._locked(file)
                 if file.link == USERFAULT:
-                    self.userfaults.setdefault(pid, []).append((file, bool(cloexec)))
+                    self.userfaults.setdefault(pid, []).append((file, bool(seen.cloexec)))
                     continue
                 id, kind = self._add_file(file)
                 same.insert(~at, (tid, fd, id, kind))
             else:
                 _, _, id, kind = same[at]
-                if b"\nlock:" in data:
-                    raise self._locked(self._look(pid, tid, fd, data, inode))
-            entries.append(FdinfoEntry(id=id, flags=1 if cloexec else 0, type=kind, fd=fd))
+                if b"\nlock:" in seen.data:
+                    raise self._locked(seen.open_file(pid, tid, directory))
+            entries.append(FdinfoEntry(id=id, flags=1 if seen.cloexec else 0, type=kind, fd=fd))
         if done:
             entries.sort(key=lambda entry: entry.fd)
 
-    def _look(
-        self, pid: int, tid: int, fd: int, data: bytes, inode: os.stat_result | None = None
-    ) -> OpenFile:
-        """All that is to be known of a descriptor; `data` is its fdinfo."""
+    def _look(self, pid: int, tid: int, fd: int, data: bytes) -> OpenFile:
+        """One descriptor that something is to be said about; `data` is its fdinfo."""
         via = f"{pid}/task/{tid}/fd/{fd}"
         info = parse_fdinfo(data)
         return OpenFile(
-            pid,
-            tid,
-            fd,
-            via,
+            *(pid, tid, fd, via),
             os.readlink(via.encode(), dir_fd=self.proc),
-            inode or os.stat(via, dir_fd=self.proc),
-            info.flags & ~O_CLOEXEC,
-            info.pos,
-            info.mnt_id,
-            info.extra,
+            os.stat(via, dir_fd=self.proc),
+            *(info.flags & ~O_CLOEXEC, info.pos, info.mnt_id, info.extra),
         )
 
     def _find(self, same: list[tuple[int, int, int, int]], tid: int, fd: int) -> int:
@@ -399,19 +388,27 @@ class FilesDump(DumpContext):
         return f"task {pid} ({comm})"
 
     def borrow(self, file: OpenFile) -> int:
-        tid, pidfd = self._pidfd
-        if tid != file.tid:
-            self._drop_pidfd()
-            pidfd = kernel.raw(SYS_pidfd_open, file.tid, 0)
-            if pidfd < 0:
-                pidfd = kernel.raw(SYS_pidfd_open, file.tid, PIDFD_THREAD)
-            if pidfd < 0:
-                raise self._not_borrowed(file, "pidfd_open", pidfd)
-            self._pidfd = (file.tid, pidfd)
-        fd = kernel.raw(SYS_pidfd_getfd, pidfd, file.fd, 0)
+        fd = kernel.raw(SYS_pidfd_getfd, self._take_pidfd(file.pid, file.tid), file.fd, 0)
         if fd < 0:
             raise self._not_borrowed(file, "pidfd_getfd", fd)
         return fd
+
+    def _take_pidfd(self, pid: int, tid: int) -> int:
+        """A pidfd of a task, kept until another one's is asked for."""
+        if self._pidfd[0] != tid:
+            self._drop_pidfd()
+            pidfd = kernel.raw(SYS_pidfd_open, tid, 0)
+            if pidfd < 0:
+                pidfd = kernel.raw(SYS_pidfd_open, tid, PIDFD_THREAD)
+            if pidfd < 0:
+                raise MissingFeature(
+                    f"Cannot look at the descriptors of {self.name_task(pid)}",
+                    because=f"pidfd_open: {os.strerror(-pidfd)}",
+                    hint="crtools check",
+                    subject=("task", pid),
+                )
+            self._pidfd = (tid, pidfd)
+        return self._pidfd[1]
 
     def _not_borrowed(self, file: OpenFile, call: str, result: int) -> Exception:
         what = f"Cannot look at {self.describe(file)}"
@@ -432,7 +429,7 @@ class FilesDump(DumpContext):
 
     def owner_of(self, file: OpenFile) -> FownEntry:
         # O_PATH descriptors have no owner (fcntl(2) gives EBADF), nor has what is no descriptor.
-        if file.fd < 0 or file.flags & O_PATH:
+        if file.fd < 0 or file.flags & O_PATH or file.owner == _NOBODY_SEEN:
             return _NOBODY
         fd = self.borrow(file)
         raw = kernel.raw
@@ -614,14 +611,6 @@ _READ = os.O_RDONLY | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Ended meanwhile, or not for us to see.
 _HIDDEN = (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM)
-
-
-def _read_info(infos: int, fd: int) -> bytes:
-    """A descriptor's fdinfo: one read gives all of it, up to 64 KiB (seq_file)."""
-    info = os.open(str(fd), _READ, dir_fd=infos)
-    data = os.read(info, 65536)
-    os.close(info)
-    return data
 
 
 def _group_of(pid: int) -> int:

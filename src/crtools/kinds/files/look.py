@@ -1,0 +1,130 @@
+"""Many descriptors of a process at once: what fdinfo, fstat(2) and fcntl(2) say of each.
+
+A table may have ten thousand of them. One call of crtools._kernel makes the system calls for a few
+hundred, and what it leaves is read without an object for each line.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from stat import S_IFIFO, S_IFMT, S_IFSOCK
+
+from crtools.abi import kernel
+from crtools.abi.fcntl import O_CLOEXEC, O_PATH
+from crtools.kinds.files.base import Inode, OpenFile
+from crtools.procfs.fdinfo import parse_fdinfo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_BATCH = 256
+_TEXT = 1024  # bytes of fdinfo; what is longer is read again
+# struct look of crtools/abi/kernel.c; of struct stat (x86-64, asm/stat.h) up to the time of change.
+_LOOK = struct.Struct("<q4i3Q3I4xQq8xq4q40x")
+_NOT_TAKEN = 1
+
+
+class NotTaken(Exception):
+    """pidfd_getfd(2) failed: for descriptor `fd`, with `errno`."""
+
+    def __init__(self, fd: int, errno: int) -> None:
+        super().__init__(fd, errno)
+        self.fd = fd
+        self.errno = errno
+
+
+class Look:
+    """A descriptor at its first sight: the bytes of fdinfo, and what leads to more."""
+
+    __slots__ = ("_record", "cloexec", "data", "fd", "flags", "key", "pos")
+
+    def __init__(self, fd: int, data: bytes, record: tuple[int, ...]) -> None:
+        self.fd = fd
+        self.data = data
+        # "pos:\t0\nflags:\t0100002\n...": always the first two lines (fs/proc/fd.c).
+        first, second, _ = data.split(b"\n", 2)
+        flags = int(second[7:], 8)
+        self.pos = int(first[5:])
+        self.cloexec = flags & O_CLOEXEC
+        self.flags = flags & ~O_CLOEXEC
+        self.key = (record[5], record[6], self.flags, self.pos)  # device, inode, flags, position
+        self._record = record
+
+    def open_file(self, pid: int, tid: int, directory: int) -> OpenFile:
+        """All that is to be known of it; `directory` is the process's "fd"."""
+        _, signal, owner_type, owner, _, *stat = self._record
+        inode = Inode(*stat)
+        kind = S_IFMT(inode.st_mode)
+        # What has no path is called by its inode (fs/pipe.c, net/socket.c). Fifos have a path, and
+        # so may have what is opened with O_PATH.
+        if inode.st_dev == pipe_device() and kind == S_IFIFO:
+            link = b"pipe:[%d]" % inode.st_ino
+        elif kind == S_IFSOCK and not self.flags & O_PATH:
+            link = b"socket:[%d]" % inode.st_ino
+        else:
+            link = os.readlink(b"%d" % self.fd, dir_fd=directory)
+        info = parse_fdinfo(self.data)
+        return OpenFile(
+            pid,
+            tid,
+            self.fd,
+            f"{pid}/task/{tid}/fd/{self.fd}",
+            link,
+            inode,
+            self.flags,
+            self.pos,
+            info.mnt_id,
+            info.extra,
+            (signal, owner_type, owner),
+        )
+
+
+_pipe_device: list[int] = []
+
+
+def pipe_device() -> int:
+    """The device that all pipes without a name are on."""
+    if not _pipe_device:
+        ends = os.pipe2(os.O_CLOEXEC)
+        _pipe_device.append(os.fstat(ends[0]).st_dev)
+        for fd in ends:
+            os.close(fd)
+    return _pipe_device[0]
+
+
+def look(infos: int, pidfd: int, fds: Sequence[int]) -> Iterator[Look]:
+    """Looks at descriptors of the process that `pidfd` is of; `infos` is its "fdinfo" directory.
+
+    Raises OSError, and NotTaken where a descriptor cannot be taken over.
+    """
+    room = min(len(fds), _BATCH)
+    records, texts = bytearray(room * _LOOK.size), bytearray(room * _TEXT)
+    records_at, texts_at = kernel.address_of(records), kernel.address_of(texts)
+    view = memoryview(texts)
+    for start in range(0, len(fds), _BATCH):
+        batch = fds[start : start + _BATCH]
+        numbers = struct.pack(f"{len(batch)}I", *batch)
+        kernel.look(
+            infos, pidfd, kernel.address_of(numbers), len(batch), records_at, texts_at, _TEXT
+        )
+        at = 0
+        for fd, record in zip(batch, _LOOK.iter_unpack(records), strict=False):
+            length, failed = record[0], record[4]
+            if length < 0:
+                if failed == _NOT_TAKEN:
+                    raise NotTaken(fd, -length)
+                raise OSError(-length, os.strerror(-length))
+            data = bytes(view[at : at + length]) if length < _TEXT else read_info(infos, fd)
+            at += _TEXT
+            yield Look(fd, data, record)
+
+
+def read_info(infos: int, fd: int) -> bytes:
+    """A descriptor's fdinfo: one read gives all of it, up to 64 KiB (seq_file)."""
+    info = os.open(str(fd), os.O_RDONLY | os.O_CLOEXEC, dir_fd=infos)
+    try:
+        return os.read(info, 65536)
+    finally:
+        os.close(info)
