@@ -204,7 +204,8 @@ def _both(
     samples: tuple[int, int],
     counts: int = 0,
 ) -> list[Figure]:
-    """Dump and restore of `program COUNT`, or of `program WORDS`, against times in ms and the tool's own memory."""
+    """Dump and restore of `program WORDS`, COUNT as a rule, against times in ms and the tool's
+    own memory."""
     words = words or (str(count),)
     allowed = (MEMORY_KIB + counts) / 1024
     times, memory = [], []
