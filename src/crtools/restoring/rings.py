@@ -6,15 +6,14 @@ from crtools.abi.kernel import PAGE
 from crtools.abi.x86_64 import SYS_munmap
 from crtools.agent.program import Program
 from crtools.errors import ImageError
-from crtools.kinds.files.io_uring import (
-    OFF_SQ_RING,
-    OFF_SQES,
+from crtools.kinds.files.io_uring import OFF_SQ_RING, OFF_SQES
+from crtools.kinds.files.registry import IO_URING
+from crtools.kinds.files.uring_restore import (
     build_counters,
     build_files,
     build_filling,
     build_mapping,
 )
-from crtools.kinds.files.registry import IO_URING
 from crtools.kinds.memory.areas import URING, VDSO, VVAR
 from crtools.kinds.memory.layout import TASK_SIZE
 from crtools.restoring.script import PROCESS_BYTES, Script

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 from crtools.agent.program import Program
-from crtools.kinds.files.tty import build_no_terminal
+from crtools.kinds.files.tty_restore import build_no_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crtools.kinds.files.tty import TtyPlanner
+    from crtools.kinds.files.tty_restore import TtyPlanner
     from crtools.restoring.plan import Plan
     from crtools.restoring.skeleton import Workshop
 

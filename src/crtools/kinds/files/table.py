@@ -167,7 +167,7 @@ class FilesDump(DumpContext):
         for dumper in self._dumpers.values():
             dumper.check()
         if any(process.stat.tty_nr for process in self.processes):
-            from crtools.kinds.files.tty import check_sessions
+            from crtools.kinds.files.tty_dump import check_sessions
 
             check_sessions(self)
         self._check_owners()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crtools.kinds.files.base import OpenFile
-    from crtools.kinds.files.io_uring import IoUringDumper
+    from crtools.kinds.files.uring_dump import IoUringDumper
 
 # linux/io_uring.h, enum io_uring_op, from 0 on.
 OPERATIONS = (

@@ -12,7 +12,7 @@ from crtools.agent.program import INSN, INSN_BYTES, Program
 from crtools.errors import ImageError
 from crtools.images.messages.crtools_kinds import CrtoolsUringEntry
 from crtools.images.messages.fown import FownEntry
-from crtools.kinds.files import io_uring
+from crtools.kinds.files import io_uring, uring_restore
 from crtools.restoring.rings import find_gaps
 
 PAGE = 4096
@@ -34,7 +34,7 @@ def ring(sq_head: int, cq_tail: int, unread: int = 0, **changes: Any) -> Crtools
 def add(entry: CrtoolsUringEntry) -> None:
     context: Any = None
     file: Any = SimpleNamespace(message=entry)
-    io_uring.IoUringPlanner(context).add(file)
+    uring_restore.IoUringPlanner(context).add(file)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_counters_come_to_be_what_they_were(sq_head: int, cq_tail: int, unread: 
         programs.append(Program())
         return programs[-1]
 
-    io_uring.build_counters(fresh, entry, 3, RINGS, SQES, 2000)
+    uring_restore.build_counters(fresh, entry, 3, RINGS, SQES, 2000)
     for program in programs:
         kernel.run(program)
     assert (kernel.head, kernel.tail) == (sq_head, cq_tail)
