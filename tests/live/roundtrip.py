@@ -65,6 +65,7 @@ class Run:
         self.uid = uid
         self.pid = 0
         self.status: int | None = None  # as waitpid gives it, of the root
+        self.given: tuple[int, ...] = ()  # descriptors of ours that it gets as 3, 4, ...
         self._images = 0
         self._dumped: list[int] = []
         self._sessions: set[int] = set()
@@ -109,7 +110,13 @@ class Run:
             os.fchown(out, self.uid, self.uid)
         for target, fd in enumerate((null, out, out)):
             os.dup2(fd, target)
-        os.closerange(3, 4096)
+        for place, fd in enumerate(self.given, 500):
+            os.dup2(fd, place)
+        os.closerange(500 + len(self.given), 4096)
+        os.closerange(3, 500)
+        for target, place in enumerate(range(500, 500 + len(self.given)), 3):
+            os.dup2(place, target)
+            os.close(place)
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         if self.uid is not None:

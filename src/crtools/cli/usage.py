@@ -72,8 +72,10 @@ Files:
       --skip-file-rwx-check*   do not compare the files' permissions
       --evasive-devices*       use any path that leads to the device
   -l, --file-locks*            carry file locks
-      --external KIND[ID]:NAME do not carry this object, it is outside
-      --inherit-fd fd[N]:RES   restore: use our descriptor N for this object
+      --external KIND[ID]:NAME do not carry this object, it is outside: file[MNT_ID:INODE]
+                               (hexadecimal), dev[MAJOR/MINOR]:NAME, pipe[INODE]
+      --inherit-fd fd[N]:RES   restore: use our descriptor N for this object: a path without
+                               its first /, pipe[INODE], memfd:NAME, a name of --external
       --close FD               close a descriptor first
       --force-irmap*           search names for inotify watches
       --irmap-scan-path PATH   search there

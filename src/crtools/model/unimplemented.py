@@ -21,8 +21,6 @@ _REFUSED = (
     ("--tls", "tls", ("dump", "restore"), ""),
     ("--track-mem", "track_mem", ("dump",), "dump without it: the dump is complete"),
     ("--prev-images-dir", "prev_images_dir", ("dump",), "dump without it: the dump is complete"),
-    ("--external", "external", ("dump", "restore"), ""),
-    ("--inherit-fd", "inherit_fd", ("restore",), ""),
     ("--join-ns", "join_ns", ("restore",), "run crtools in that namespace, with nsenter(1)"),
     ("--empty-ns", "empty_ns", ("dump", "restore"), ""),
     ("--veth-pair", "veth_pair", ("restore",), ""),
@@ -43,6 +41,17 @@ def refuse_unimplemented(verb: str, options: Options) -> None:
             )
     if verb not in ("dump", "restore"):
         return
+    if options.external:
+        from crtools.model.externals import SERVED, parse_external
+
+        for text in options.external:
+            kind = parse_external(text)[0]
+            if kind not in SERVED[verb]:
+                raise UsageError(
+                    f"--external {kind}[...] is not available yet for a {verb}",
+                    hint=f"of --external it takes {', '.join(SERVED[verb])}",
+                    subject=("option", "--external", "verb", verb),
+                )
     # "none" and "ignore" ask for what is done without the option.
     if options.manage_cgroups not in ("", "none", "ignore"):
         raise UsageError(

@@ -138,7 +138,12 @@ def test_a_wrong_line_gets_its_error_and_the_usage(api, line, message, capfd):
         ("swrk 3", "`crtools swrk` is not available yet."),
         ("dedup", "`crtools dedup` is not available yet."),
         ("dump -t 1 --stream", "--stream is not available yet."),
-        ("restore --inherit-fd fd[3]:x", "--inherit-fd is not available yet."),
+        ("restore --inherit-fd fd[x]:y", "Invalid argument for --inherit-fd: x."),
+        ("dump -t 1 --external teapot[1]", "Invalid argument for --external: teapot[1]."),
+        (
+            "restore --external veth[a]:b",
+            "--external veth[...] is not available yet for a restore.",
+        ),
         ("dump -t 1 --dry-run", "--dry-run is there for restore only."),
         ("dump -t 1 --timens", "--timens is there for restore only."),
         ("dump -t 1 --strict", "--strict is there for restore only."),

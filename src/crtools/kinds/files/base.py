@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.fdinfo import FileEntry
     from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.regfile import RegFileEntry
+    from crtools.model.externals import Externals, Inherited
     from crtools.model.options import Options
     from crtools.model.tree import Process
 
@@ -214,6 +215,7 @@ class DumpContext:
     shared: Any  # crtools.kinds.memory.shared.SharedDump
     processes: Sequence[Process]  # the tree's
     terminals: Any  # crtools.kinds.files.tty.TtyDumper, None before a terminal is met
+    externals: Externals | None  # None without --external
 
     def describe(self, file: OpenFile) -> str:
         """`fd 17 of task 812 (redis)`."""
@@ -359,6 +361,7 @@ class PlanContext:
     shared: dict[int, Any]  # crtools.kinds.memory.shared.SharedObject, by the id of its file
     unchecked: set[int]  # ids of path entries that say only how a file of another kind was opened
     terminals: Any  # crtools.kinds.files.tty.TtyPlanner, None where there is no terminal
+    inherited: Inherited | None  # None without --inherit-fd
 
     def describe(self, file: PlannedFile) -> str:
         """`/var/log/x for fd 5 of task 812`."""
@@ -388,6 +391,13 @@ class PlanContext:
     ) -> None:
         """Instructions that give a result of an earlier one its number; it must have been opened
         with the close-on-exec flag that is asked for."""
+        raise NotImplementedError
+
+    def take_inherited(
+        self, programs: Programs, fd: int, number: int, cloexec: bool, what: Callable[[], str]
+    ) -> None:
+        """Instructions that give a task our descriptor `fd` (--inherit-fd) at its number: the same
+        open file, flags, position and all."""
         raise NotImplementedError
 
 

@@ -120,6 +120,11 @@ class Opening:
         entry = file.message
         program = programs.need(640)
         cloexec = file.users[0][2]
+        if context.inherited is not None:
+            given = context.inherited.find(f"memfd:{context.shared[file.id].inode.name}")
+            if given >= 0:
+                context.take_inherited(programs, given, file.number, cloexec, self.what)
+                return
         flags = reopening(entry.flags)
         fd = program.call(
             SYS_openat,

@@ -45,6 +45,15 @@ def dump_path(context: DumpContext, file: OpenFile, id: int, pos: int) -> RegFil
     stat = file.stat
     size = None
     build_id: tuple[int, ...] = ()
+    if context.externals is not None:
+        from crtools.kinds.files.outside import name_outside
+
+        name = name_outside(context, context.externals, file)
+        if name:
+            owner = context.owner_of(file)
+            return RegFileEntry(
+                id=id, flags=file.flags, pos=pos, fown=owner, name=name, ext=True, mode=stat.st_mode
+            )
     if stat.st_mode & 0o170000 == S_IFREG:
         size = stat.st_size
         # Files of /proc and /sys have no blocks: reading them could have effects.
@@ -156,7 +165,11 @@ def below(name: bytes) -> bytes:
 
 def check_entry(entry: RegFileEntry) -> None:
     """What an image may say of a path. Raises ImageError."""
-    if not entry.name.startswith("/") or "\0" in entry.name or len(entry.name) > 65536:
+    if (
+        not (entry.ext or entry.name.startswith("/"))
+        or "\0" in entry.name
+        or len(entry.name) > 65536
+    ):
         raise ImageError(
             f"File {entry.id} in the files image has no possible name: {entry.name[:200]!r}",
             because="it has to be an absolute path",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import struct
 
+from crtools import log
 from crtools.abi import kernel
 from crtools.abi.fcntl import (
     AT_FDCWD,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.regfile import RegFileEntry
     from crtools.kinds.files.base import FilePlanner
     from crtools.kinds.files.ghost import Held
+    from crtools.kinds.files.outside import Outside
     from crtools.model.options import Options
 
 # sysctl fs.nr_open cannot be set higher (fs/file.c, sysctl_nr_open_max).
@@ -99,6 +101,11 @@ class FilesPlan(PlanContext):
         self.tables: dict[int, Table] = {}
         self._reserved: set[int] = set()
         self._raised: bytes | None = None
+        self.inherited = None
+        if options.inherit_fd:
+            from crtools.model.externals import Inherited
+
+            self.inherited = Inherited(options.inherit_fd)
         self._entries: dict[int, Any] = {}
         self._regular: dict[int, RegFileEntry] = {}
         for entry in store.read("files"):
@@ -112,6 +119,9 @@ class FilesPlan(PlanContext):
             from crtools.kinds.files.ghost import Held
 
             self._held = Held(store, self._regular)
+        self._outside: Outside | None = None
+        if self.inherited is not None or any(entry.ext for entry in self._regular.values()):
+            self._outside = self._find_outside()
         self._jobs: dict[int, list[Callable[[Programs], None]]] = {}
         self._planners: dict[int, FilePlanner] = {}
         for pid, entries in processes:
@@ -180,6 +190,12 @@ class FilesPlan(PlanContext):
             because=f"which is wrong: {because}",
             subject=("task", pid, "fd", entry.fd),
         )
+
+    def _find_outside(self) -> Outside:
+        from crtools.kinds.files.outside import Outside
+        from crtools.model.externals import Externals
+
+        return Outside(self._regular, Externals(self.options.external), self.inherited)
 
     def regular(self, id: int) -> RegFileEntry | None:
         return self._regular.get(id)
@@ -251,12 +267,20 @@ class FilesPlan(PlanContext):
         RestoreConflict, naming the file and both values; ImageError."""
         validation = self.options.file_validation
         rwx = not self.options.skip_file_rwx_check
+        if self.inherited is not None:
+            self.inherited.check()
+        outside = self._outside
+        if outside is not None:
+            outside.check()
         held = self._held
         if held is not None:
             held.check(root, validation=validation, rwx=rwx)
         for id, entry in self._regular.items():
             check_entry(entry)
             if id in self.unchecked:
+                continue
+            if outside is not None and id in outside.replaced:
+                outside.check_one(id, entry)
                 continue
             # A file of a task that is to be restored is there when the task is.
             if self._is_of_task(entry.name):
@@ -291,6 +315,9 @@ class FilesPlan(PlanContext):
         """Lets go of them; `restored` says that the tasks have all they need."""
         for planner in self._planners.values():
             planner.close(restored=restored)
+        if restored and self.inherited is not None:
+            for unused in self.inherited.unused():
+                log.warning("--inherit-fd %s: nothing in the images is called so", unused)
         if self._held is not None:
             self._held.close(restored=restored)
 
@@ -402,9 +429,14 @@ class FilesPlan(PlanContext):
         if entry is None:
             raise ImageError(f"There is no file {id} with a path in the files image")
         directory, number, nofollow = AT_FDCWD, -1, 0
-        if self._held is not None and id in self._held:
+        if self._outside is not None and id in self._outside.replaced:
+            given = self._outside.replaced[id]
+            path = given if isinstance(given, bytes) else self._path_here(given)
+            # What the path ends in is a link.
+            flags &= ~O_NOFOLLOW
+        elif self._held is not None and id in self._held:
             number = self._held.numbers.get(id, -1)
-            path = b"/proc/%d/fd/%d" % (self.tool_pid, number)
+            path = self._path_here(number)
             # What the path of a held file ends in is itself a link.
             nofollow = flags if flags & (O_NOFOLLOW | O_PATH) == O_NOFOLLOW else 0
             flags &= ~O_NOFOLLOW
@@ -440,6 +472,24 @@ class FilesPlan(PlanContext):
             SYS_dup3, source, number, O_CLOEXEC if cloexec else 0, label=lambda: f"place {what()}"
         )
         program.call(SYS_close, source)
+
+    def _path_here(self, fd: int) -> bytes:
+        """The path by which tasks open again what is our descriptor `fd`."""
+        return b"/proc/%d/fd/%d" % (self.tool_pid, fd)
+
+    def take_inherited(
+        self, programs: Programs, fd: int, number: int, cloexec: bool, what: Callable[[], str]
+    ) -> None:
+        program = programs.need(768)
+        tool = program.call(SYS_pidfd_open, self.tool_pid, 0, label="find crtools")
+        got = program.call(
+            SYS_pidfd_getfd, tool, fd, 0, label=lambda: f"take over descriptor {fd} for {what()}"
+        )
+        program.call(SYS_close, tool)
+        self.move(program, got, number, cloexec, what)
+        # It comes with the flag, whether it has to move or not.
+        if not cloexec:
+            program.call(SYS_fcntl, number, F_SETFD, 0)
 
     # --- Owners ---
 

@@ -86,7 +86,7 @@ def _explain_device(file: OpenFile) -> tuple[str, str, str]:
     return (
         f"it is the device {name}, {major}:{minor}",
         "a driver may keep state for an open device that nobody can read",
-        _CLOSE,
+        f"{_CLOSE}; or --external dev[{major}/{minor}]:NAME, if another open is as good",
     )
 
 

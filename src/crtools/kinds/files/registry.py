@@ -24,8 +24,9 @@ IO_URING = 0x4352
 
 # Of each kind: module and class, its type in the images, and the types of inodes that it can be
 # (S_IFMT, inode(7); 0: the kernel's anonymous inode).
+REGULAR = "regular:Regular"
 FILE_KINDS = (
-    ("regular:Regular", FdTypes.REG, (S_IFREG, S_IFDIR, S_IFCHR, S_IFBLK, S_IFLNK)),
+    (REGULAR, FdTypes.REG, (S_IFREG, S_IFDIR, S_IFCHR, S_IFBLK, S_IFLNK)),
     ("pipe:Pipe", FdTypes.PIPE, (S_IFIFO,)),
     ("fifo:Fifo", FdTypes.FIFO, (S_IFIFO,)),
     ("memfd:Memfd", FdTypes.MEMFD, (S_IFREG,)),

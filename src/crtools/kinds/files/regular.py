@@ -112,6 +112,11 @@ class Opening:
         program = programs.need(640 + len(entry.name))
         what = self.what
         cloexec = file.users[0][2]
+        if self.context.inherited is not None and not entry.ext:
+            given = self.context.inherited.find(entry.name.removeprefix("/"))
+            if given >= 0:
+                self.context.take_inherited(programs, given, file.number, cloexec, what)
+                return
         flags = reopening(entry.flags)
         fd = self.context.open_path(program, file.id, flags | O_CLOEXEC if cloexec else flags, what)
         self.context.move(program, fd, file.number, cloexec, what)

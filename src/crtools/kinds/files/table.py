@@ -33,7 +33,7 @@ from crtools.images.messages.fown import FownEntry
 from crtools.kinds.files.base import DumpContext, OpenFile
 from crtools.kinds.files.look import NotTaken, look, read_info
 from crtools.kinds.files.path import below, dump_path
-from crtools.kinds.files.registry import kinds_for
+from crtools.kinds.files.registry import REGULAR, kinds_for, load_kind
 from crtools.procfs.fdinfo import parse_fdinfo
 from crtools.procfs.files import explain, split_deleted
 
@@ -75,6 +75,11 @@ class FilesDump(DumpContext):
         self.shared: Any = None
         self.processes: Sequence[Process] = ()
         self.terminals: Any = None
+        self.externals = None
+        if options.external:
+            from crtools.model.externals import Externals
+
+            self.externals = Externals(options.external)
         self.entries: list[FileEntry] = []
         self.pids: set[int] = set()
         # By pid: open files and whether they are close-on-exec. They belong to the memory.
@@ -313,8 +318,9 @@ class FilesDump(DumpContext):
 
     def _add_file(self, file: OpenFile) -> tuple[int, int]:
         """A new open file: its id and type."""
-        for kind in kinds_for(file):
-            if kind.matches(file):
+        named = self.externals is not None and self._is_named_device(file)
+        for kind in (load_kind(REGULAR),) if named else kinds_for(file):
+            if named or kind.matches(file):
                 dumper = self._dumpers.get(kind)
                 if dumper is None:
                     dumper = self._dumpers[kind] = kind.dumper(self)
@@ -322,6 +328,13 @@ class FilesDump(DumpContext):
                 self.entries.append(dumper.dump(file, id))
                 return id, kind.type
         raise self._refusal(file)
+
+    def _is_named_device(self, file: OpenFile) -> bool:
+        """Whether --external gives a device a name, by which it is opened again: whatever it is."""
+        from crtools.kinds.files.outside import name_outside
+
+        assert self.externals is not None
+        return name_outside(self, self.externals, file).startswith("dev[")
 
     def _add_path(self, file: OpenFile) -> int:
         for kind in kinds_for(file):
