@@ -27,7 +27,7 @@ from crtools.images.messages.fdinfo import FdTypes
 from crtools.images.registry import IMAGES
 from crtools.kinds.files import refused
 from crtools.kinds.files.base import OpenFile
-from crtools.kinds.files.registry import FILE_KINDS, kinds_for
+from crtools.kinds.files.registry import FILE_KINDS, SOCKET_KINDS, kinds_for
 from crtools.kinds.memory.areas import ADVICE, NOT_CARRIED, collect_areas
 from crtools.model.options import Options
 from crtools.model.unimplemented import _REFUSED, collect_ignored, refuse_unimplemented
@@ -243,7 +243,6 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("`/dev/null`, `zero`, `full`, `random`, `urandom`", b"/dev/x", stat.S_IFCHR, (1, 3), 0, 1),
     ("pipes", b"pipe:[1]", stat.S_IFIFO, (0, 0), 0, 1),
     ("fifos", b"/x", stat.S_IFIFO, (0, 0), 0, 1),
-    ("sockets of every family", b"socket:[1]", stat.S_IFSOCK, (0, 0), 0, 1),
     ("terminals, of pairs or with `--shell-job`", b"/dev/pts/1", stat.S_IFCHR, (136, 1), 0, 1),
     ("pseudoterminals' masters", b"/dev/ptmx", stat.S_IFCHR, (5, 2), 0, 1),
     ("the kernel's log, `/dev/kmsg`", b"/dev/kmsg", stat.S_IFCHR, (1, 11), 0, 1),
@@ -257,9 +256,26 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
 )
 
 
+# Sockets: what they are, family, type, protocol.
+SOCKETS = (
+    ("unix sockets", 1, 1, 0),
+    ("TCP sockets", 2, 1, 6),
+    ("UDP and UDP-Lite sockets", 2, 2, 17),
+    ("ICMP sockets (ping)", 2, 2, 1),
+    ("raw IPv4 and IPv6 sockets", 2, 3, 1),
+    ("packet sockets", 17, 3, 3),
+    ("netlink sockets", 16, 3, 0),
+    ("MPTCP, SCTP, vsock, AF_ALG and all other sockets", 2, 1, 262),
+)
+
+
 def samples() -> Iterator[tuple[str, OpenFile]]:
     for what, link, kind, device, flags, names in FILES:
         yield what, sample(link, kind, device, flags, names)
+    for what, *socket in SOCKETS:
+        file = sample(b"socket:[1]", stat.S_IFSOCK)
+        file.socket = (socket[0], socket[1], socket[2])
+        yield what, file
     for inode, what in refused._ANON.items():
         yield plural(what), sample(b"anon_inode:" + inode, 0)
     spaces = ", ".join([name.decode() for name in refused._NAMESPACES])
@@ -295,7 +311,7 @@ def open_files() -> str:
         else:
             refused.explain(file)  # it has words for each
             rows.append((what, "refused"))
-    types = {number for _, number, _ in FILE_KINDS}
+    types = {number for _, number, *_ in (*FILE_KINDS, *SOCKET_KINDS)}
     others = [name for number, name in FdTypes.NAMES.items() if number not in types and number]
     return (
         "## Open files\n\n"

@@ -24,6 +24,14 @@ long crt_syscall(long nr, unsigned long a, unsigned long b, unsigned long c, uns
 	return ret == -1 ? -errno : ret;
 }
 
+/* Makes `count` system calls, whose first argument is `fd`, one after the other, failed or not. A row
+ * has the number, the arguments after the first, and room for the result (-errno if it fails). */
+void crt_calls(unsigned long fd, unsigned long rows, unsigned long count)
+{
+	for (long *row = (long *)rows; count--; row += 7)
+		row[6] = crt_syscall(row[0], fd, row[1], row[2], row[3], row[4], row[5]);
+}
+
 /* Waits while *word is `value`, at most `milliseconds`. 0, or -errno. */
 long crt_futex_wait(unsigned long word, unsigned int value, unsigned int milliseconds)
 {

@@ -61,6 +61,8 @@ class Shared:
             self.length = 0
 
 
+# Many system calls on one descriptor: crt_calls(fd, address of rows of seven words, their count).
+calls = lib.crt_calls
 futex_wait = lib.crt_futex_wait
 futex_post = lib.crt_futex_post
 seize = lib.crt_seize

@@ -236,6 +236,8 @@ IMAGES = (
        "crtools_kinds:CrtoolsMemfdEntry"),
     _k("crtools-tty", "crtools-tty.img", "CRTOOLS_TTY", 0x43520090,
        "crtools_kinds:CrtoolsTtyEntry"),
+    _k("crtools-socket", "crtools-socket.img", "CRTOOLS_SOCKET", 0x435200A0,
+       "crtools_socket:CrtoolsSocketEntry"),
 )
 # fmt: on
 

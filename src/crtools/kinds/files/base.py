@@ -80,7 +80,8 @@ class OpenFile:
     /proc, and `link` what the kernel makes of it. `stat` is the inode's. `flags` are O_* bits
     without O_CLOEXEC, `pos` is in bytes, `mnt_id` is -1 where there is no fdinfo. `extra` are the
     kind's own fdinfo lines (crtools.procfs.fdinfo). `owner` is whom the kernel signals about it
-    (signal, F_OWNER_* type, id), None if nobody has asked yet.
+    (signal, F_OWNER_* type, id), None if nobody has asked yet. `socket` is what a socket is: its
+    family (AF_*), type (SOCK_*) and protocol; None of other files.
     """
 
     __slots__ = (
@@ -92,6 +93,7 @@ class OpenFile:
         "owner",
         "pid",
         "pos",
+        "socket",
         "stat",
         "tid",
         "via",
@@ -122,6 +124,7 @@ class OpenFile:
         self.mnt_id = mnt_id
         self.extra = {} if extra is None else extra
         self.owner = owner
+        self.socket: tuple[int, int, int] | None = None
 
     @property
     def subject(self) -> tuple[str | int, ...]:
@@ -216,6 +219,7 @@ class DumpContext:
     processes: Sequence[Process]  # the tree's
     terminals: Any  # crtools.kinds.files.tty.TtyDumper, None before a terminal is met
     externals: Externals | None  # None without --external
+    sockets: Any  # crtools.kinds.files.sockets.SocketsDump, None before a socket is met
 
     def describe(self, file: OpenFile) -> str:
         """`fd 17 of task 812 (redis)`."""
@@ -282,14 +286,17 @@ class PlannedFile:
     `message` is the one of `entry` that is set. `users` are the descriptors for it: (pid, fd,
     whether it is close-on-exec), in the order of the processes. `pid` and `number` say where the
     file is made; other processes fetch it from there. `parked` files are made at a number that is
-    in no table, and closed when everyone has theirs.
+    in no table, and closed when everyone has theirs. `planner` is that of its kind.
     """
 
-    __slots__ = ("entry", "id", "message", "number", "parked", "pid", "type", "users")
+    __slots__ = ("entry", "id", "message", "number", "parked", "pid", "planner", "type", "users")
 
-    def __init__(self, id: int, type: int, entry: FileEntry, message: Any) -> None:
+    def __init__(
+        self, id: int, type: int, entry: FileEntry, message: Any, planner: FilePlanner
+    ) -> None:
         self.id = id
         self.type = type
+        self.planner = planner
         self.entry = entry
         self.message = message
         self.users: list[tuple[int, int, bool]] = []
@@ -362,6 +369,7 @@ class PlanContext:
     unchecked: set[int]  # ids of path entries that say only how a file of another kind was opened
     terminals: Any  # crtools.kinds.files.tty.TtyPlanner, None where there is no terminal
     inherited: Inherited | None  # None without --inherit-fd
+    sockets: Any  # crtools.kinds.files.sockets.SocketsPlan, None before a socket is met
 
     def describe(self, file: PlannedFile) -> str:
         """`/var/log/x for fd 5 of task 812`."""

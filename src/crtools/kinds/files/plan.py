@@ -46,7 +46,7 @@ from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
 from crtools.images.messages.fdinfo import FdTypes
 from crtools.kinds.files.base import PlanContext, PlannedFile, Programs, Table
 from crtools.kinds.files.path import below, check_entry, check_path
-from crtools.kinds.files.registry import kind_of_type
+from crtools.kinds.files.registry import kind_of_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.regfile import RegFileEntry
-    from crtools.kinds.files.base import FilePlanner
+    from crtools.kinds.files.base import FileKind, FilePlanner
     from crtools.kinds.files.ghost import Held
     from crtools.kinds.files.outside import Outside
     from crtools.model.options import Options
@@ -97,6 +97,7 @@ class FilesPlan(PlanContext):
         self.shared: dict[int, Any] = {}
         self.unchecked: set[int] = set()
         self.terminals: Any = None
+        self.sockets: Any = None
         self.files: dict[int, PlannedFile] = {}
         self.tables: dict[int, Table] = {}
         self._reserved: set[int] = set()
@@ -123,7 +124,7 @@ class FilesPlan(PlanContext):
         if self.inherited is not None or any(entry.ext for entry in self._regular.values()):
             self._outside = self._find_outside()
         self._jobs: dict[int, list[Callable[[Programs], None]]] = {}
-        self._planners: dict[int, FilePlanner] = {}
+        self._planners: dict[FileKind, FilePlanner] = {}
         for pid, entries in processes:
             self._add_table(pid, entries)
         self._pids = {*self.tables, *pids}
@@ -135,7 +136,7 @@ class FilesPlan(PlanContext):
         for file in self.files.values():
             if len(file.users) > 1:
                 self._duplicates.setdefault(file.pid, []).append(file)
-            owner, flags = self._planners[file.type].owner(file)
+            owner, flags = file.planner.owner(file)
             if owner.pid or owner.signum or flags & FASYNC:
                 self._owned.setdefault(file.users[0][0], []).append(file)
 
@@ -166,7 +167,7 @@ class FilesPlan(PlanContext):
         shared = self._entries.get(entry.id)
         if shared is None:
             raise self._mismatch(entry, pid, "the files image has no such file")
-        kind = kind_of_type(shared.type)
+        kind = kind_of_entry(shared)
         if kind is None:
             name = FdTypes.NAMES.get(shared.type, str(shared.type))
             raise UnsupportedObject(
@@ -177,10 +178,10 @@ class FilesPlan(PlanContext):
         message = kind.message(shared, self.store)
         if message is None or message.id != entry.id:
             raise self._mismatch(entry, pid, "the entry of the file is not complete")
-        file = PlannedFile(entry.id, shared.type, shared, message)
-        planner = self._planners.get(kind.type)
+        planner = self._planners.get(kind)
         if planner is None:
-            planner = self._planners[kind.type] = kind.planner(self)
+            planner = self._planners[kind] = kind.planner(self)
+        file = PlannedFile(entry.id, shared.type, shared, message, planner)
         planner.add(file)
         return file
 
@@ -213,7 +214,7 @@ class FilesPlan(PlanContext):
 
     def name_of(self, file: PlannedFile) -> str:
         """A path, "pipe 40213"."""
-        return self._planners[file.type].name(file)
+        return file.planner.name(file)
 
     # --- Numbers ---
 
@@ -496,7 +497,7 @@ class FilesPlan(PlanContext):
     def _plan_owners(self, pid: int, programs: Programs, *, late: bool) -> None:
         for file in self._owned.get(pid, ()):
             fd = file.users[0][1]
-            owner, flags = self._planners[file.type].owner(file)
+            owner, flags = file.planner.owner(file)
             is_thread = owner.pid_type == F_OWNER_TID and owner.pid not in self._pids
             if (is_thread and owner.pid != 0) != late:
                 continue

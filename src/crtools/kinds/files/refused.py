@@ -44,11 +44,7 @@ def explain(file: OpenFile) -> tuple[str, str, str]:
             _CLOSE,
         )
     if kind == S_IFSOCK or head == b"socket":
-        return (
-            f"it is a socket, inode {file.stat.st_ino}",
-            "crtools does not carry sockets yet",
-            _CLOSE,
-        )
+        return _explain_socket(file)
     if head == b"anon_inode":
         what = _ANON.get(rest)
         if what is None:
@@ -75,6 +71,62 @@ def explain(file: OpenFile) -> tuple[str, str, str]:
     return (
         f"it is {_text(link)}, a file of no kind that crtools knows",
         f"its type and permissions are {file.stat.st_mode:o}",
+        _CLOSE,
+    )
+
+
+# Address families (linux/socket.h), and what of them has a protocol worth a name of its own.
+_FAMILIES = {
+    1: "unix",
+    2: "IPv4",
+    3: "AX.25",
+    4: "IPX",
+    5: "AppleTalk",
+    9: "X.25",
+    10: "IPv6",
+    15: "PF_KEY (IPsec)",
+    16: "netlink",
+    17: "packet",
+    21: "RDS",
+    24: "PPPoX",
+    26: "LLC",
+    27: "InfiniBand",
+    28: "MPLS",
+    29: "CAN",
+    30: "TIPC",
+    31: "Bluetooth",
+    33: "RxRPC",
+    35: "Phonet",
+    36: "IEEE 802.15.4",
+    38: "kernel crypto (AF_ALG)",
+    39: "NFC",
+    40: "vsock",
+    41: "KCM",
+    42: "Qualcomm IPC router",
+    43: "SMC",
+    44: "XDP",
+    45: "MCTP",
+}
+_PROTOCOLS = {6: "TCP", 17: "UDP", 33: "DCCP", 132: "SCTP", 136: "UDP-Lite", 262: "MPTCP"}
+_TYPES = {1: "stream", 2: "datagram", 3: "raw", 4: "RDM", 5: "seqpacket", 6: "DCCP", 10: "packet"}
+
+
+def _explain_socket(file: OpenFile) -> tuple[str, str, str]:
+    number = f"inode {file.stat.st_ino}"
+    if file.socket is None:
+        return f"it is a socket, {number}", "crtools does not carry it yet", _CLOSE
+    family, type, protocol = file.socket
+    words = [_FAMILIES.get(family, f"family {family}")]
+    if family in (2, 10):
+        name = _PROTOCOLS.get(protocol, f"protocol {protocol}")
+        words.append(name if type != 3 else f"raw, protocol {protocol}")
+    else:
+        words.append(_TYPES.get(type, f"type {type}"))
+        if protocol:
+            words.append(f"protocol {protocol}")
+    return (
+        f"it is a socket ({', '.join(words)}), {number}",
+        "crtools does not carry such sockets yet",
         _CLOSE,
     )
 

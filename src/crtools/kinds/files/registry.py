@@ -7,7 +7,7 @@ small dump must not pay for all of them.
 
 from __future__ import annotations
 
-from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG
+from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
 
 from crtools.abi.fcntl import O_PATH
 from crtools.images.messages.fdinfo import FdTypes
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from crtools.images.messages.fdinfo import FileEntry
     from crtools.kinds.files.base import FileKind, OpenFile
 
 # Our own number, far from CRIU's: its schema has none.
@@ -33,6 +34,10 @@ FILE_KINDS = (
     ("io_uring:IoUring", IO_URING, (0,)),
     ("tty:Tty", FdTypes.TTY, (S_IFCHR,)),
 )
+# Sockets, which are all of one type of inode. Of each kind: module and class, its type in the
+# images, and what of them it takes: address families, types and protocols (abi/socket.py), () for
+# any.
+SOCKET_KINDS: tuple[tuple[str, int, tuple[int, ...], tuple[int, ...], tuple[int, ...]], ...] = ()
 
 _loaded: dict[str, FileKind] = {}
 
@@ -53,14 +58,38 @@ def kinds_for(file: OpenFile) -> Iterator[FileKind]:
     # What is opened with O_PATH is a path, whatever it leads to.
     if file.flags & O_PATH:
         format = S_IFREG
+    if format == S_IFSOCK:
+        name = file.socket and _find_socket_kind(*file.socket)
+        if name:
+            yield load_kind(name)
+        return
     for name, _, formats in FILE_KINDS:
         if format in formats:
             yield load_kind(name)
 
 
-def kind_of_type(type: int) -> FileKind | None:
-    """The kind that has this type in images (FdTypes)."""
+def _find_socket_kind(family: int, type: int, protocol: int) -> str:
+    """The name of the kind of such sockets, "" if they are not carried."""
+    for name, _, families, types, protocols in SOCKET_KINDS:
+        if (
+            family in families
+            and (not types or type in types)
+            and (not protocols or protocol in protocols)
+        ):
+            return name
+    return ""
+
+
+def kind_of_entry(entry: FileEntry) -> FileKind | None:
+    """The kind of an open file in images: by its type (FdTypes), of an INETSK by what socket it
+    is."""
     for name, number, _ in FILE_KINDS:
-        if number == type:
+        if number == entry.type:
+            return load_kind(name)
+    if entry.type == FdTypes.INETSK and entry.isk is not None:
+        name = _find_socket_kind(entry.isk.family, entry.isk.type, entry.isk.proto)
+        return load_kind(name) if name else None
+    for name, number, *_ in SOCKET_KINDS:
+        if number == entry.type:
             return load_kind(name)
     return None

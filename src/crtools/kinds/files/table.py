@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from stat import S_ISSOCK
 
 from crtools.abi import kernel
 from crtools.abi.fcntl import (
@@ -80,6 +81,7 @@ class FilesDump(DumpContext):
             from crtools.model.externals import Externals
 
             self.externals = Externals(options.external)
+        self.sockets: Any = None
         self.entries: list[FileEntry] = []
         self.pids: set[int] = set()
         # By pid: open files and whether they are close-on-exec. They belong to the memory.
@@ -176,6 +178,8 @@ class FilesDump(DumpContext):
 
             check_sessions(self)
         self._check_owners()
+        if self.sockets is not None:
+            self.sockets.close()  # before anybody runs on
         if self._watched:
             for pid, via, link in self.other_files():
                 # Files of one name may be different ones: all userfaultfds have the same.
@@ -194,6 +198,8 @@ class FilesDump(DumpContext):
         self.check()
         for dumper in self._dumpers.values():
             dumper.finish()
+        if self.sockets is not None:
+            self.sockets.finish()
         if self._substitutes is not None:
             self._substitutes.finish()
         self.store.write("files", self.entries)
@@ -214,6 +220,8 @@ class FilesDump(DumpContext):
         self._roots.clear()
         self._root_of.clear()
         self._drop_pidfd()
+        if self.sockets is not None:
+            self.sockets.close()
 
     # --- One table ---
 
@@ -318,6 +326,12 @@ class FilesDump(DumpContext):
 
     def _add_file(self, file: OpenFile) -> tuple[int, int]:
         """A new open file: its id and type."""
+        if S_ISSOCK(file.stat.st_mode) and not file.flags & O_PATH:
+            if self.sockets is None:
+                from crtools.kinds.files.sockets import SocketsDump
+
+                self.sockets = SocketsDump(self)
+            self.sockets.identify(file)
         named = self.externals is not None and self._is_named_device(file)
         for kind in (load_kind(REGULAR),) if named else kinds_for(file):
             if named or kind.matches(file):

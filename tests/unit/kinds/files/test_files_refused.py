@@ -16,7 +16,12 @@ from crtools.errors import UnsupportedObject
 from crtools.images.messages.fdinfo import FileEntry
 from crtools.kinds.files import registry
 from crtools.kinds.files.base import OpenFile
-from crtools.kinds.files.registry import FILE_KINDS, kinds_for, load_kind
+from crtools.kinds.files.registry import (
+    FILE_KINDS,
+    SOCKET_KINDS,
+    kinds_for,
+    load_kind,
+)
 from crtools.kinds.files.table import FilesDump
 from unit.kinds.files.interpreter import Process, Tree
 from unit.kinds.files.roundtrip import Roundtrip, open_at
@@ -25,7 +30,7 @@ pytestmark = pytest.mark.root
 
 
 def make_socket() -> None:
-    socket.socketpair()[0].detach()
+    socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).detach()
 
 
 def make_epoll() -> None:
@@ -68,7 +73,7 @@ def make_pathless_pipe() -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        (make_socket, r"it is a socket, inode \d+"),
+        (make_socket, r"it is a socket \(vsock, stream\), inode \d+"),
         (lambda: os.eventfd(0), "it is an eventfd"),
         (make_epoll, "it is an epoll set"),
         (make_timerfd, "it is a timerfd"),
@@ -119,10 +124,11 @@ def test_every_file_is_of_one_kind_at_most(tmp_path: Path) -> None:
 
 def test_the_registry_is_the_folder() -> None:
     folder = Path(registry.__file__).parent
-    assert {name.partition(":")[0] for name, _, _ in FILE_KINDS} == {
+    named = [name for name, *_ in (*FILE_KINDS, *SOCKET_KINDS)]
+    assert {name.partition(":")[0] for name in named} == {
         path.stem for path in folder.glob("*.py") if "(FileKind):" in path.read_text()
     }
-    for name, type, _ in FILE_KINDS:
+    for name, type, *_ in (*FILE_KINDS, *SOCKET_KINDS):
         assert load_kind(name).type == type
         assert load_kind(name).field in ("", *FileEntry.__slots__)
 

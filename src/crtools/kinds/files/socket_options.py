@@ -1,0 +1,512 @@
+"""Options of sockets: all of a table are read at once, and those that differ are set.
+
+A table has the options of a level that can be read and set again, each with the kernel's default.
+What differs from that is dumped: in the field that CRIU's messages have for it, else in
+crtools-socket.img, which has level, number and value of an option. On the way back the options of a
+fresh socket are read as well, once for each family, type and protocol, since sysctls give others
+than the kernel's defaults; those are set that differ from what is wanted.
+
+Levels of families stand with their kinds. socket(7), net/core/sock.c: sk_getsockopt, sk_setsockopt.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+
+from crtools.abi import kernel
+from crtools.abi.socket import (
+    SO_ATTACH_FILTER,
+    SO_BINDTODEVICE,
+    SO_BROADCAST,
+    SO_BUF_LOCK,
+    SO_BUSY_POLL,
+    SO_DEBUG,
+    SO_DONTROUTE,
+    SO_GET_FILTER,
+    SO_INCOMING_CPU,
+    SO_INQ,
+    SO_KEEPALIVE,
+    SO_LINGER,
+    SO_LOCK_FILTER,
+    SO_MARK,
+    SO_MAX_PACING_RATE,
+    SO_NO_CHECK,
+    SO_NOFCS,
+    SO_OOBINLINE,
+    SO_PASSCRED,
+    SO_PASSPIDFD,
+    SO_PASSRIGHTS,
+    SO_PASSSEC,
+    SO_PEEK_OFF,
+    SO_PREFER_BUSY_POLL,
+    SO_PRIORITY,
+    SO_RCVBUF,
+    SO_RCVBUFFORCE,
+    SO_RCVLOWAT,
+    SO_RCVMARK,
+    SO_RCVPRIORITY,
+    SO_RCVTIMEO,
+    SO_RESERVE_MEM,
+    SO_REUSEADDR,
+    SO_REUSEPORT,
+    SO_RXQ_OVFL,
+    SO_SELECT_ERR_QUEUE,
+    SO_SNDBUF,
+    SO_SNDBUFFORCE,
+    SO_SNDTIMEO,
+    SO_TIMESTAMP_NEW,
+    SO_TIMESTAMP_OLD,
+    SO_TIMESTAMPING_NEW,
+    SO_TIMESTAMPING_OLD,
+    SO_TIMESTAMPNS_NEW,
+    SO_TIMESTAMPNS_OLD,
+    SO_TXREHASH,
+    SO_TXTIME,
+    SO_WIFI_STATUS,
+    SO_ZEROCOPY,
+    SOCK_CLOEXEC,
+    SOF_TIMESTAMPING_OPT_ID,
+    SOL_SOCKET,
+)
+from crtools.abi.x86_64 import SYS_getsockopt, SYS_setsockopt, SYS_socket
+from crtools.agent.program import OR_ERRNO, errnos, ref_at
+from crtools.errors import ImageError, MissingFeature
+from crtools.images.messages.sk_opts import SkOptsEntry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    from crtools.agent.program import Program
+    from crtools.kinds.files.base import DumpContext, OpenFile
+
+    Option: TypeAlias = tuple[int, int]  # level and number
+    Values: TypeAlias = dict[Option, bytes]
+
+_OFF = bytes(4)
+_ON = (1).to_bytes(4, "little")
+_MINUS_ONE = b"\xff" * 4
+_2I64 = struct.Struct("<2q")
+_2I32 = struct.Struct("<2i")
+_U32 = struct.Struct("<I")
+_ROW = struct.Struct("<7q")
+_NAME_BYTES = 16  # linux/if.h: IFNAMSIZ
+MOST_INSTRUCTIONS = 4096  # linux/bpf_common.h: BPF_MAXINSNS
+
+
+class Table:
+    """Options that are read together: (level, number, default) each, in the order to set them in.
+
+    The default's length is that of the option, and is what `read` gives where a socket does not
+    have an option.
+    """
+
+    __slots__ = ("_buffers", "_lengths", "_rows", "defaults", "full", "options", "places", "values")
+
+    def __init__(self, options: Iterable[tuple[int, int, bytes]]) -> None:
+        self.options = tuple(options)
+        self.places: dict[Option, tuple[int, int]] = {}
+        at = 0
+        for level, number, default in self.options:
+            self.places[level, number] = (at, at + len(default))
+            at += -(-len(default) // 8) * 8
+        defaults = bytearray(at)
+        lengths = bytearray()
+        for level, number, default in self.options:
+            start, end = self.places[level, number]
+            defaults[start:end] = default
+            lengths += _U32.pack(len(default))
+        self.defaults = bytes(defaults)
+        self.full = bytes(lengths)
+        self.values = defaults
+        self._lengths = lengths
+        values_at, lengths_at = kernel.address_of(self.values), kernel.address_of(lengths)
+        self._rows = bytearray()
+        for index, (level, number, _) in enumerate(self.options):
+            place = values_at + self.places[level, number][0]
+            self._rows += _ROW.pack(
+                *(SYS_getsockopt, level, number, place, lengths_at + 4 * index, 0, 0)
+            )
+        self._buffers = (kernel.address_of(self._rows), len(self.options))
+
+    def read(self, fd: int) -> bytes:
+        """The values of all options, at their `places`."""
+        self.values[:] = self.defaults
+        self._lengths[:] = self.full
+        kernel.calls(fd, *self._buffers)
+        return bytes(self.values)
+
+    def read_changed(self, fd: int) -> Values:
+        """The options that have another value than the kernel's default."""
+        values, defaults = self.read(fd), self.defaults
+        if values == defaults:
+            return {}
+        return {
+            option: values[start:end]
+            for option, (start, end) in self.places.items()
+            if values[start:end] != defaults[start:end]
+        }
+
+    def build(
+        self,
+        program: Program,
+        number: int,
+        wanted: Values,
+        fresh: bytes,
+        what: Callable[[], str],
+        always: tuple[Option, ...] = (),
+    ) -> None:
+        """Instructions that set, of descriptor `number`, what differs from a fresh socket's values
+        (`read`), and the options `always` whatever a fresh one has."""
+        if not wanted and not always and fresh == self.defaults:
+            return
+        for level, name, default in self.options:
+            option = (level, name)
+            start, end = self.places[option]
+            value = wanted.get(option, default)
+            if value != fresh[start:end] or option in always:
+                build_option(program, number, option, value, what)
+
+
+def build_option(
+    program: Program, number: int, option: Option, value: bytes, what: Callable[[], str]
+) -> None:
+    program.call(
+        SYS_setsockopt,
+        number,
+        *option,
+        program.put(value),
+        len(value),
+        label=lambda: f"set option {option[1]} of level {option[0]} of {what()}",
+    )
+
+
+# CRIU's fields. Those that are flags, and two numbers, of four bytes.
+_FIELDS = {
+    (SOL_SOCKET, SO_REUSEADDR): "reuseaddr",
+    (SOL_SOCKET, SO_REUSEPORT): "so_reuseport",
+    (SOL_SOCKET, SO_DONTROUTE): "so_dontroute",
+    (SOL_SOCKET, SO_BROADCAST): "so_broadcast",
+    (SOL_SOCKET, SO_KEEPALIVE): "so_keepalive",
+    (SOL_SOCKET, SO_OOBINLINE): "so_oobinline",
+    (SOL_SOCKET, SO_NO_CHECK): "so_no_check",
+    (SOL_SOCKET, SO_PASSCRED): "so_passcred",
+    (SOL_SOCKET, SO_PASSSEC): "so_passsec",
+    (SOL_SOCKET, SO_PRIORITY): "so_priority",
+    (SOL_SOCKET, SO_RCVLOWAT): "so_rcvlowat",
+    (SOL_SOCKET, SO_MARK): "so_mark",
+}
+_SIZES = ((SOL_SOCKET, SO_SNDBUF), (SOL_SOCKET, SO_RCVBUF))
+_LINGER = (SOL_SOCKET, SO_LINGER)
+_DEVICE = (SOL_SOCKET, SO_BINDTODEVICE)
+_SEND_TIMEOUT = (SOL_SOCKET, SO_SNDTIMEO)
+_RECEIVE_TIMEOUT = (SOL_SOCKET, SO_RCVTIMEO)
+_BUFFER_LOCK = (SOL_SOCKET, SO_BUF_LOCK)
+_FILTER_LOCK = (SOL_SOCKET, SO_LOCK_FILTER)
+_OLD_FORM = (SOL_SOCKET, SO_TIMESTAMPING_OLD)
+_NEW_FORM = (SOL_SOCKET, SO_TIMESTAMPING_NEW)
+PRIORITY = (SOL_SOCKET, SO_PRIORITY)
+INCOMING_CPU = (SOL_SOCKET, SO_INCOMING_CPU)
+
+# What has no field is in crtools-socket.img. SO_TIMESTAMPING tells of both of its forms (which of
+# them, the new one's answer), and its setting decides that of SO_TIMESTAMP*: so it comes first.
+# Not there, because nobody can set them: cookies, SO_INCOMING_NAPI_ID, counts of drops. Because
+# nobody can read them: SO_BUSY_POLL_BUDGET, SO_CNX_ADVICE.
+_SOCKET = Table(
+    (SOL_SOCKET, number, default)
+    for number, default in (
+        (SO_DEBUG, _OFF),
+        (SO_REUSEADDR, _OFF),
+        (SO_REUSEPORT, _OFF),
+        (SO_DONTROUTE, _OFF),
+        (SO_BROADCAST, _OFF),
+        (SO_KEEPALIVE, _OFF),
+        (SO_OOBINLINE, _OFF),
+        (SO_NO_CHECK, _OFF),
+        (SO_PASSCRED, _OFF),
+        (SO_PASSSEC, _OFF),
+        (SO_PASSPIDFD, _OFF),
+        (SO_PASSRIGHTS, _ON),
+        (SO_PRIORITY, _OFF),
+        (SO_RCVLOWAT, _ON),
+        (SO_RCVTIMEO, bytes(16)),
+        (SO_SNDTIMEO, bytes(16)),
+        (SO_LINGER, bytes(8)),
+        (SO_BINDTODEVICE, bytes(_NAME_BYTES)),
+        (SO_MARK, _OFF),
+        (SO_TIMESTAMPING_OLD, bytes(8)),
+        (SO_TIMESTAMPING_NEW, bytes(8)),
+        (SO_TIMESTAMP_OLD, _OFF),
+        (SO_TIMESTAMPNS_OLD, _OFF),
+        (SO_TIMESTAMP_NEW, _OFF),
+        (SO_TIMESTAMPNS_NEW, _OFF),
+        (SO_RXQ_OVFL, _OFF),
+        (SO_WIFI_STATUS, _OFF),
+        (SO_PEEK_OFF, _MINUS_ONE),
+        (SO_NOFCS, _OFF),
+        (SO_SELECT_ERR_QUEUE, _OFF),
+        (SO_BUSY_POLL, _OFF),
+        (SO_PREFER_BUSY_POLL, _OFF),
+        (SO_MAX_PACING_RATE, b"\xff" * 8),
+        (SO_INCOMING_CPU, _MINUS_ONE),
+        (SO_ZEROCOPY, _OFF),
+        (SO_TXTIME, bytes(8)),
+        (SO_RESERVE_MEM, _OFF),
+        (SO_TXREHASH, _ON),
+        (SO_RCVMARK, _OFF),
+        (SO_RCVPRIORITY, _OFF),
+        (SO_INQ, _OFF),
+    )
+)
+# What is asked and set apart: sizes of buffers, which no two families have the same of, and locks.
+_OTHERS = Table(
+    (SOL_SOCKET, number, _OFF) for number in (SO_SNDBUF, SO_RCVBUF, SO_BUF_LOCK, SO_LOCK_FILTER)
+)
+
+
+def read_options(context: DumpContext, file: OpenFile, fd: int, id: int) -> SkOptsEntry:
+    """The options that every socket has, by a borrowed descriptor of it.
+
+    What CRIU's message has no field for is put down for crtools-socket.img, under the `id` of the
+    file. Raises UnsupportedObject.
+    """
+    others = _OTHERS.read(fd)
+    message = SkOptsEntry(
+        so_sndbuf=_U32.unpack_from(others, 0)[0],
+        so_rcvbuf=_U32.unpack_from(others, 8)[0],
+        so_snd_tmo_sec=0,
+        so_snd_tmo_usec=0,
+        so_rcv_tmo_sec=0,
+        so_rcv_tmo_usec=0,
+    )
+    lock, filter_lock = others[16:20], others[24:28]
+    if lock != _OFF:
+        message.so_buf_lock = _U32.unpack(lock)[0]
+    changed = _SOCKET.read_changed(fd)
+    if changed:
+        _take_fields(context, file, message, changed)
+    message.so_filter = _read_filter(context, file, fd)
+    if filter_lock != _OFF:
+        changed[_FILTER_LOCK] = filter_lock
+    if changed:
+        context.sockets.add_options(id, changed)
+    return message
+
+
+def _take_fields(
+    context: DumpContext, file: OpenFile, message: SkOptsEntry, changed: Values
+) -> None:
+    """Moves what the message has fields for from the values there."""
+    for option in [option for option in changed if option in _FIELDS]:
+        number = _U32.unpack(changed.pop(option))[0]
+        field = _FIELDS[option]
+        setattr(message, field, number if field in _NUMBERS else bool(number))
+    if _SEND_TIMEOUT in changed:
+        seconds, useconds = _2I64.unpack(changed.pop(_SEND_TIMEOUT))
+        message.so_snd_tmo_sec, message.so_snd_tmo_usec = seconds, useconds
+    if _RECEIVE_TIMEOUT in changed:
+        seconds, useconds = _2I64.unpack(changed.pop(_RECEIVE_TIMEOUT))
+        message.so_rcv_tmo_sec, message.so_rcv_tmo_usec = seconds, useconds
+    if _LINGER in changed:
+        on, seconds = _2I32.unpack(changed[_LINGER])
+        if on:
+            message.so_linger = seconds
+            del changed[_LINGER]
+    if _DEVICE in changed:
+        name = changed.pop(_DEVICE).rstrip(b"\0")
+        message.so_bound_dev = name.decode("utf-8", "surrogateescape")
+    if _OLD_FORM in changed:
+        if _NEW_FORM in changed:
+            del changed[_OLD_FORM]
+        flags = _2I32.unpack(changed.get(_NEW_FORM) or changed[_OLD_FORM])[0]
+        if flags & SOF_TIMESTAMPING_OPT_ID:
+            raise context.refuse(
+                file,
+                "it is a socket whose timestamps are numbered (SOF_TIMESTAMPING_OPT_ID)",
+                "nobody tells how far the count has come, nor can anybody set it",
+                "let the program close it before the dump",
+            )
+
+
+_NUMBERS = ("so_priority", "so_rcvlowat", "so_mark", "so_oobinline")
+
+
+_length = bytearray(4)
+_length_at = kernel.address_of(_length)
+
+
+def _read_filter(context: DumpContext, file: OpenFile, fd: int) -> list[int]:
+    """The instructions of the classic BPF filter of a socket, 8 bytes each (SO_GET_FILTER counts
+    in them); [] without one."""
+    _length[:] = _OFF
+    result = kernel.raw(SYS_getsockopt, fd, SOL_SOCKET, SO_GET_FILTER, 0, _length_at)
+    if result == 0 and _length == _OFF:
+        return []
+    if result == -errno.EACCES:
+        raise context.refuse(
+            file,
+            "it is a socket with a filter of extended BPF (SO_ATTACH_BPF)",
+            "the kernel does not tell which program that is",
+            "let the program use a classic filter (SO_ATTACH_FILTER), or detach it before the dump",
+        )
+    count = _U32.unpack(_length)[0]
+    instructions = bytearray(8 * count)
+    if result == 0:
+        result = kernel.raw(
+            *(SYS_getsockopt, fd, SOL_SOCKET, SO_GET_FILTER),
+            *(kernel.address_of(instructions), _length_at),
+        )
+    if result < 0:
+        raise MissingFeature(
+            f"Cannot read the filter of {context.describe(file)}",
+            because=f"SO_GET_FILTER: {os.strerror(-result)}",
+            hint="crtools check",
+            subject=file.subject,
+        )
+    return list(struct.unpack(f"<{count}Q", instructions))
+
+
+# --- Setting them ---
+
+
+def collect_wanted(message: SkOptsEntry, others: Values) -> Values:
+    """The options of level SOL_SOCKET that are not the kernel's defaults, of a message and of
+    crtools-socket.img (`others`, of which those of other levels are left out)."""
+    wanted = {option: value for option, value in others.items() if option in _SOCKET.places}
+    for option, field in _FIELDS.items():
+        number = getattr(message, field)
+        if number is not None:
+            wanted[option] = _U32.pack(number)
+    if message.so_snd_tmo_sec or message.so_snd_tmo_usec:
+        wanted[_SEND_TIMEOUT] = _2U64.pack(message.so_snd_tmo_sec, message.so_snd_tmo_usec)
+    if message.so_rcv_tmo_sec or message.so_rcv_tmo_usec:
+        wanted[_RECEIVE_TIMEOUT] = _2U64.pack(message.so_rcv_tmo_sec, message.so_rcv_tmo_usec)
+    if message.so_linger is not None:
+        wanted[_LINGER] = _2U32.pack(1, message.so_linger)
+    if message.so_bound_dev:
+        name = message.so_bound_dev.encode("utf-8", "surrogateescape")
+        if len(name) >= _NAME_BYTES or b"\0" in name:
+            raise ImageError(f"{message.so_bound_dev!r} is no name of a network device")
+        wanted[_DEVICE] = name.ljust(_NAME_BYTES, b"\0")
+    return wanted
+
+
+_2U64 = struct.Struct("<2Q")
+_2U32 = struct.Struct("<2I")
+
+
+def check_options(message: SkOptsEntry, others: Values, *tables: Table) -> None:
+    """Whether the options in images are such as the tables have. Raises ImageError."""
+    for option, value in others.items():
+        for table in (_SOCKET, _OTHERS, *tables):
+            if option in table.places:
+                start, end = table.places[option]
+                if end - start != len(value):
+                    raise ImageError(
+                        f"The crtools-socket image has {len(value)} bytes for option {option[1]}"
+                        f" of level {option[0]}",
+                        because=f"it is of {end - start}",
+                    )
+                break
+        else:
+            raise ImageError(
+                f"The crtools-socket image has option {option[1]} of level {option[0]}",
+                because="that is none which such a socket is given back",
+            )
+    if max(message.so_sndbuf, message.so_rcvbuf) > 0x7FFFFFFF:
+        raise ImageError("A socket in the images has an impossible size of its buffers")
+    if len(message.so_filter) > MOST_INSTRUCTIONS:
+        raise ImageError("A socket in the images has a filter longer than any can be")
+    collect_wanted(message, others)
+
+
+def build_options(
+    program: Program,
+    number: int,
+    message: SkOptsEntry,
+    others: Values,
+    fresh: Fresh,
+    what: Callable[[], str],
+    always: tuple[Option, ...] = (),
+) -> None:
+    """Instructions that set the options of level SOL_SOCKET of descriptor `number`: all but the
+    sizes of its buffers and its filter."""
+    wanted = collect_wanted(message, others)
+    linger = wanted.get(_LINGER)
+    if linger is not None and linger[:4] == _OFF:
+        # The time is kept when lingering is switched off, and only taken when it is on.
+        build_option(program, number, _LINGER, _ON + linger[4:], what)
+        always = (*always, _LINGER)
+    _SOCKET.build(program, number, wanted, fresh.values(_SOCKET), what, always)
+
+
+def build_buffers(
+    program: Program, number: int, message: SkOptsEntry, fresh: Fresh, what: Callable[[], str]
+) -> None:
+    """Instructions that set how large the buffers of descriptor `number` are: after all options
+    (SO_RCVLOWAT changes it as well), and after everything has been put into them."""
+    own = fresh.values(_OTHERS)
+    changed = False
+    for at, size, force in (
+        (0, message.so_sndbuf, SO_SNDBUFFORCE),
+        (8, message.so_rcvbuf, SO_RCVBUFFORCE),
+    ):
+        if own[at : at + 4] != _U32.pack(size):
+            # The kernel doubles what it is told; and the sysctls' limits are not for the forced.
+            value = program.put(_U32.pack(size // 2))
+            program.call(
+                *(SYS_setsockopt, number, SOL_SOCKET, force, value, 4),
+                label=lambda: f"set how large the buffers of {what()} are",
+            )
+            changed = True
+    lock = message.so_buf_lock or 0
+    if changed or lock:
+        # Setting a size has locked it. Kernels before 5.14 do not tell, nor can they be told.
+        program.call(
+            *(SYS_setsockopt, number, SOL_SOCKET, SO_BUF_LOCK, program.put(_U32.pack(lock)), 4),
+            expect=OR_ERRNO,
+            expected=errnos(errno.ENOPROTOOPT),
+            label=lambda: f"set which buffers of {what()} keep their size",
+        )
+
+
+def build_filter(
+    program: Program, number: int, message: SkOptsEntry, others: Values, what: Callable[[], str]
+) -> None:
+    """Instructions that attach a socket's filter, and lock it: last, it looks at all that comes."""
+    instructions = message.so_filter
+    if instructions:
+        code = program.put(struct.pack(f"<{len(instructions)}Q", *instructions))
+        header = program.put(struct.pack("<Q8x", len(instructions)))  # struct sock_fprog
+        program.address(code, ref_at(header, 8))
+        program.call(
+            *(SYS_setsockopt, number, SOL_SOCKET, SO_ATTACH_FILTER, header, 16),
+            label=lambda: f"attach the filter of {what()}",
+        )
+    if _FILTER_LOCK in others:
+        build_option(program, number, _FILTER_LOCK, others[_FILTER_LOCK], what)
+
+
+class Fresh:
+    """The options that a socket of some family, type and protocol has here when it is made."""
+
+    __slots__ = ("_how", "_values")
+
+    def __init__(self, family: int, type: int, protocol: int) -> None:
+        self._how = (family, type, protocol)
+        self._values: dict[Table, bytes] = {}
+
+    def values(self, table: Table) -> bytes:
+        """As `Table.read` gives them; the kernel's defaults if no such socket can be had here."""
+        found = self._values.get(table)
+        if found is None:
+            family, type, protocol = self._how
+            fd = kernel.raw(SYS_socket, family, type | SOCK_CLOEXEC, protocol)
+            if fd < 0:
+                return table.defaults
+            found = self._values[table] = table.read(fd)
+            os.close(fd)
+        return found

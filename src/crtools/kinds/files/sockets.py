@@ -1,0 +1,157 @@
+"""What all kinds of sockets share of one dump, and of one restore."""
+
+from __future__ import annotations
+
+import os
+
+from crtools.abi import kernel
+from crtools.abi.socket import SO_DOMAIN, SO_NETNS_COOKIE, SO_PROTOCOL, SO_TYPE, SOL_SOCKET
+from crtools.errors import ImageError
+from crtools.images.messages.crtools_socket import CrtoolsSocketEntry, SocketOptionEntry
+from crtools.kinds.files.socket_options import Fresh, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from crtools.kinds.files.base import DumpContext, OpenFile, PlanContext
+    from crtools.kinds.files.socket_options import Values
+
+_IDENTITY = Table(
+    (
+        (SOL_SOCKET, SO_DOMAIN, bytes(4)),
+        (SOL_SOCKET, SO_TYPE, bytes(4)),
+        (SOL_SOCKET, SO_PROTOCOL, bytes(4)),
+        (SOL_SOCKET, SO_NETNS_COOKIE, bytes(8)),  # Linux 5.14
+    )
+)
+
+
+class SocketsDump:
+    """The sockets of a dump: `context.sockets`.
+
+    A descriptor of the socket that was met last is held between `identify` and the next one, for
+    `descriptor`, so that it need not be borrowed again for each thing to be read.
+    """
+
+    def __init__(self, context: DumpContext) -> None:
+        self.context = context
+        self._options: dict[int, Values] = {}
+        self._tables: dict[str, Any] = {}
+        self._namespace = b""
+        self._file: OpenFile | None = None
+        self._fd = -1
+
+    def identify(self, file: OpenFile) -> None:
+        """Says in `file.socket` what socket a file is. Raises UnsupportedObject for one of another
+        network namespace."""
+        values = _IDENTITY.read(self.descriptor(file))
+        cookie = values[24:32]
+        if not self._namespace:
+            self._namespace = _read_own_namespace()
+        if cookie != self._namespace:
+            raise self.context.refuse(
+                file,
+                "it is a socket of another network namespace than crtools runs in",
+                "crtools does not carry network namespaces yet",
+                f"run crtools in that one: nsenter --net=/proc/{file.pid}/ns/net crtools ...",
+            )
+        number = int.from_bytes
+        file.socket = (
+            number(values[0:4], "little"),
+            number(values[8:12], "little"),
+            number(values[16:20], "little"),
+        )
+
+    def descriptor(self, file: OpenFile) -> int:
+        """A descriptor of the tool's own for a socket: until another socket is met, and not to be
+        closed."""
+        if file is not self._file:
+            self.close()
+            self._fd = self.context.borrow(file)
+            self._file = file
+        return self._fd
+
+    def close(self) -> None:
+        """Gives back the descriptor that is held."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+        self._file = None
+
+    def facts(self, name: str, read: Callable[[], Any]) -> Any:
+        """What `read` gives: once for the whole dump, under that name."""
+        if name not in self._tables:
+            self._tables[name] = read()
+        return self._tables[name]
+
+    def add_options(self, id: int, values: Values) -> None:
+        """Has crtools-socket.img say these options of file `id`."""
+        if values:
+            self._options.setdefault(id, {}).update(values)
+
+    def finish(self) -> None:
+        """Writes crtools-socket.img."""
+        if self._options:
+            self.context.store.write(
+                "crtools-socket",
+                [
+                    CrtoolsSocketEntry(
+                        id=id,
+                        options=[
+                            SocketOptionEntry(level=level, number=number, value=value)
+                            for (level, number), value in values.items()
+                        ],
+                    )
+                    for id, values in self._options.items()
+                ],
+            )
+
+
+def _read_own_namespace() -> bytes:
+    from crtools.abi.socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM
+    from crtools.abi.x86_64 import SYS_socket
+
+    fd = kernel.checked(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+    try:
+        return _IDENTITY.read(fd)[24:32]
+    finally:
+        os.close(fd)
+
+
+class SocketsPlan:
+    """The sockets of a restore."""
+
+    def __init__(self, store: Any) -> None:
+        self._options: dict[int, Values] = {}
+        self._fresh: dict[tuple[int, int, int], Fresh] = {}
+        if store.has("crtools-socket"):
+            for entry in store.read("crtools-socket"):
+                if entry.id in self._options:
+                    raise ImageError(f"File {entry.id} is twice in the crtools-socket image")
+                self._options[entry.id] = {
+                    (option.level, option.number): option.value for option in entry.options
+                }
+
+    def options(self, id: int) -> Values:
+        """The options of file `id` that CRIU's messages have no field for."""
+        return self._options.get(id, _NONE)
+
+    def fresh(self, family: int, type: int, protocol: int) -> Fresh:
+        how = (family, type, protocol)
+        found = self._fresh.get(how)
+        if found is None:
+            found = self._fresh[how] = Fresh(*how)
+        return found
+
+
+_NONE: Values = {}
+
+
+def sockets_of(context: PlanContext) -> SocketsPlan:
+    """`context.sockets`, which is there from the first socket on. Raises ImageError."""
+    if context.sockets is None:
+        context.sockets = SocketsPlan(context.store)
+    found: SocketsPlan = context.sockets
+    return found
