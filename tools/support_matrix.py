@@ -249,6 +249,7 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("tun and tap devices", b"/dev/net/tun", stat.S_IFCHR, (10, 200), 0, 1),
     ("other devices", b"/dev/x", stat.S_IFCHR, (10, 1), 0, 1),
     ("memfds", b"/memfd:x (deleted)", stat.S_IFREG, (0, 0), 0, 0),
+    ("inotify queues", b"anon_inode:inotify", 0, (0, 0), 0, 1),
     ("io_urings", b"anon_inode:[io_uring]", 0, (0, 0), 0, 1),
     ("secret memory (`memfd_secret`)", b"/secretmem (deleted)", stat.S_IFREG, (0, 0), 0, 0),
     ("pidfds", b"pidfd:[1]", stat.S_IFREG, (0, 0), 0, 1),

@@ -234,6 +234,9 @@ CASES = (
     Case("memfds future", changes=True),  # what is mapped for reading alone is opened so
     Case("memfds huge"),
     Case("memfds exec"),
+    Case("inotify"),
+    Case("inotify numbers"),
+    Case("inotify unread"),
 )
 
 pytestmark = pytest.mark.root

@@ -238,6 +238,8 @@ IMAGES = (
        "crtools_kinds:CrtoolsTtyEntry"),
     _k("crtools-socket", "crtools-socket.img", "CRTOOLS_SOCKET", 0x435200A0,
        "crtools_socket:CrtoolsSocketEntry"),
+    _k("crtools-inotify", "crtools-inotify.img", "CRTOOLS_INOTIFY", 0x43521900,
+       "crtools_notify:CrtoolsInotifyEntry"),
 )
 # fmt: on
 

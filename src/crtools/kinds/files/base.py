@@ -241,6 +241,10 @@ class DumpContext:
         caller. Raises PermissionDenied or MissingFeature."""
         raise NotImplementedError
 
+    def keep(self, fd: int) -> None:
+        """Has a descriptor of our own closed when the dump ends, well or not."""
+        raise NotImplementedError
+
     def owner_of(self, file: OpenFile) -> FownEntry:
         """Whom the kernel signals about the file: fcntl(2), F_GETOWN_EX and F_GETSIG."""
         raise NotImplementedError
@@ -364,6 +368,7 @@ class PlanContext:
     store: Any
     options: Options
     tables: dict[int, Table]  # by pid
+    root_number: int | None  # that all skeletons have the directory at to take paths from
     tool_pid: int  # crtools' pid as the skeletons' /proc has it
     shared: dict[int, Any]  # crtools.kinds.memory.shared.SharedObject, by the id of its file
     unchecked: set[int]  # ids of path entries that say only how a file of another kind was opened
@@ -381,6 +386,11 @@ class PlanContext:
 
     def add_job(self, pid: int, job: Callable[[Programs], None]) -> None:
         """A job that process `pid` does in the phase that creates files, in the order given."""
+        raise NotImplementedError
+
+    def add_late(self, pid: int, job: Callable[[Programs], None]) -> None:
+        """A job for when all files are in their places and what was parked is closed, and all
+        threads are there."""
         raise NotImplementedError
 
     def open_path(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _BATCH = 256
+_INFO = 65536
 _TEXT = 1024  # bytes of fdinfo; what is longer is read again
 # struct look of crtools/abi/kernel.c; of struct stat (x86-64, asm/stat.h) up to the time of change.
 _LOOK = struct.Struct("<q4i3Q3I4xQq8xq4q40x")
@@ -122,9 +123,17 @@ def look(infos: int, pidfd: int, fds: Sequence[int]) -> Iterator[Look]:
 
 
 def read_info(infos: int, fd: int) -> bytes:
-    """A descriptor's fdinfo: one read gives all of it, up to 64 KiB (seq_file)."""
+    """A descriptor's fdinfo, which has a line for each of what may be thousands of watches."""
     info = os.open(str(fd), os.O_RDONLY | os.O_CLOEXEC, dir_fd=infos)
     try:
-        return os.read(info, 65536)
+        # A read that the file has more for is filled (fs/seq_file.c).
+        data = os.read(info, _INFO)
+        if len(data) < _INFO:
+            return data
+        parts = [data]
+        while data:
+            data = os.read(info, _INFO << 4)
+            parts.append(data)
+        return b"".join(parts)
     finally:
         os.close(info)

@@ -125,6 +125,7 @@ class FilesPlan(PlanContext):
             self._outside = self._find_outside()
         self._jobs: dict[int, list[Callable[[Programs], None]]] = {}
         self._planners: dict[FileKind, FilePlanner] = {}
+        self._late: dict[int, list[Callable[[Programs], None]]] = {}
         for pid, entries in processes:
             self._add_table(pid, entries)
         self._pids = {*self.tables, *pids}
@@ -327,6 +328,9 @@ class FilesPlan(PlanContext):
     def add_job(self, pid: int, job: Callable[[Programs], None]) -> None:
         self._jobs.setdefault(pid, []).append(job)
 
+    def add_late(self, pid: int, job: Callable[[Programs], None]) -> None:
+        self._late.setdefault(pid, []).append(job)
+
     def plan_create(
         self, pid: int, program: Program, fresh: Callable[[], Program] | None = None
     ) -> Program:
@@ -415,8 +419,10 @@ class FilesPlan(PlanContext):
     def plan_late(
         self, pid: int, program: Program, fresh: Callable[[], Program] | None = None
     ) -> Program:
-        """Instructions for when all threads are there: the owners that are threads."""
+        """Instructions for when all threads are there: the owners that are threads, late jobs."""
         programs = Programs(program, fresh)
+        for job in self._late.get(pid, ()):
+            job(programs)
         self._plan_owners(pid, programs, late=True)
         return programs.program
 

@@ -17,7 +17,6 @@ _ANON = {
     b"[eventpoll]": "an epoll set",
     b"[timerfd]": "a timerfd",
     b"[signalfd]": "a signalfd",
-    b"inotify": "an inotify queue",
     b"[fanotify]": "a fanotify queue",
     b"[pidfd]": "a pidfd",
     b"[perf_event]": "a performance event",

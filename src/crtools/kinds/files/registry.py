@@ -33,6 +33,7 @@ FILE_KINDS = (
     ("memfd:Memfd", FdTypes.MEMFD, (S_IFREG,)),
     ("io_uring:IoUring", IO_URING, (0,)),
     ("tty:Tty", FdTypes.TTY, (S_IFCHR,)),
+    ("inotify:Inotify", FdTypes.INOTIFY, (0,)),
 )
 # Sockets, which are all of one type of inode. Of each kind: module and class, its type in the
 # images, and what of them it takes: address families, types and protocols (abi/socket.py), () for

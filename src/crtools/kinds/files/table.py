@@ -102,6 +102,7 @@ class FilesDump(DumpContext):
         # What was looked at last: many descriptors in a row may be of one file.
         self._built: tuple[tuple[int, int], tuple[int, ...]] = ((-1, -1), ())
         self._place: tuple[tuple[int, bytes], tuple[int, int]] = ((-1, b""), (-1, -1))
+        self._kept: list[int] = []
         self._checked = False
 
     # --- What the dump calls ---
@@ -219,6 +220,9 @@ class FilesDump(DumpContext):
             os.close(fd)
         self._roots.clear()
         self._root_of.clear()
+        for fd in self._kept:
+            os.close(fd)
+        self._kept.clear()
         self._drop_pidfd()
         if self.sockets is not None:
             self.sockets.close()
@@ -453,6 +457,9 @@ class FilesDump(DumpContext):
         if self._pidfd[1] >= 0:
             os.close(self._pidfd[1])
             self._pidfd = (0, -1)
+
+    def keep(self, fd: int) -> None:
+        self._kept.append(fd)
 
     def owner_of(self, file: OpenFile) -> FownEntry:
         # O_PATH descriptors have no owner (fcntl(2) gives EBADF), nor has what is no descriptor.

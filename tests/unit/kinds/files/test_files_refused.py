@@ -46,10 +46,6 @@ def make_signalfd() -> None:
     kernel.checked(289, 0xFFFFFFFFFFFFFFFF, kernel.address_of(mask), 8, 0)
 
 
-def make_inotify() -> None:
-    kernel.checked(294, 0)
-
-
 def make_pidfd() -> None:
     os.pidfd_open(os.getpid())
 
@@ -78,7 +74,6 @@ def make_pathless_pipe() -> None:
         (make_epoll, "it is an epoll set"),
         (make_timerfd, "it is a timerfd"),
         (make_signalfd, "it is a signalfd"),
-        (make_inotify, "it is an inotify queue"),
         (make_pidfd, "it is a pidfd"),
         (make_terminal, r"it is the terminal /dev/pts/\d+( \(deleted\))?, which was hung"),
         (make_namespace, r"it is a namespace, uts:\[\d+\]"),
