@@ -95,7 +95,7 @@ REFUSALS = (
     ("a pipe or fifo that a process outside the tree has open", "is also open outside the tree"),
     ("a pipe in packet mode with packets in it", "holds packets that nobody has read yet"),
     ("a file whose signals go to a process outside the tree", "its signals go to"),
-    ("a deleted file with extended attributes", "has extended attributes"),
+    ("a deleted file with fs-verity", "is protected by fs-verity"),
     ("a deleted file above `--ghost-limit`", "bytes of a deleted file are put into"),
     ("a file that lost its name and has others, without `--link-remap`", "pass --link-remap"),
     ("images whose pages are in an earlier dump's directory", "incremental images are not carried"),

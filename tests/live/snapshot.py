@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -184,6 +185,8 @@ class _Collector:
         kind, _, number = link.partition(":[")
         if number:
             link = f"{kind} {self._ordinal(kind, number)}"
+        # Born without a name: called by the inode's number.
+        link = re.sub(r"/#\d+ \(deleted\)$", "/# (deleted)", link)
         yield f"fd {fd} link", link
         try:
             yield f"fd {fd} mode", _opened_for(path)
@@ -198,9 +201,7 @@ class _Collector:
                 yield f"fd {fd} {name}", value.strip()
         if not number and not link.startswith("/proc/"):
             identity = f"ino {about.st_ino}" if about.st_nlink else "nameless"
-            # An image holds the times of a nameless file in microseconds.
-            mtime = about.st_mtime_ns if about.st_nlink else about.st_mtime_ns // 1000
-            times = f" mtime {mtime}" if stat.S_ISREG(about.st_mode) else ""
+            times = f" mtime {about.st_mtime_ns}" if stat.S_ISREG(about.st_mode) else ""
             yield (
                 f"fd {fd} inode",
                 f"dev {about.st_dev} {identity} nlink {about.st_nlink} mode {about.st_mode:o} "

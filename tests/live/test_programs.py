@@ -216,8 +216,9 @@ CASES = (
     Case("pty session"),
     Case("ghosts"),
     Case("ghosts occupied", changes=True),  # likewise
-    # The link that --link-remap makes stays until a restore.
-    Case("ghosts link", options=("--link-remap",), not_in=("left-running",)),
+    Case("ghosts link", options=("--link-remap",)),
+    Case("ghost_inodes"),
+    Case("ghost_inodes root", root=True),
     Case("opaths"),
     Case("devices"),
     Case("io_uring plain"),

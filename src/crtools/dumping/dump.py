@@ -203,6 +203,8 @@ def _dump(
             store.remove("inventory")
             files.undo()
             raise
+        if options.leave_running:
+            files.let_go()
         if early:
             return result.but(total_us=time.monotonic_ns() // 1000 - started)
         if options.leave_running:

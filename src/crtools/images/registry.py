@@ -240,6 +240,10 @@ IMAGES = (
        "crtools_socket:CrtoolsSocketEntry"),
     _k("crtools-inotify", "crtools-inotify.img", "CRTOOLS_INOTIFY", 0x43521900,
        "crtools_notify:CrtoolsInotifyEntry"),
+    _k("crtools-ghost", "crtools-ghost.img", "CRTOOLS_GHOST", 0x43520020,
+       "crtools_ghost:CrtoolsGhostEntry"),
+    _k("crtools-path", "crtools-path.img", "CRTOOLS_PATH", 0x43520021,
+       "crtools_path:CrtoolsPathEntry"),
 )
 # fmt: on
 

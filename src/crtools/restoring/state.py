@@ -84,6 +84,7 @@ class StateBuilder:
             from crtools.restoring.terminals import restore_terminals
 
             restore_terminals(self.plan, self.shop)
+        files.dress_held()
 
     def _restore_userfaults(self) -> None:
         """When the memory is as it shall be, and the numbers that files needed are free."""

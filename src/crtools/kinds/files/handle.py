@@ -1,7 +1,8 @@
-"""Opening a held file with O_NOFOLLOW, as shm_open(3) does and F_GETFL shows for ever.
+"""File handles, which lead to an inode without any path (open_by_handle_at(2)).
 
-A file without a name is opened through a link of /proc, which O_NOFOLLOW does not allow; a file
-handle leads to the inode itself (open_by_handle_at(2)).
+They find a file that has lost the path by which it was known, and open a held file with O_NOFOLLOW,
+as shm_open(3) does and F_GETFL shows for ever: a file without a name is opened through a link of
+/proc, which O_NOFOLLOW does not allow.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from crtools.abi import kernel
 from crtools.abi.fcntl import O_CLOEXEC
 from crtools.abi.x86_64 import SYS_close, SYS_dup3
 from crtools.agent.program import OR_ERRNO, errnos
+from crtools.errors import ImageError
+from crtools.images.messages.fh import FhEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 SYS_name_to_handle_at, SYS_open_by_handle_at = 303, 304
 AT_EMPTY_PATH = 0x1000
 MAX_HANDLE_SZ = 128  # linux/exportfs.h
+_WORDS = 16  # of a handle in the images, at least
 
 
 def read_handle(fd: int) -> bytes:
@@ -39,6 +43,30 @@ def read_handle(fd: int) -> bytes:
         AT_EMPTY_PATH,
     )
     return bytes(handle) if result == 0 else b""
+
+
+def open_handle(mount: int, handle: bytes, flags: int) -> int:
+    """Opens a file by its handle; `mount` is a descriptor of anything on the same mount, which
+    becomes the file's. Raises OSError: ESTALE if the file is gone."""
+    return kernel.checked(SYS_open_by_handle_at, mount, kernel.address_of(handle), flags)
+
+
+def to_entry(handle: bytes) -> FhEntry:
+    """A struct file_handle as the images have it."""
+    length, kind = struct.unpack_from("<II", handle)
+    content = handle[8 : 8 + length].ljust(_WORDS * 8, b"\0")
+    return FhEntry(bytes=length, type=kind, handle=struct.unpack(f"<{len(content) // 8}Q", content))
+
+
+def from_entry(entry: FhEntry, name: str) -> bytes:
+    """The struct file_handle of an entry. Raises ImageError."""
+    content = struct.pack(f"<{len(entry.handle)}Q", *entry.handle)
+    if entry.bytes > min(len(content), MAX_HANDLE_SZ):
+        raise ImageError(
+            f"The images have an impossible file handle for {name}",
+            because=f"{entry.bytes} bytes, of which {len(content)} are there",
+        )
+    return struct.pack("<II", entry.bytes, entry.type) + content[: entry.bytes]
 
 
 def build_nofollow(

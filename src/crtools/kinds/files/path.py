@@ -81,16 +81,18 @@ def reopening(flags: int) -> int:
     return flags if flags & O_PATH else flags | O_NOCTTY
 
 
-def check_path(entry: RegFileEntry, root: int, *, validation: str, rwx: bool) -> None:
+def check_path(
+    entry: RegFileEntry, root: int, *, validation: str, rwx: bool, held: bytes = b""
+) -> None:
     """Whether the path of an entry still leads to the same file, below the directory `root`.
 
     `validation` is --file-validation's "filesize" or "buildid"; `rwx` demands the same permissions.
-    Raises RestoreConflict, naming the file and both values.
+    `held` is a link of /proc that leads to the file, if that is known already. Raises
+    RestoreConflict, naming the file and both values.
     """
-    name = entry.name.encode("utf-8", "surrogateescape")
-    path = below(name)
+    path = held or below(entry.name.encode("utf-8", "surrogateescape"))
     try:
-        stat = os.stat(path, dir_fd=root, follow_symlinks=False)
+        stat = os.stat(path, dir_fd=root, follow_symlinks=bool(held))
     except OSError as error:
         raise conflict(
             entry.name,

@@ -45,7 +45,7 @@ from crtools.abi.x86_64 import (
 from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
 from crtools.images.messages.fdinfo import FdTypes
 from crtools.kinds.files.base import PlanContext, PlannedFile, Programs, Table
-from crtools.kinds.files.path import below, check_entry, check_path
+from crtools.kinds.files.path import below, check_entry, check_path, reopening
 from crtools.kinds.files.registry import kind_of_entry
 
 TYPE_CHECKING = False
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.regfile import RegFileEntry
     from crtools.kinds.files.base import FileKind, FilePlanner
-    from crtools.kinds.files.ghost import Held
     from crtools.kinds.files.outside import Outside
+    from crtools.kinds.files.substitutes import Held
     from crtools.model.options import Options
 
 # sysctl fs.nr_open cannot be set higher (fs/file.c, sysctl_nr_open_max).
@@ -116,8 +116,8 @@ class FilesPlan(PlanContext):
             if entry.type == FdTypes.REG and entry.reg is not None:
                 self._regular[entry.id] = entry.reg
         self._held: Held | None = None
-        if store.has("remap-fpath"):
-            from crtools.kinds.files.ghost import Held
+        if store.has("remap-fpath") or store.has("crtools-path"):
+            from crtools.kinds.files.substitutes import Held
 
             self._held = Held(store, self._regular)
         self._outside: Outside | None = None
@@ -287,7 +287,7 @@ class FilesPlan(PlanContext):
             # A file of a task that is to be restored is there when the task is.
             if self._is_of_task(entry.name):
                 continue
-            if held is None or id not in held:
+            if held is None or not held.covers(id):
                 check_path(entry, root, validation=validation, rwx=rwx)
         for planner in self._planners.values():
             planner.check(root)
@@ -312,6 +312,11 @@ class FilesPlan(PlanContext):
                 raise
         for planner in self._planners.values():
             planner.create(tool_pid, root)
+
+    def dress_held(self) -> None:
+        """What comes last of the files held here: when all tasks have opened theirs."""
+        if self._held is not None:
+            self._held.dress()
 
     def close_held(self, *, restored: bool) -> None:
         """Lets go of them; `restored` says that the tasks have all they need."""
@@ -443,6 +448,9 @@ class FilesPlan(PlanContext):
             flags &= ~O_NOFOLLOW
         elif self._held is not None and id in self._held:
             number = self._held.numbers.get(id, -1)
+            held = self._held.given.get(id, -1)
+            if held >= 0 and flags & ~O_CLOEXEC == reopening(entry.flags):
+                return self._take_over(program, held, bool(flags & O_CLOEXEC), what)
             path = self._path_here(number)
             # What the path of a held file ends in is itself a link.
             nofollow = flags if flags & (O_NOFOLLOW | O_PATH) == O_NOFOLLOW else 0
@@ -466,6 +474,16 @@ class FilesPlan(PlanContext):
             build_nofollow(program, fd, number, nofollow, what)
         return fd
 
+    def _take_over(self, program: Program, fd: int, cloexec: bool, what: Callable[[], str]) -> Ref:
+        """Instructions that take over the open file of our descriptor `fd` itself."""
+        tool = program.call(SYS_pidfd_open, self.tool_pid, 0, label="find crtools")
+        got = program.call(SYS_pidfd_getfd, tool, fd, 0, label=lambda: f"take over {what()}")
+        program.call(SYS_close, tool)
+        # It comes with the flag.
+        if not cloexec:
+            program.call(SYS_fcntl, got, F_SETFD, 0)
+        return got
+
     def move(
         self,
         program: Program,
@@ -488,15 +506,8 @@ class FilesPlan(PlanContext):
         self, programs: Programs, fd: int, number: int, cloexec: bool, what: Callable[[], str]
     ) -> None:
         program = programs.need(768)
-        tool = program.call(SYS_pidfd_open, self.tool_pid, 0, label="find crtools")
-        got = program.call(
-            SYS_pidfd_getfd, tool, fd, 0, label=lambda: f"take over descriptor {fd} for {what()}"
-        )
-        program.call(SYS_close, tool)
+        got = self._take_over(program, fd, cloexec, lambda: f"descriptor {fd} for {what()}")
         self.move(program, got, number, cloexec, what)
-        # It comes with the flag, whether it has to move or not.
-        if not cloexec:
-            program.call(SYS_fcntl, number, F_SETFD, 0)
 
     # --- Owners ---
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crtools.kinds.files.base import FileDumper, FileKind
-    from crtools.kinds.files.ghost import Substitutes
+    from crtools.kinds.files.substitutes import Substitutes
     from crtools.model.options import Options
     from crtools.model.tree import Process
 
@@ -212,6 +212,12 @@ class FilesDump(DumpContext):
         """After a failed dump, finished or not: the file system as it was."""
         if self._substitutes is not None:
             self._substitutes.undo()
+        self.close()
+
+    def let_go(self) -> None:
+        """After a dump whose tree runs on: its directories as they were, as far as can be."""
+        if self._substitutes is not None:
+            self._substitutes.let_go()
         self.close()
 
     def close(self) -> None:
@@ -532,7 +538,7 @@ class FilesDump(DumpContext):
         if deleted and self._is_at(root, name, file):
             return name.decode("utf-8", "surrogateescape")
         if self._substitutes is None:
-            from crtools.kinds.files.ghost import Substitutes
+            from crtools.kinds.files.substitutes import Substitutes
 
             self._substitutes = Substitutes(self)
         if not deleted:

@@ -70,6 +70,7 @@ class Roundtrip:
                     assert last is programs[-1]
                     for program in programs:
                         worker.run(program)
+            plan.dress_held()
         finally:
             plan.close_held(restored=True)
         for worker, (_, entries) in zip(self.workers, self.tables, strict=True):

@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 import select
 import stat
+import struct
 from pathlib import Path
 
 import pytest
 
 from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
+from crtools.images.messages.crtools_ghost import GhostAttributeEntry
+from crtools.kinds.files import inode
 from crtools.kinds.files.table import FilesDump
 from unit.kinds.files.interpreter import Tree, fdinfo_of, take
 from unit.kinds.files.roundtrip import Roundtrip, open_at, set_size
 
 pytestmark = pytest.mark.root
+
+# Entries of an access control list: group, mask, others (linux/posix_acl_xattr.h).
+NO_ID = 0xFFFFFFFF
+OTHERS = (4, 7, NO_ID, 16, 7, NO_ID, 32, 7, NO_ID)
 
 
 def content_of(pid: int, fd: int) -> bytes:
@@ -164,18 +171,58 @@ def test_a_file_born_without_a_name_can_still_be_given_one(
     assert (tmp_path / "born").read_bytes() == b"unborn"
 
 
-def test_extended_attributes_of_a_deleted_file_are_not_lost_silently(
+def test_extended_attributes_of_a_deleted_file_come_back(
     roundtrip: Roundtrip, tmp_path: Path
 ) -> None:
     path = tmp_path / "labelled"
 
     def body() -> None:
         open_at(0, path, os.O_RDWR | os.O_CREAT)
-        os.setxattr(path, "trusted.mark", b"1")
+        os.setxattr(path, "trusted.mark", b"1\0\xff")
         os.unlink(path)
 
-    with pytest.raises(UnsupportedObject, match=r"labelled has extended attributes"):
-        roundtrip.dump(body)
+    (worker,) = roundtrip(body)
+    found = f"/proc/{worker.pid}/fd/0"
+    assert os.listxattr(found) == ["trusted.mark"]
+    assert os.getxattr(found, "trusted.mark") == b"1\0\xff"
+
+
+def test_a_deleted_file_inherits_nothing_of_its_directory(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    def body() -> None:
+        open_at(0, tmp_path / "plain", os.O_RDWR | os.O_CREAT)
+        os.unlink(tmp_path / "plain")
+
+    roundtrip.dump(body)
+    entries = struct.pack("<I" + 5 * "HHI", *(2, 1, 7, NO_ID, 2, 7, 4711), *OTHERS)
+    os.setxattr(tmp_path, "system.posix_acl_default", entries)
+    (worker,) = roundtrip.restore()
+    assert os.listxattr(f"/proc/{worker.pid}/fd/0") == []
+
+
+@pytest.mark.parametrize(
+    "damage", ["twice", "nameless", "long-name", "large", "flags"], ids=lambda name: name
+)
+def test_attributes_that_make_no_sense(roundtrip: Roundtrip, tmp_path: Path, damage: str) -> None:
+    def body() -> None:
+        open_at(0, tmp_path / "plain", os.O_RDWR | os.O_CREAT)
+        os.unlink(tmp_path / "plain")
+
+    roundtrip.dump(body)
+    entries = roundtrip.store.read("crtools-ghost")
+    if damage == "twice":
+        entries *= 2
+    elif damage == "flags":
+        entries[0].flags = 1 << 31
+    else:
+        name = {"nameless": b"", "long-name": b"user." + bytes(300), "large": b"user.x"}[damage]
+        value = bytes(65537 if damage == "large" else 1)
+        entries[0].attributes = [GhostAttributeEntry(name=name, value=value)]
+    roundtrip.store.write("crtools-ghost", entries)
+    with pytest.raises(ImageError, match=r"The (image of the )?deleted file 1"):
+        roundtrip.restore()
+    assert os.listdir(tmp_path) == ["images"]
 
 
 # --- Hard links elsewhere ---
@@ -246,7 +293,8 @@ def test_ghost_images_that_make_no_sense(
     entries = roundtrip.store.read_with_extra("ghost-file", 1)
     head = entries[0][0]
     if field == "atim":
-        head.atim.tv_sec = head.mtim.tv_sec = (1 << 64) - 1
+        head.atim.tv_usec = 10**6
+        os.unlink(tmp_path / "images" / "crtools-ghost.img")
     else:
         setattr(head, field, value)
     roundtrip.store.write("ghost-file", entries, 1)
@@ -255,15 +303,81 @@ def test_ghost_images_that_make_no_sense(
     assert os.listdir(tmp_path) == ["images"]
 
 
-def test_a_missing_link_remap_is_noticed_before_anything_is_made(
-    roundtrip: Roundtrip, tmp_path: Path
-) -> None:
-    roundtrip.options = roundtrip.options.but(link_remap=True)
-    roundtrip.dump(lambda: unlinked_elsewhere(tmp_path))
+def remove_links(tmp_path: Path) -> None:
     for name in os.listdir(tmp_path):
         if name.startswith("link_remap."):
             os.unlink(tmp_path / name)
+
+
+def test_a_missing_link_remap_is_made_good_by_the_file_handle(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    roundtrip.options = roundtrip.options.but(link_remap=True)
+    roundtrip.dump(lambda: unlinked_elsewhere(tmp_path)).let_go()
+    assert sorted(os.listdir(tmp_path)) == ["images", "two"]
+    (worker,) = roundtrip.restore()
+    assert worker.fds() == dict.fromkeys((0, 1), f"{tmp_path}/one (deleted)")
+    assert os.stat(f"/proc/{worker.pid}/fd/0").st_ino == (tmp_path / "two").stat().st_ino
+    assert sorted(os.listdir(tmp_path)) == ["images", "two"]
+
+
+def test_what_the_file_handle_leads_to_is_compared_too(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    roundtrip.options = roundtrip.options.but(link_remap=True)
+    roundtrip.dump(lambda: unlinked_elsewhere(tmp_path)).let_go()
+    (tmp_path / "two").write_text("of another size")
+    with pytest.raises(RestoreConflict, match=r"link_remap\.\d+ has another size"):
+        roundtrip.restore()
+
+
+@pytest.mark.parametrize("handle", ["none", "stale", "too-long"])
+def test_a_missing_link_remap_is_noticed_before_anything_is_made(
+    roundtrip: Roundtrip, tmp_path: Path, handle: str
+) -> None:
+    roundtrip.options = roundtrip.options.but(link_remap=True)
+    roundtrip.dump(lambda: unlinked_elsewhere(tmp_path))
+    remove_links(tmp_path)
+    if handle == "none":
+        (tmp_path / "images" / "crtools-path.img").unlink()
+    elif handle == "stale":
+        (tmp_path / "two").unlink()
+    else:
+        paths = roundtrip.store.read("crtools-path")
+        paths[0].handle.bytes = 1000
+        roundtrip.store.write("crtools-path", paths)
+        with pytest.raises(ImageError, match=r"impossible file handle"):
+            roundtrip.restore()
+        return
     with pytest.raises(RestoreConflict, match=r"link_remap\.\d+ is not there"):
+        roundtrip.restore()
+
+
+def test_link_remap_where_the_directory_is_gone_too(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    roundtrip.options = roundtrip.options.but(link_remap=True)
+    inner = tmp_path / "inner"
+
+    def body() -> None:
+        inner.mkdir()
+        open_at(0, inner / "one", os.O_RDWR | os.O_CREAT)
+        os.link(inner / "one", tmp_path / "two")
+        (inner / "one").unlink()
+        inner.rmdir()
+
+    (worker,) = roundtrip(body)
+    assert os.stat(f"/proc/{worker.pid}/fd/0").st_ino == (tmp_path / "two").stat().st_ino
+    assert sorted(os.listdir(tmp_path)) == ["images", "two"]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_paths_that_are_not_there_once(roundtrip: Roundtrip, tmp_path: Path, count: int) -> None:
+    roundtrip.options = roundtrip.options.but(link_remap=True)
+    roundtrip.dump(lambda: unlinked_elsewhere(tmp_path))
+    paths = roundtrip.store.read("crtools-path") * max(count, 1)
+    if not count:
+        paths[0].id = 4711
+    roundtrip.store.write("crtools-path", paths)
+    with pytest.raises(ImageError, match=r"which is not there once"):
         roundtrip.restore()
 
 
@@ -355,3 +469,20 @@ def test_fifo_reader_that_waits_for_its_first_writer_sees_no_hangup(
     poll.register(fd)
     assert poll.poll(0) == []
     os.close(fd)
+
+
+# --- What a deleted file has that nobody can give it again ---
+
+
+def test_deleted_file_with_fs_verity_is_refused(
+    roundtrip: Roundtrip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels with fs-verity are rare: the flag is what they would answer."""
+    monkeypatch.setattr(inode, "_flags_of", lambda fd: inode.FS_VERITY_FL)
+
+    def body() -> None:
+        open_at(0, tmp_path / "signed", os.O_RDWR | os.O_CREAT)
+        os.unlink(tmp_path / "signed")
+
+    with pytest.raises(UnsupportedObject, match=r"signed is protected by fs-verity"):
+        roundtrip.dump(body)

@@ -1,0 +1,394 @@
+"""Files whose path leads to them no more: what takes the path's place in the images.
+
+A file without any name left is a ghost (crtools.kinds.files.ghost). One that has other names (hard
+links elsewhere) gets a temporary name beside its old one, if --link-remap allows that, since /proc
+does not tell the others; its file handle is written down as well, which finds it without that
+name. Restoring, the tool makes or finds the inode and holds it; tasks open it again through
+/proc/TOOL/fd/N.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_IFDIR, S_IFMT, S_IFREG
+
+from crtools import log
+from crtools.errors import ImageError, RestoreConflict
+from crtools.images.messages.crtools_path import CrtoolsPathEntry
+from crtools.images.messages.fdinfo import FdTypes, FileEntry
+from crtools.images.messages.fown import FownEntry
+from crtools.images.messages.regfile import RegFileEntry
+from crtools.images.messages.remap_file_path import RemapFilePathEntry, RemapType
+from crtools.kinds.files import ghost as ghosts
+from crtools.kinds.files.handle import from_entry, open_handle, read_handle, to_entry
+from crtools.kinds.files.path import below, check_entry, check_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crtools.kinds.files.base import DumpContext, OpenFile
+
+_OLD_GHOST = 1 << 31  # in the id of a remap entry without a type, of old image sets
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+# --- Dumping ---
+
+
+class Substitutes:
+    """A dump's files that cannot be found by their path."""
+
+    def __init__(self, context: DumpContext) -> None:
+        self.context = context
+        self.ghosts: dict[tuple[int, int], ghosts.Ghost] = {}
+        self.links: dict[tuple[int, int], int] = {}  # inode -> id of the entry with its new name
+        self.remaps: list[RemapFilePathEntry] = []
+        self.paths: dict[int, CrtoolsPathEntry] = {}
+        # Names that were given: root, path below it, id of the entry.
+        self.made: list[tuple[int, bytes, int]] = []
+
+    def add(self, file: OpenFile, id: int, name: bytes, root: int) -> str:
+        """Finds a substitute for entry `id`, whose file was at `name` below `root`; the name to
+        write there. Raises UnsupportedObject."""
+        key = (file.stat.st_dev, file.stat.st_ino)
+        text = name.decode("utf-8", "surrogateescape")
+        link = 0
+        if file.stat.st_nlink:
+            link = self.links.get(key, 0) or self._link(file, name, text, root)
+        if link:
+            self.links[key] = link
+            self._remap(id, link, RemapType.LINKED)
+        else:
+            ghost = self.ghosts.get(key)
+            if ghost is None:
+                number = len(self.ghosts) + 1
+                ghost = self.ghosts[key] = ghosts.examine(self.context, file, text, number)
+            self._remap(id, ghost.id, RemapType.GHOST)
+        return text
+
+    def _remap(self, id: int, target: int, kind: int) -> None:
+        self.remaps.append(RemapFilePathEntry(orig_id=id, remap_id=target, remap_type=kind))
+
+    def finish(self) -> None:
+        """Writes ghost-file-*.img, remap-fpath.img and images of our own."""
+        store = self.context.store
+        for ghost in self.ghosts.values():
+            ghosts.write(self.context, ghost)
+        if self.ghosts:
+            store.write("crtools-ghost", [ghost.own for ghost in self.ghosts.values()])
+        if self.remaps:
+            store.write("remap-fpath", self.remaps)
+        if self.paths:
+            store.write("crtools-path", list(self.paths.values()))
+
+    def undo(self) -> None:
+        """Takes away the names that were given."""
+        while self.made:
+            root, path, _ = self.made.pop()
+            os.unlink(path, dir_fd=root)
+
+    def let_go(self) -> None:
+        """After a dump whose tree runs on: takes away the names that it can be restored without,
+        by a file handle."""
+        kept = []
+        for root, path, id in self.made:
+            if id in self.paths:
+                os.unlink(path, dir_fd=root)
+            else:
+                kept.append((root, path, id))
+                log.warning(
+                    f"/{os.fsdecode(path)} stays until the images are restored: its file system"
+                    " has no file handles"
+                )
+        self.made = kept
+
+    # --- Other names ---
+
+    def _link(self, file: OpenFile, name: bytes, text: str, root: int) -> int:
+        """The id of a new entry with a name made for the file; 0 if it has no name at all."""
+        context = self.context
+        mode = file.stat.st_mode
+        if S_IFMT(mode) == S_IFDIR:
+            raise context.refuse(
+                file,
+                f"the directory {text} is not at that path any more",
+                "something else was mounted or put there, and a directory has no second name",
+                "unmount what covers it, or let the program leave it",
+            )
+        if file.stat.st_dev == os.stat(".", dir_fd=context.proc).st_dev:
+            raise context.refuse(
+                file,
+                f"it is {text}, of a task that has ended",
+                "its content ended with the task",
+                "let the program close it before the dump",
+            )
+        if not context.options.link_remap:
+            raise context.refuse(
+                file,
+                f"its name {text} was removed or leads elsewhere",
+                f"the file has {file.stat.st_nlink} other name(s) that the kernel does not tell",
+                "pass --link-remap, which gives it a temporary name beside the old one",
+            )
+        id = context.new_id()
+        made = self._make_name(file, name, text, id, root)
+        if not made:
+            return 0
+        self.made.append((root, below(made), id))
+        self._add_handle(file, id)
+        context.add_entry(
+            FileEntry(
+                type=FdTypes.REG,
+                id=id,
+                reg=RegFileEntry(
+                    id=id,
+                    flags=file.flags,
+                    pos=0,
+                    fown=FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0),
+                    name=made.decode("utf-8", "surrogateescape"),
+                    size=file.stat.st_size if S_IFMT(mode) == S_IFREG else None,
+                    mode=mode,
+                ),
+            )
+        )
+        return id
+
+    def _make_name(self, file: OpenFile, name: bytes, text: str, id: int, root: int) -> bytes:
+        """Beside the old name, or above it where the directory is gone or the path would be too
+        long. b"" if the file has no name at all."""
+        directory = name.rpartition(b"/")[0]
+        number = id
+        while True:
+            made = b"%b/link_remap.%d" % (directory, number)
+            try:
+                os.link(file.via, below(made), src_dir_fd=self.context.proc, dst_dir_fd=root)
+                return made
+            except FileExistsError:
+                number += 1
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ENAMETOOLONG, errno.ENOTDIR) and directory:
+                    if error.errno == errno.ENOENT and _is_directory(below(directory), root):
+                        return b""
+                    directory = directory.rpartition(b"/")[0]
+                    continue
+                raise self.context.refuse(
+                    file,
+                    f"its name {text} is gone, and it cannot be given another one",
+                    f"linking it to {os.fsdecode(made)} failed: {os.strerror(error.errno or 0)}",
+                    "let the program close it before the dump",
+                ) from error
+
+    def _add_handle(self, file: OpenFile, id: int) -> None:
+        fd = os.open(file.via, os.O_PATH | os.O_CLOEXEC, dir_fd=self.context.proc)
+        try:
+            handle = read_handle(fd)
+        finally:
+            os.close(fd)
+        if handle:
+            self.paths[id] = CrtoolsPathEntry(id=id, handle=to_entry(handle))
+
+
+def _is_directory(path: bytes, root: int) -> bool:
+    try:
+        return S_IFMT(os.stat(path, dir_fd=root).st_mode) == S_IFDIR
+    except OSError:
+        return False
+
+
+# --- Restoring ---
+
+
+class Held:
+    """What a restore holds for its tasks: the inodes that stand in for paths.
+
+    `numbers` are our descriptors, by the id of the regular-file entry that they stand for, once
+    `create` has run.
+    """
+
+    def __init__(self, store: Any, entries: dict[int, RegFileEntry]) -> None:
+        self.store = store
+        self.entries = entries
+        self.numbers: dict[int, int] = {}
+        # Those that are the open file itself, which its task takes over: nothing else would have
+        # its flags.
+        self.given: dict[int, int] = {}
+        self.linked: dict[int, int] = {}  # id -> id of the entry with the other name, 0: a ghost
+        self.paths: dict[int, CrtoolsPathEntry] = {}
+        self.targets: set[int] = set()  # those ids: names that --link-remap gave
+        self._ghosts: dict[int, list[int]] = {}  # ghost -> ids of entries
+        self._maker: ghosts.GhostMaker | None = None
+        self._fds: list[int] = []
+        self._root = -1
+        for path in store.read("crtools-path") if store.has("crtools-path") else ():
+            if path.id not in entries or path.id in self.paths:
+                raise ImageError(f"An image speaks of the path {path.id}, which is not there once")
+            self.paths[path.id] = path
+        for remap in store.read("remap-fpath") if store.has("remap-fpath") else ():
+            self._add(remap)
+
+    def _add(self, remap: RemapFilePathEntry) -> None:
+        id, kind, target = remap.orig_id, remap.remap_type, remap.remap_id
+        if id in self.entries:
+            check_entry(self.entries[id])
+        if kind is None:
+            kind = RemapType.GHOST if target & _OLD_GHOST else RemapType.LINKED
+            target &= ~_OLD_GHOST
+        if id not in self.entries or id in self.linked:
+            raise ImageError(f"The remap-fpath image speaks of file {id}, which is not there")
+        if kind == RemapType.LINKED:
+            if target not in self.entries:
+                raise ImageError(
+                    f"The remap-fpath image says that file {id} has the name of file {target},"
+                    " which is not there"
+                )
+            check_entry(self.entries[target])
+            self.linked[id] = target
+            self.targets.add(target)
+        elif kind == RemapType.GHOST:
+            self._ghosts.setdefault(target, []).append(id)
+            self.linked[id] = 0
+        else:
+            raise ImageError(
+                f"File {id} ({self.entries[id].name}) was of a task that had ended",
+                because="crtools does not bring back such files of /proc yet",
+            )
+
+    def __contains__(self, id: int) -> bool:
+        return id in self.linked
+
+    def covers(self, id: int) -> bool:
+        """Whether entry `id` is looked at here: a task's, or the name that --link-remap gave."""
+        return id in self.linked or id in self.targets
+
+    def check(self, root: int, *, validation: str, rwx: bool) -> None:
+        """Whether the other names are still there, or what had them. Raises RestoreConflict."""
+        for target in sorted(self.targets):
+            entry = self.entries[target]
+            fd = self._find_by_handle(target, root)
+            if fd < 0:
+                check_path(entry, root, validation=validation, rwx=rwx)
+                continue
+            try:
+                path = b"/proc/self/fd/%d" % fd
+                check_path(entry, root, validation=validation, rwx=rwx, held=path)
+            finally:
+                os.close(fd)
+
+    def create(self, root: int) -> None:
+        """Makes the ghosts and finds the others, below the directory `root`."""
+        self._root = os.dup(root)
+        if self._ghosts:
+            self._maker = ghosts.GhostMaker(self.store, self._root)
+            chosen = {ghost: self._choose(ids) for ghost, ids in self._ghosts.items()}
+            self._maker.make({ghost: self.entries[id] for ghost, id in chosen.items()})
+            for ghost, made in self._maker.made.items():
+                for id in self._ghosts[ghost]:
+                    self.numbers[id] = made.fd
+                if made.given >= 0:
+                    self.given[chosen[ghost]] = made.given
+        found: dict[int, int] = {}
+        for id, target in self.linked.items():
+            if target:
+                if target not in found:
+                    found[target] = self._find_linked(self.entries[id], target)
+                self.numbers[id] = found[target]
+
+    def _choose(self, ids: list[int]) -> int:
+        """The entry of a ghost whose flags nobody can open it with again."""
+        for id in ids:
+            if ghosts.is_unique(self.entries[id].flags):
+                return id
+        return ids[0]
+
+    def dress(self) -> None:
+        """What comes last, when all tasks have opened theirs."""
+        if self._maker is not None:
+            self._maker.dress()
+
+    def close(self, *, restored: bool) -> None:
+        """Lets go. After a restore that went well, the names of --link-remap have served."""
+        if self._maker is not None:
+            self._maker.close()
+        for fd in self._fds:
+            os.close(fd)
+        self._fds.clear()
+        self.numbers.clear()
+        self.given.clear()
+        if self._root < 0:
+            return
+        if restored:
+            for target in self.targets:
+                name = self.entries[target].name.encode("utf-8", "surrogateescape")
+                try:
+                    os.unlink(below(name), dir_fd=self._root)
+                except FileNotFoundError:
+                    pass
+        os.close(self._root)
+        self._root = -1
+
+    def _find_by_handle(self, target: int, root: int) -> int:
+        """The inode of the entry with the other name, opened by its file handle, where the name
+        is gone; -1 if it is there, or nothing else is known."""
+        entry = self.entries[target]
+        path = entry.name.encode("utf-8", "surrogateescape")
+        own = self.paths.get(target)
+        if own is None or own.handle is None:
+            return -1
+        try:
+            os.stat(below(path), dir_fd=root, follow_symlinks=False)
+            return -1
+        except FileNotFoundError:
+            pass
+        handle = from_entry(own.handle, entry.name)
+        while True:
+            path = path.rpartition(b"/")[0]
+            try:
+                mount = os.open(
+                    below(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root
+                )
+                break
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+        try:
+            return open_handle(mount, handle, os.O_PATH | os.O_CLOEXEC)
+        except OSError as error:
+            raise RestoreConflict(
+                f"The file {entry.name} is not there",
+                because="neither it, nor the file that it was another name of:"
+                f" {os.strerror(error.errno or 0)}",
+                hint="the images can be restored where the file still exists",
+                subject=("file", entry.name),
+            ) from error
+        finally:
+            os.close(mount)
+
+    def _find_linked(self, entry: RegFileEntry, target: int) -> int:
+        link = self.entries[target]
+        source = below(link.name.encode("utf-8", "surrogateescape"))
+        path = below(entry.name.encode("utf-8", "surrogateescape"))
+        root = self._root
+        fd = self._find_by_handle(target, root)
+        # Under its old name for a moment, so that the kernel shows that one, "(deleted)".
+        try:
+            if fd >= 0:
+                os.link(f"/proc/self/fd/{fd}", path, dst_dir_fd=root, follow_symlinks=True)
+            else:
+                os.link(source, path, src_dir_fd=root, dst_dir_fd=root, follow_symlinks=False)
+        except OSError:
+            if fd >= 0:
+                self._fds.append(fd)
+                return fd
+            path = source
+        try:
+            found = os.open(path, _PATH, dir_fd=root)
+            self._fds.append(found)
+            return found
+        except OSError as error:
+            raise ghosts.not_made(entry.name, error) from error
+        finally:
+            if path is not source:
+                os.unlink(path, dir_fd=root)
+                if fd >= 0:
+                    os.close(fd)
