@@ -25,7 +25,7 @@ from crtools.cli import main as command
 from crtools.errors import CrtoolsError, InternalError, UnsupportedObject, UsageError
 from crtools.images.messages.fdinfo import FdTypes
 from crtools.images.registry import IMAGES
-from crtools.kinds.files import refused
+from crtools.kinds.files import nameless, refused
 from crtools.kinds.files.base import OpenFile
 from crtools.kinds.files.registry import FILE_KINDS, SOCKET_KINDS, kinds_for
 from crtools.kinds.memory.areas import ADVICE, NOT_CARRIED, collect_areas
@@ -279,6 +279,8 @@ def samples() -> Iterator[tuple[str, OpenFile]]:
         yield what, file
     for inode, what in refused._ANON.items():
         yield plural(what), sample(b"anon_inode:" + inode, 0)
+    for inode, words in nameless.ANONYMOUS.items():
+        yield words[0], sample(b"anon_inode:" + inode, 0)
     spaces = ", ".join([name.decode() for name in refused._NAMESPACES])
     for name in refused._NAMESPACES:
         yield f"namespaces: {spaces}", sample(name + b":[1]", stat.S_IFREG)

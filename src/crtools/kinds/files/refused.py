@@ -6,6 +6,7 @@ import os
 from stat import S_IFCHR, S_IFMT, S_IFSOCK
 
 from crtools.abi.fcntl import O_PATH
+from crtools.kinds.files.nameless import DMABUF, TRACING, explain_anonymous, explain_device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,14 +20,7 @@ _ANON = {
     b"[signalfd]": "a signalfd",
     b"[fanotify]": "a fanotify queue",
     b"[pidfd]": "a pidfd",
-    b"[perf_event]": "a performance event",
     b"bpf-map": "a BPF map",
-    b"bpf-prog": "a BPF program",
-    b"bpf_link": "a BPF link",
-    b"[fscontext]": "a file system context",
-    b"[landlock-ruleset]": "a Landlock ruleset",
-    b"seccomp notify": "a seccomp listener",
-    b"[secretmem]": "secret memory",
 }
 _NAMESPACES = (b"mnt", b"net", b"pid", b"user", b"uts", b"ipc", b"time", b"cgroup")
 
@@ -45,12 +39,11 @@ def explain(file: OpenFile) -> tuple[str, str, str]:
     if kind == S_IFSOCK or head == b"socket":
         return _explain_socket(file)
     if head == b"anon_inode":
-        what = _ANON.get(rest)
-        if what is None:
-            what = f"it is a file of the kernel's, {_text(link)}"
-        else:
-            what = f"it is {what}"
-        return what, "crtools does not carry such files yet", _CLOSE
+        words = explain_anonymous(rest)
+        if words is not None:
+            return f"it is {words[0]}", *words[1:]
+        what = _ANON.get(rest, f"a file of the kernel's, {_text(link)}")
+        return f"it is {what}", "crtools does not carry such files yet", _CLOSE
     if head == b"pidfd":
         return "it is a pidfd", "crtools does not carry such files yet", _CLOSE
     if head in _NAMESPACES and rest.startswith(b"["):
@@ -65,8 +58,20 @@ def explain(file: OpenFile) -> tuple[str, str, str]:
             "nobody but the program itself may read it, not even the kernel on its behalf",
             _CLOSE,
         )
+    if link.startswith(DMABUF):
+        return (
+            "it is a buffer of a device's (dma-buf)",
+            "it is memory that a device works with",
+            _CLOSE,
+        )
     if kind == S_IFCHR:
         return _explain_device(file)
+    if link.startswith(TRACING):
+        return (
+            f"it is {_text(link)}, a file of debugfs or tracefs",
+            "opening or reading one may do anything, and what it remembers is told by nothing",
+            _CLOSE,
+        )
     return (
         f"it is {_text(link)}, a file of no kind that crtools knows",
         f"its type and permissions are {file.stat.st_mode:o}",
@@ -133,11 +138,15 @@ def _explain_socket(file: OpenFile) -> tuple[str, str, str]:
 def _explain_device(file: OpenFile) -> tuple[str, str, str]:
     device = file.stat.st_rdev
     major, minor = os.major(device), os.minor(device)
-    name = _text(file.link)
+    what = f"it is the device {_text(file.link)}, {major}:{minor}"
+    because, hint = "a driver may keep state for an open device that nobody can read", _CLOSE
+    words = explain_device(file.link, device)
+    if words is not None:
+        what, because, hint = f"{what}, {words[0]}", *words[1:]
     return (
-        f"it is the device {name}, {major}:{minor}",
-        "a driver may keep state for an open device that nobody can read",
-        f"{_CLOSE}; or --external dev[{major}/{minor}]:NAME, if another open is as good",
+        what,
+        because,
+        f"{hint}; or --external dev[{major}/{minor}]:NAME, if another open is as good",
     )
 
 

@@ -43,6 +43,8 @@ INTERNAL_NAMES = (
     b"/anon_hugepage",
     b"/dmabuf",
 )
+# Files that do something when they are opened or read (debugfs, tracefs).
+_TRACING = (b"/sys/kernel/debug/", b"/sys/kernel/tracing/")
 _ANY_PATH = (S_IFREG, S_IFDIR, S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFSOCK)
 
 
@@ -61,6 +63,8 @@ class Regular(FileKind):
             return kind in _ANY_PATH
         if kind == S_IFCHR:
             return stat.st_rdev in STATELESS_DEVICES
+        if kind == S_IFREG and file.link.startswith(_TRACING):
+            return False
         return kind in (S_IFREG, S_IFDIR, S_IFBLK)
 
     def dumper(self, context: DumpContext) -> FileDumper:

@@ -14,6 +14,7 @@ from stat import S_ISSOCK
 
 from crtools.abi import kernel
 from crtools.abi.fcntl import (
+    AT_FDCWD,
     F_GETOWN_EX,
     F_GETOWNER_UIDS,
     F_GETSIG,
@@ -51,6 +52,15 @@ if TYPE_CHECKING:
 KCMP_FILE = 0  # linux/kcmp.h
 USERFAULT = b"anon_inode:[userfaultfd]"
 PIDFD_THREAD = os.O_EXCL  # linux/pidfd.h, Linux 6.9: a pidfd of a thread that is no leader
+
+STATX_MNT_ID = 0x1000  # linux/stat.h, Linux 5.8
+AT_SYMLINK_NOFOLLOW = 0x100
+SYS_statx = 332
+_statx = bytearray(256)  # struct statx
+_statx_at = kernel.address_of(_statx)
+_MOUNT_ID_AT = 144
+_mount_id = struct.Struct("<Q")
+_WORD = 0xFFFFFFFFFFFFFFFF
 
 _NOBODY = FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0)
 _NOBODY_SEEN = (0, 0, 0)
@@ -103,6 +113,7 @@ class FilesDump(DumpContext):
         self._built: tuple[tuple[int, int], tuple[int, ...]] = ((-1, -1), ())
         self._place: tuple[tuple[int, bytes], tuple[int, int]] = ((-1, b""), (-1, -1))
         self._kept: list[int] = []
+        self._mounts = {-1}  # those that are known to be in the mount namespace
         self._checked = False
 
     # --- What the dump calls ---
@@ -530,6 +541,8 @@ class FilesDump(DumpContext):
 
     def locate(self, file: OpenFile, id: int) -> str:
         link = file.link
+        if file.mnt_id not in self._mounts:
+            self._check_mount(file)
         root = self._root_for(file)
         if self._is_at(root, link, file):
             return link.decode("utf-8", "surrogateescape")
@@ -544,6 +557,30 @@ class FilesDump(DumpContext):
         if not deleted:
             name = link
         return self._substitutes.add(file, id, name, root)
+
+    def _check_mount(self, file: OpenFile) -> None:
+        """Whether a file's mount, seen for the first time, is in the mount namespace at all."""
+        # Its path leads there, or to what is mounted upon it.
+        result = kernel.raw(
+            SYS_statx,
+            AT_FDCWD & _WORD,
+            kernel.address_of(file.link + b"\0"),
+            AT_SYMLINK_NOFOLLOW,
+            STATX_MNT_ID,
+            _statx_at,
+        )
+        if result < 0 or _mount_id.unpack_from(_statx, _MOUNT_ID_AT)[0] != file.mnt_id:
+            from crtools.kinds.files.mounted import is_mounted
+
+            if not is_mounted(self.proc, file.tid, file.mnt_id):
+                raise self.refuse(
+                    file,
+                    "it is a mount that is in no mount namespace, or in it",
+                    f"{_text(file.link)} is there by open_tree(2), fsmount(2) or a lazy umount(2),"
+                    " and nothing tells of which file system",
+                    "let the program mount it (move_mount) or close it before the dump",
+                )
+        self._mounts.add(file.mnt_id)
 
     def _is_at(self, root: int, path: bytes, file: OpenFile) -> bool:
         if (root, path) != self._place[0]:

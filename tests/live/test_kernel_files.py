@@ -1,0 +1,48 @@
+"""Files of the kernel's own are refused by name, each with what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from live.roundtrip import Run, Skipped
+
+pytestmark = pytest.mark.root
+
+# What the program holds -> what it is called, and words of the advice.
+REFUSED = {
+    "bpf-program": ("a BPF program", "load it again"),
+    "bpf-link": ("a BPF link", "detach it"),
+    "btf": ("BPF type information (BTF)", "load it again"),
+    "perf-event": ("a performance event", "end perf(1)"),
+    "file-system": ("a file system context (fsopen)", "mount it"),
+    "mount": ("a mount that is in no mount namespace", "mount it"),
+    "tree": ("a mount that is in no mount namespace", "mount it"),
+    "ruleset": ("a Landlock ruleset", "close it"),
+    "machine": ("a virtual machine (KVM)", "hypervisor"),
+    "processor": ("a processor of a virtual machine (KVM)", "hypervisor"),
+    "fuse-server": ("a connection to a file system's server (FUSE)", "unmount"),
+    "latency": ("a demand on the processors' latency", "close it"),
+    "arbiter": ("a lock on graphics devices", "close it"),
+    "log": ("the kernel's log", "open it for writing only"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_the_kernels_own_is_refused_by_name(what: str, new_run: Callable[..., Run]) -> None:
+    run = new_run("kernel_files", what)
+    try:
+        run.start()
+    except Skipped as reason:
+        pytest.skip(str(reason))
+    before = run.snapshot()
+    done = run.try_dump(run.new_images())
+    name, advice = REFUSED[what]
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1, done.stderr
+    assert f"(kernel_files): it is {name}" in lines[0] or f", {name}" in lines[0], done.stderr
+    assert lines[1].startswith("Because: "), done.stderr
+    assert any(line.startswith("Try: ") and advice in line for line in lines), done.stderr
+    run.expect_same(before, "after a dump that was refused")
+    run.expect_pass()
