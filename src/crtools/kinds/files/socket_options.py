@@ -101,29 +101,40 @@ class Table:
     """Options that are read together: (level, number, default) each, in the order to set them in.
 
     The default's length is that of the option, and is what `read` gives where a socket does not
-    have an option.
+    have an option. Those of no fixed length are `variable`: level, number, and how many bytes they
+    may have; they are set last, and of no length where they have not been set.
     """
 
-    __slots__ = ("_buffers", "_lengths", "_rows", "defaults", "full", "options", "places", "values")
+    __slots__ = (
+        *("_buffers", "_lengths", "_rows", "_unread", "_values", "defaults", "options", "places"),
+        "variable",
+    )
 
-    def __init__(self, options: Iterable[tuple[int, int, bytes]]) -> None:
-        self.options = tuple(options)
+    def __init__(
+        self,
+        options: Iterable[tuple[int, int, bytes]],
+        variable: tuple[tuple[int, int, int], ...] = (),
+    ) -> None:
+        self.variable = {(level, number): room for level, number, room in variable}
+        fixed = tuple(options)
+        self.options = (*fixed, *((level, number, b"") for level, number, _ in variable))
         self.places: dict[Option, tuple[int, int]] = {}
         at = 0
         for level, number, default in self.options:
-            self.places[level, number] = (at, at + len(default))
-            at += -(-len(default) // 8) * 8
+            length = self.variable.get((level, number), len(default))
+            self.places[level, number] = (at, at + length)
+            at += -(-length // 8) * 8
         defaults = bytearray(at)
         lengths = bytearray()
         for level, number, default in self.options:
             start, end = self.places[level, number]
-            defaults[start:end] = default
-            lengths += _U32.pack(len(default))
+            defaults[start : start + len(default)] = default
+            lengths += _U32.pack(end - start)
         self.defaults = bytes(defaults)
-        self.full = bytes(lengths)
-        self.values = defaults
+        self._unread = bytes(lengths)
+        self._values = defaults
         self._lengths = lengths
-        values_at, lengths_at = kernel.address_of(self.values), kernel.address_of(lengths)
+        values_at, lengths_at = kernel.address_of(self._values), kernel.address_of(lengths)
         self._rows = bytearray()
         for index, (level, number, _) in enumerate(self.options):
             place = values_at + self.places[level, number][0]
@@ -134,21 +145,26 @@ class Table:
 
     def read(self, fd: int) -> bytes:
         """The values of all options, at their `places`."""
-        self.values[:] = self.defaults
-        self._lengths[:] = self.full
+        self._values[:] = self.defaults
+        self._lengths[:] = self._unread
         kernel.calls(fd, *self._buffers)
-        return bytes(self.values)
+        return bytes(self._values)
 
     def read_changed(self, fd: int) -> Values:
         """The options that have another value than the kernel's default."""
         values, defaults = self.read(fd), self.defaults
         if values == defaults:
             return {}
-        return {
+        changed = {
             option: values[start:end]
             for option, (start, end) in self.places.items()
             if values[start:end] != defaults[start:end]
         }
+        for index, (level, number, _) in enumerate(self.options if self.variable else ()):
+            if (level, number) in self.variable and (level, number) in changed:
+                length = _U32.unpack_from(self._lengths, 4 * index)[0]
+                changed[level, number] = changed[level, number][:length]
+        return changed
 
     def build(
         self,
@@ -167,7 +183,10 @@ class Table:
             option = (level, name)
             start, end = self.places[option]
             value = wanted.get(option, default)
-            if value != fresh[start:end] or option in always:
+            if option in self.variable:
+                if value:
+                    build_option(program, number, option, value, what)
+            elif value != fresh[start:end] or option in always:
                 build_option(program, number, option, value, what)
 
 
@@ -404,11 +423,12 @@ def check_options(message: SkOptsEntry, others: Values, *tables: Table) -> None:
         for table in (_SOCKET, _OTHERS, *tables):
             if option in table.places:
                 start, end = table.places[option]
-                if end - start != len(value):
+                room = table.variable.get(option)
+                if end - start != len(value) if room is None else not 0 < len(value) <= room:
                     raise ImageError(
                         f"The crtools-socket image has {len(value)} bytes for option {option[1]}"
                         f" of level {option[0]}",
-                        because=f"it is of {end - start}",
+                        because=f"it is of {end - start}" + (" at most" if room else ""),
                     )
                 break
         else:
