@@ -251,6 +251,10 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("memfds", b"/memfd:x (deleted)", stat.S_IFREG, (0, 0), 0, 0),
     ("inotify queues", b"anon_inode:inotify", 0, (0, 0), 0, 1),
     ("io_urings", b"anon_inode:[io_uring]", 0, (0, 0), 0, 1),
+    ("eventfds", b"anon_inode:[eventfd]", 0, (0, 0), 0, 1),
+    ("epoll sets", b"anon_inode:[eventpoll]", 0, (0, 0), 0, 1),
+    ("timerfds", b"anon_inode:[timerfd]", 0, (0, 0), 0, 1),
+    ("signalfds", b"anon_inode:[signalfd]", 0, (0, 0), 0, 1),
     ("secret memory (`memfd_secret`)", b"/secretmem (deleted)", stat.S_IFREG, (0, 0), 0, 0),
     ("pidfds", b"pidfd:[1]", stat.S_IFREG, (0, 0), 0, 1),
     ("other files of the kernel's own", b"anon_inode:[x]", 0, (0, 0), 0, 1),
@@ -347,7 +351,7 @@ they are), and which of them crtools itself writes and restores from.
 # Methods of crtools.images.store.ImageStore, and functions that are given a store.
 WRITERS = frozenset(("write", "begin", "create_raw", "write_stats"))
 READERS = frozenset(("read", "read_one", "read_with_extra", "open_raw", "open_after_head"))
-READERS |= {"read_contents"}
+READERS |= {"read_contents", "read_own"}
 NEITHER = frozenset(("has", "remove", "prepare"))
 
 

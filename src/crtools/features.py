@@ -443,6 +443,8 @@ EXTRA = (
     ("local_table", "modify_ldt", "tasks with a local descriptor table can't be restored"),
     ("dispatch", "telling who dispatches its own system calls", "such a task is not refused"),
     ("loginuid", "the login uid", "tasks get that of crtools"),
+    ("timerfd", "counting a timerfd's expirations", "such as nobody has read can't be restored"),
+    ("kcmp_epoll", "telling what an epoll set watches", "tasks that have such sets are refused"),
     ("link_by_descriptor", "linking an open file by its descriptor", "--link-remap is refused"),
 )
 # What no tree needs yet, and what the issues of the next kinds need.
@@ -549,12 +551,13 @@ SERVED = {
     "seccomp_suspend": "seccomp_suspend",
     "seccomp_filters": "seccomp_filters",
     "loginuid": "loginuid",
+    "timerfd": "timerfd",
+    "kcmp_epoll": "kcmp_epoll",
 }
 # … and what the others stand for. A kind that learns to carry it moves its name up.
 NOT_SERVED = {
     "mem_dirty_track": "incremental dumps",
     "aio_remap": "contexts of asynchronous I/O",
-    "timerfd": "timers behind descriptors",
     "tun": "tun and tap devices",
     "tun_ns": "tun and tap devices of a network namespace",
     "userns": "user namespaces",
@@ -570,7 +573,6 @@ NOT_SERVED = {
     "net_diag_raw": "raw sockets",
     "nsid": "network namespaces",
     "link_nsid": "links between network namespaces",
-    "kcmp_epoll": "epoll descriptors",
     "external_net_ns": "external network namespaces",
     "newifindex": "network devices",
     "nftables": "nftables rules",

@@ -11,7 +11,8 @@ import os
 import struct
 
 from crtools.abi import x86_64 as syscalls
-from crtools.abi.clone import __WALL
+from crtools.abi.clone import __WALL, KCMP_EPOLL_TFD
+from crtools.abi.ioctl import TFD_IOC_SET_TICKS
 from crtools.abi.kernel import PAGE, address_of, checked, raw
 from crtools.abi.mman import (
     MADV_COLD,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NO_FD = 0xFFFFFFFFFFFFFFFF
+_CLOCK_MONOTONIC = 1  # linux/time.h
+_EPOLL_CTL_ADD = 1  # linux/eventpoll.h
 # linux/ptrace.h, asm/ptrace-abi.h; the layer that has them all, tracee, lies above this one.
 _PTRACE_SEIZE = 0x4206
 _PTRACE_INTERRUPT = 0x4207
@@ -221,6 +224,30 @@ def _try_time_namespace() -> str:
     return in_child(begin)
 
 
+def _try_timerfd() -> str:
+    timer = checked(syscalls.SYS_timerfd_create, _CLOCK_MONOTONIC, os.O_CLOEXEC)
+    ticks = (3).to_bytes(8, "little")
+    try:
+        checked(syscalls.SYS_ioctl, timer, TFD_IOC_SET_TICKS, address_of(ticks))
+        with open(f"/proc/self/fdinfo/{timer}", "rb") as file:
+            return "" if b"\nticks: 3\n" in file.read() else "fdinfo does not count expirations"
+    finally:
+        os.close(timer)
+
+
+def _try_kcmp_epoll() -> str:
+    me, ends = os.getpid(), os.pipe2(os.O_CLOEXEC)
+    watching = checked(syscalls.SYS_epoll_create1, os.O_CLOEXEC)
+    try:
+        event, slot = bytes(12), struct.pack("=3I", watching, ends[0], 0)
+        checked(syscalls.SYS_epoll_ctl, watching, _EPOLL_CTL_ADD, ends[0], address_of(event))
+        same = checked(syscalls.SYS_kcmp, me, me, KCMP_EPOLL_TFD, ends[0], address_of(slot)) == 0
+    finally:
+        for fd in (*ends, watching):
+            os.close(fd)
+    return "" if same else "kcmp does not know the file that an epoll set watches"
+
+
 PROBES = {
     "aio": _try_aio,
     "area_names": _try_area_names,
@@ -228,6 +255,7 @@ PROBES = {
     "droppable": _try_droppable,
     "guard_install": _try_guard_install,
     "io_uring": _try_io_uring,
+    "kcmp_epoll": _try_kcmp_epoll,
     "local_table": _try_local_table,
     "loginuid": _try_loginuid,
     "membarrier": _try_membarrier,
@@ -238,6 +266,7 @@ PROBES = {
     "sysv_sem": _try_sysv_sem,
     "sysv_shm": _try_sysv_shm,
     "time_namespace": _try_time_namespace,
+    "timerfd": _try_timerfd,
     "tls_segments": _try_tls_segments,
     "userfaultfd": _try_userfaultfd,
 }

@@ -197,7 +197,10 @@ class _Collector:
         for line in _read(f"/proc/{pid}/fdinfo/{fd}").splitlines():
             name, _, value = line.partition(":")
             # The inode of a nameless file; of a timerfd and of an io_uring, what runs on.
-            if name not in ("ino", "it_value", "SqTotalTime", "SqWorkTime", "SqThreadCpu"):
+            if name not in (
+                *("ino", "eventfd-id", "it_value"),
+                *("SqTotalTime", "SqWorkTime", "SqThreadCpu"),
+            ):
                 yield f"fd {fd} {name}", value.strip()
         if not number and not link.startswith("/proc/"):
             identity = f"ino {about.st_ino}" if about.st_nlink else "nameless"

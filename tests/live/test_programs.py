@@ -162,6 +162,7 @@ CASES = (
     Case("blocked_sleep", changes=True),
     Case("blocked_poll", changes=True),
     Case("blocked_futex", changes=True),
+    Case("blocked_epoll", changes=True, not_in=NOT_INTERRUPTED),
     *[
         Case(f"blocked_{what} confined", changes=True, not_in=NOT_INTERRUPTED)
         for what in ("sleep", "poll", "futex")
@@ -238,6 +239,17 @@ CASES = (
     Case("inotify"),
     Case("inotify numbers"),
     Case("inotify unread"),
+    # Events.
+    Case("eventfds"),
+    Case("eventfds thread"),
+    Case("signalfds"),
+    Case("timerfds"),
+    Case("timerfds fires", changes=True),
+    Case("epolls", changes=True),  # inodes, the order of addresses
+    Case("epolls nested", changes=True),
+    Case("epolls family", changes=True),
+    Case("epolls signals", changes=True),
+    Case("epolls many", changes=True),
 )
 
 pytestmark = pytest.mark.root

@@ -8,16 +8,12 @@
 #include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
 #include <net/if.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/fanotify.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/shm.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
 
@@ -94,75 +90,6 @@ static void make_netlink(void)
 static void check_open(void)
 {
 	check_between("flags of the descriptor", 0, INT_MAX, fcntl(fd, F_GETFL));
-}
-
-static void make_eventfd(void)
-{
-	fd = eventfd(41, EFD_NONBLOCK);
-	NEED(fd >= 0);
-}
-
-static void check_eventfd(void)
-{
-	uint64_t value = 0;
-
-	CHECK("read", 8, read(fd, &value, 8));
-	CHECK("counter", 41, value);
-}
-
-static void make_epoll(void)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 0x1122334455667788 };
-	int ends[2];
-
-	NEED(pipe(ends) == 0 && (fd = epoll_create1(0)) >= 0);
-	NEED(epoll_ctl(fd, EPOLL_CTL_ADD, ends[0], &event) == 0);
-	other = ends[1];
-}
-
-static void check_epoll(void)
-{
-	struct epoll_event event = { 0 };
-
-	NEED(write(other, "x", 1) == 1);
-	CHECK("events", 1, epoll_wait(fd, &event, 1, 1000));
-	CHECK("its data", 0x1122334455667788, event.data.u64);
-}
-
-static void make_timerfd(void)
-{
-	struct itimerspec time = { { 1, 0 }, { 3600, 0 } };
-
-	fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
-	NEED(fd >= 0 && timerfd_settime(fd, 0, &time, NULL) == 0);
-}
-
-static void check_timerfd(void)
-{
-	struct itimerspec time = { 0 };
-
-	CHECK("timerfd_gettime", 0, timerfd_gettime(fd, &time));
-	check_between("seconds left", 3000, 3600, time.it_value.tv_sec);
-	CHECK("interval", 1, time.it_interval.tv_sec);
-}
-
-static void make_signalfd(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR2);
-	NEED(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
-	fd = signalfd(-1, &set, 0);
-	NEED(fd >= 0 && raise(SIGUSR2) == 0);
-}
-
-static void check_signalfd(void)
-{
-	struct signalfd_siginfo info = { 0 };
-
-	CHECK("read", sizeof(info), read(fd, &info, sizeof(info)));
-	CHECK("signal", SIGUSR2, info.ssi_signo);
 }
 
 static void make_inotify(void)
@@ -583,10 +510,6 @@ static const struct {
 	{ "tcp-listener", make_tcp, check_listener },
 	{ "udp", make_udp, check_udp },
 	{ "netlink", make_netlink, check_open },
-	{ "eventfd", make_eventfd, check_eventfd },
-	{ "epoll", make_epoll, check_epoll },
-	{ "timerfd", make_timerfd, check_timerfd },
-	{ "signalfd", make_signalfd, check_signalfd },
 	{ "inotify", make_inotify, check_inotify },
 	{ "fanotify", make_fanotify, check_open },
 	{ "memfd", make_memfd, check_memfd },

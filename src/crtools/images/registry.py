@@ -244,6 +244,12 @@ IMAGES = (
        "crtools_ghost:CrtoolsGhostEntry"),
     _k("crtools-path", "crtools-path.img", "CRTOOLS_PATH", 0x43520021,
        "crtools_path:CrtoolsPathEntry"),
+    _k("crtools-eventfd", "crtools-eventfd.img", "CRTOOLS_EVENTFD", 0x43520180,
+       "crtools_events:CrtoolsEventfdEntry"),
+    _k("crtools-timerfd", "crtools-timerfd.img", "CRTOOLS_TIMERFD", 0x43520181,
+       "crtools_events:CrtoolsTimerfdEntry"),
+    _k("crtools-epoll", "crtools-epoll.img", "CRTOOLS_EPOLL", 0x43520182,
+       "crtools_events:CrtoolsEpollEntry"),
 )
 # fmt: on
 

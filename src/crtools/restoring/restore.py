@@ -119,6 +119,7 @@ class Restore:
                 self.state.create_threads()
                 self.state.restore_state()
                 self.state.restore_semaphores()
+                self.state.finish_files()
                 self.state.confine()
                 self.state.restore_credentials()
                 resume.end_leaders(self.proc)

@@ -149,6 +149,26 @@ class StateBuilder:
             if task.zombie:
                 self._end(task)
 
+    def finish_files(self) -> None:
+        """What needs every descriptor at its number and every thread: timers, epoll sets."""
+        files = self.plan.files
+        if not files.late_jobs:
+            return
+        files.shortfalls = self.shortfalls
+        if self.plan.clocks is not None:
+            from crtools.kinds.namespaces.time import read_offsets
+
+            theirs = read_offsets(self.proc, self.plan.tasks[0].pid)
+            ours = read_offsets(self.proc, os.getpid())
+            files.clock_offsets = (theirs[0] - ours[0], theirs[1] - ours[1])
+        for round in sorted(files.late_jobs):
+            scripts: dict[int, list[Program]] = {}
+            for pid in files.late_jobs[round]:
+                script = Script()
+                files.plan_round(round, pid, script.program(), script.fresh)
+                scripts[pid] = script.programs
+            self.shop.run(scripts)
+
     def _end(self, task: TaskImages) -> None:
         """A zombie's end."""
         shop = self.shop

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crtools.agent.program import Program
-    from crtools.images.messages.fdinfo import FileEntry
+    from crtools.images.messages.fdinfo import FdinfoEntry, FileEntry
     from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.regfile import RegFileEntry
+    from crtools.kinds.files.anonymous import Lookup
     from crtools.model.externals import Externals, Inherited
     from crtools.model.options import Options
     from crtools.model.tree import Process
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 # How much a program may hold before the rest goes into a fresh one (bytes): the room that an
 # agent's slot has is less than a mebibyte.
 PROGRAM_BYTES = 512 << 10
+
+# The rounds of late jobs, when every descriptor is at its number and every thread is there: what
+# has a time is armed; what needed a thread is made, and then fetched by others. Epoll sets come
+# last, those that are watched by others first: from WATCH on, a round for each level.
+ARM, MAKE, FETCH, WATCH = range(4)
 
 
 class Inode:
@@ -217,6 +223,7 @@ class DumpContext:
     options: Options
     shared: Any  # crtools.kinds.memory.shared.SharedDump
     processes: Sequence[Process]  # the tree's
+    tables: dict[int, list[FdinfoEntry]]  # by pid, complete from `FileDumper.check` on
     terminals: Any  # crtools.kinds.files.tty.TtyDumper, None before a terminal is met
     externals: Externals | None  # None without --external
     sockets: Any  # crtools.kinds.files.sockets.SocketsDump, None before a socket is met
@@ -245,6 +252,10 @@ class DumpContext:
         """Has a descriptor of our own closed when the dump ends, well or not."""
         raise NotImplementedError
 
+    def borrow_id(self, id: int) -> int:
+        """The same of an open file of the tree; from `FileDumper.check` on."""
+        raise NotImplementedError
+
     def owner_of(self, file: OpenFile) -> FownEntry:
         """Whom the kernel signals about the file: fcntl(2), F_GETOWN_EX and F_GETSIG."""
         raise NotImplementedError
@@ -268,6 +279,10 @@ class DumpContext:
     def watch(self, file: OpenFile, what: str) -> None:
         """Has the file refused if a process outside the tree has it open too; `what` names it:
         "pipe 1234"."""
+        raise NotImplementedError
+
+    def lookup(self) -> Lookup:
+        """Finds open files of the tree; from `FileDumper.check` on."""
         raise NotImplementedError
 
     def other_files(self) -> Iterator[tuple[int, str, bytes]]:
@@ -375,6 +390,9 @@ class PlanContext:
     terminals: Any  # crtools.kinds.files.tty.TtyPlanner, None where there is no terminal
     inherited: Inherited | None  # None without --inherit-fd
     sockets: Any  # crtools.kinds.files.sockets.SocketsPlan, None before a socket is met
+    files: dict[int, PlannedFile]  # by id
+    clock_offsets: tuple[int, int]  # of the tree's monotonic and boot clock from ours, in ns
+    shortfalls: Any  # crtools.model.shortfall.Shortfalls, set before late jobs
 
     def describe(self, file: PlannedFile) -> str:
         """`/var/log/x for fd 5 of task 812`."""
@@ -391,6 +409,11 @@ class PlanContext:
     def add_late(self, pid: int, job: Callable[[Programs], None]) -> None:
         """A job for when all files are in their places and what was parked is closed, and all
         threads are there."""
+        raise NotImplementedError
+
+    def add_late_job(self, round: int, pid: int, job: Callable[[Programs], None]) -> None:
+        """A job for after those, in a round of its own, ARM to WATCH: all processes end one round
+        before any begins the next."""
         raise NotImplementedError
 
     def open_path(

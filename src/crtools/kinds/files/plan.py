@@ -126,6 +126,10 @@ class FilesPlan(PlanContext):
         self._jobs: dict[int, list[Callable[[Programs], None]]] = {}
         self._planners: dict[FileKind, FilePlanner] = {}
         self._late: dict[int, list[Callable[[Programs], None]]] = {}
+        # By round and pid.
+        self.late_jobs: dict[int, dict[int, list[Callable[[Programs], None]]]] = {}
+        self.clock_offsets = (0, 0)
+        self.shortfalls: Any = None
         for pid, entries in processes:
             self._add_table(pid, entries)
         self._pids = {*self.tables, *pids}
@@ -336,6 +340,9 @@ class FilesPlan(PlanContext):
     def add_late(self, pid: int, job: Callable[[Programs], None]) -> None:
         self._late.setdefault(pid, []).append(job)
 
+    def add_late_job(self, round: int, pid: int, job: Callable[[Programs], None]) -> None:
+        self.late_jobs.setdefault(round, {}).setdefault(pid, []).append(job)
+
     def plan_create(
         self, pid: int, program: Program, fresh: Callable[[], Program] | None = None
     ) -> Program:
@@ -429,6 +436,15 @@ class FilesPlan(PlanContext):
         for job in self._late.get(pid, ()):
             job(programs)
         self._plan_owners(pid, programs, late=True)
+        return programs.program
+
+    def plan_round(
+        self, round: int, pid: int, program: Program, fresh: Callable[[], Program] | None = None
+    ) -> Program:
+        """Instructions of one round of late jobs."""
+        programs = Programs(program, fresh)
+        for job in self.late_jobs[round][pid]:
+            job(programs)
         return programs.program
 
     def plan_open(self, program: Program, id: int, flags: int) -> Ref:

@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 
 _CLOSE = "let the program close it before the dump"
 _ANON = {
-    b"[eventfd]": "an eventfd",
-    b"[eventpoll]": "an epoll set",
-    b"[timerfd]": "a timerfd",
-    b"[signalfd]": "a signalfd",
     b"[fanotify]": "a fanotify queue",
     b"[pidfd]": "a pidfd",
     b"bpf-map": "a BPF map",

@@ -34,6 +34,10 @@ FILE_KINDS = (
     ("io_uring:IoUring", IO_URING, (0,)),
     ("tty:Tty", FdTypes.TTY, (S_IFCHR,)),
     ("inotify:Inotify", FdTypes.INOTIFY, (0,)),
+    ("eventfd:Eventfd", FdTypes.EVENTFD, (0,)),
+    ("epoll:Epoll", FdTypes.EVENTPOLL, (0,)),
+    ("timerfd:Timerfd", FdTypes.TIMERFD, (0,)),
+    ("signalfd:Signalfd", FdTypes.SIGNALFD, (0,)),
 )
 # Sockets, which are all of one type of inode. Of each kind: module and class, its type in the
 # images, and what of them it takes: address families, types and protocols (abi/socket.py), () for

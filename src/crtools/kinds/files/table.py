@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from crtools.kinds.files.anonymous import Lookup
     from crtools.kinds.files.base import FileDumper, FileKind
     from crtools.kinds.files.substitutes import Substitutes
     from crtools.model.options import Options
@@ -93,6 +94,7 @@ class FilesDump(DumpContext):
             self.externals = Externals(options.external)
         self.sockets: Any = None
         self.entries: list[FileEntry] = []
+        self.tables: dict[int, list[FdinfoEntry]] = {}
         self.pids: set[int] = set()
         # By pid: open files and whether they are close-on-exec. They belong to the memory.
         self.userfaults: dict[int, list[tuple[OpenFile, bool]]] = {}
@@ -104,6 +106,9 @@ class FilesDump(DumpContext):
         self._last: tuple[int, list[FdinfoEntry]] = (0, [])
         self._paths: dict[tuple[int, int, bytes, int], int] = {}
         self._watched: dict[bytes, list[tuple[OpenFile, str]]] = {}
+        # Those of one inode for all, by its name: task and descriptor at first sight.
+        self._anonymous: dict[bytes, dict[tuple[int, int], tuple[OpenFile, str]]] = {}
+        self._lookup: Lookup | None = None
         self._owned: list[tuple[OpenFile, FownEntry]] = []
         self._roots: dict[int, int] = {}  # mount namespace -> descriptor of its root
         self._root_of: dict[int, int] = {}  # pid -> the same
@@ -151,6 +156,7 @@ class FilesDump(DumpContext):
         except OSError as error:
             raise explain(error, self.proc, pid, first_tid, "fd") from error
         self._last = (first_tid, entries)
+        self.tables[pid] = entries
         return entries
 
     def add_path(
@@ -192,17 +198,14 @@ class FilesDump(DumpContext):
         self._check_owners()
         if self.sockets is not None:
             self.sockets.close()  # before anybody runs on
-        if self._watched:
+        if self._watched or self._anonymous:
             for pid, via, link in self.other_files():
+                if link in self._anonymous:
+                    self._check_anonymous(pid, via, link)
                 # Files of one name may be different ones: all userfaultfds have the same.
                 for file, what in self._watched.get(link, ()):
                     if self._is_same(via, file):
-                        raise self.refuse(
-                            file,
-                            f"{what} is also open outside the tree",
-                            f"{self.name_task(pid)} has it, and is not being dumped",
-                            "dump the tree of a task that has both, or end the other",
-                        )
+                        raise self._held_outside(file, what, pid)
         self._checked = True
 
     def finish(self) -> None:
@@ -441,6 +444,18 @@ class FilesDump(DumpContext):
             raise self._not_borrowed(file, "pidfd_getfd", fd)
         return fd
 
+    def borrow_id(self, id: int) -> int:
+        tid, fd = self.lookup().places[id]
+        got = kernel.raw(SYS_pidfd_getfd, self._take_pidfd(tid, tid), fd, 0)
+        if got < 0:
+            raise MissingFeature(
+                f"Cannot look at fd {fd} of {self.name_task(tid)}",
+                because=f"pidfd_getfd: {os.strerror(-got)}",
+                hint="crtools check",
+                subject=("task", tid, "fd", fd),
+            )
+        return got
+
     def _take_pidfd(self, pid: int, tid: int) -> int:
         """A pidfd of a task, kept until another one's is asked for."""
         if self._pidfd[0] != tid:
@@ -609,7 +624,18 @@ class FilesDump(DumpContext):
             self._root_of[file.pid] = root
         return root
 
+    def lookup(self) -> Lookup:
+        if self._lookup is None:
+            from crtools.kinds.files.anonymous import Lookup
+
+            self._lookup = Lookup(self._known)
+        return self._lookup
+
     def watch(self, file: OpenFile, what: str) -> None:
+        if file.link.startswith(b"anon_inode:"):
+            same = self._anonymous.setdefault(file.link, {})
+            same[file.tid, file.fd] = (file, what)
+            return
         self._watched.setdefault(file.link, []).append((file, what))
 
     def find_holder(self, file: OpenFile) -> str:
@@ -651,6 +677,24 @@ class FilesDump(DumpContext):
         outside the tree look like none."""
         if error.errno not in _HIDDEN:
             raise explain(error, self.proc, int(name), None, "fd") from error
+
+    def _check_anonymous(self, pid: int, via: str, link: bytes) -> None:
+        """Refuses what a process outside the tree has as well."""
+        same = self._anonymous[link]
+        file, _ = next(iter(same.values()))
+        fd = int(via.rpartition("/")[2])
+        known = self.lookup().find_open(file.stat.st_dev, file.stat.st_ino, pid, fd)
+        if known is not None:
+            file, what = same[known[:2]]
+            raise self._held_outside(file, what, pid)
+
+    def _held_outside(self, file: OpenFile, what: str, pid: int) -> UnsupportedObject:
+        return self.refuse(
+            file,
+            f"{what} is also open outside the tree",
+            f"{self.name_task(pid)} has it, and is not being dumped",
+            "dump the tree of a task that has both, or end the other",
+        )
 
     def _is_same(self, via: str, file: OpenFile) -> bool:
         """Whether two links that read the same lead to the same: two paths may not."""

@@ -6,6 +6,7 @@ import fcntl
 import os
 import resource
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,17 @@ class Roundtrip:
             plan.create_held(os.getpid(), root)
         finally:
             os.close(root)
+        phases = [plan.plan_create, plan.plan_fetch, plan.plan_close, plan.plan_late]
+        for round in sorted(plan.late_jobs):
+            phases.append(partial(plan.plan_round, round))
         try:
-            for phase in (plan.plan_create, plan.plan_fetch, plan.plan_close, plan.plan_late):
+            for phase in phases:
                 for worker in self.workers:
+                    if (
+                        isinstance(phase, partial)
+                        and worker.pid not in plan.late_jobs[phase.args[0]]
+                    ):
+                        continue
                     programs = [Program()]
 
                     def fresh(programs: list[Program] = programs) -> Program:

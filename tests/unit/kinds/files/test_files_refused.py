@@ -33,19 +33,6 @@ def make_socket() -> None:
     socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).detach()
 
 
-def make_epoll() -> None:
-    kernel.checked(291, 0)
-
-
-def make_timerfd() -> None:
-    kernel.checked(283, 1, 0)
-
-
-def make_signalfd() -> None:
-    mask = bytearray(8)
-    kernel.checked(289, 0xFFFFFFFFFFFFFFFF, kernel.address_of(mask), 8, 0)
-
-
 def make_pidfd() -> None:
     os.pidfd_open(os.getpid())
 
@@ -70,10 +57,6 @@ def make_pathless_pipe() -> None:
     ("body", "what"),
     [
         (make_socket, r"it is a socket \(vsock, stream\), inode \d+"),
-        (lambda: os.eventfd(0), "it is an eventfd"),
-        (make_epoll, "it is an epoll set"),
-        (make_timerfd, "it is a timerfd"),
-        (make_signalfd, "it is a signalfd"),
         (make_pidfd, "it is a pidfd"),
         (make_terminal, r"it is the terminal /dev/pts/\d+( \(deleted\))?, which was hung"),
         (make_namespace, r"it is a namespace, uts:\[\d+\]"),
