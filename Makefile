@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
+# Most of a test's time is waiting for programs: one more worker than there are processors.
+WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 
 SITE_READY := $(VENV)/.ready
 KERNEL := src/crtools/_kernel.abi3.so
@@ -35,7 +37,7 @@ $(AGENT): $(AGENT_SOURCES) setup.py | $(SITE_READY)
 
 test: build  ## all tests; ARGS="-k eventfd" for some of them
 	@tools/install-test-packages.sh
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
 lint: build  ## formatting, style, types, import layers
 	$(VENV)/bin/ruff format --check --quiet .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -17,29 +18,45 @@ from live.roundtrip import PROGRAMS, Run
 
 @pytest.fixture(scope="session", autouse=True)
 def built_programs() -> None:
-    """Builds tests/programs once a session."""
+    """Builds tests/programs once a session; several workers wait for the one that begins."""
     if not shutil.which("gcc") or not shutil.which("make"):
         pytest.skip("needs gcc and make for the test programs")
-    done = subprocess.run(
-        ["make", "-s", "-C", str(PROGRAMS.parent)], capture_output=True, text=True, check=False
-    )
+    command = ["make", "-s", f"-j{os.cpu_count()}", "-C", str(PROGRAMS.parent)]
+    with open(PROGRAMS.parent / "Makefile", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.fail(f"the test programs do not build:\n{done.stderr}", pytrace=False)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def huge_pages() -> Iterator[None]:
-    """Sets some huge pages aside while the tests run, where none are and we may: 16 of 2 MiB."""
+    """Sets some huge pages aside while the tests run, where none are and we may: 48 of 2 MiB.
+
+    The last of several workers takes them away again.
+    """
     setting = Path("/proc/sys/vm/nr_hugepages")
-    ours = os.geteuid() == 0 and setting.exists() and setting.read_text().strip() == "0"
-    if ours:
+    if os.geteuid() != 0 or not setting.exists():
+        yield
+        return
+    with open(Path(tempfile.gettempdir()) / "crtools-test-huge-pages", "a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if setting.read_text().strip() == "0":
+            try:
+                setting.write_text("48")
+                lock.write("ours")
+                lock.flush()
+            except OSError:
+                pass  # a container's view of it: the tests that need them skip, saying so
+        yield
         try:
-            setting.write_text("16")
-        except OSError:
-            ours = False  # a container's view of it: the tests that need them skip, saying so
-    yield
-    if ours:
-        setting.write_text("0")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        lock.seek(0)
+        if lock.read():
+            setting.write_text("0")
+        os.unlink(lock.name)
 
 
 @pytest.fixture
