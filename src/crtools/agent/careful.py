@@ -66,7 +66,7 @@ _OWNER_ROOM = OWNER_CONTEXT_AT - OWNER_ROOM_AT
 
 _PATIENCE = 1 << 24  # turns of the gate's loops, about a second of its running
 _LOOK_NS = 300_000
-_OPEN_SECONDS = 0.2  # after which the gate is opened without having seen the task run
+_OPEN_SECONDS = 1.0  # after which the gate is opened without having seen the task run
 _TRIES = 50  # signals that are waited out
 _GO_AT = 200  # of the gate's data: agent/home.S GATE_OPEN
 _CARRIES_OVER = 1 << 11  # the overflow flag

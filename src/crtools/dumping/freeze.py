@@ -187,6 +187,12 @@ class Tree:
         for tracee in self._tracees:
             if not tracee.stopped and tracee.tid not in self._asleep:
                 tracee.interrupt()
+        for tracee in self._tracees:
+            if tracee.stopped and tracee.again is None:
+                try:
+                    tracee.send_swallowed()
+                except OSError:
+                    continue  # it was killed
         for tracee in self._tracees:  # which grows by what they beget until they stop
             try:
                 limit = max(limit, time.monotonic() + 0.005)

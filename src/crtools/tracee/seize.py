@@ -250,13 +250,23 @@ class Tracee:
     def release(self) -> None:
         """Lets go of it for good; it must be stopped with its own registers and mask."""
         try:
-            if self.swallowed and not self._continued():
-                ptrace.tgkill(self.pid, self.tid, SIGSTOP)
+            self.send_swallowed()
             ptrace.detach(self.tid)
         except OSError as error:
             if error.errno != errno.ESRCH:
                 raise
         self.stopped = False
+
+    def send_swallowed(self) -> None:
+        """Sends the SIGSTOP again that had come meanwhile; it waits until the task, stopped now, is
+        let go of. Raises OSError.
+
+        To be called for all tasks before any runs: one could take in a SIGCONT that ends the stop,
+        and nothing would tell of that when the next one is let go of.
+        """
+        if self.swallowed and not self._continued():
+            ptrace.tgkill(self.pid, self.tid, SIGSTOP)
+        self.swallowed = 0
 
     def _continued(self) -> bool:
         """Whether a SIGCONT waits for it. That came after the stop that was swallowed, since a stop
