@@ -94,17 +94,17 @@ class Scheduling:
         self.slack = slack
         self.tid = tid
 
-    def own_image(self, usual: Scheduling) -> CrtoolsTaskEntry:
-        """What differs from a new task's. `usual` is the tool's own: the CPUs that tasks have here
-        and the kernel's slice, which may be others elsewhere, are seen from it."""
+    def fill(self, entry: CrtoolsTaskEntry, usual: Scheduling) -> None:
+        """Puts what differs from a new task's into the thread's entry. `usual` is the tool's own:
+        the CPUs that tasks have here and the kernel's slice, which may be others elsewhere, are
+        seen from it."""
         real_time = self.policy in (FIFO, RR, DEADLINE)
-        entry = CrtoolsTaskEntry(
-            tid=self.tid,
-            # 0 as long as a task is real-time.
-            timer_slack=self.slack if self.slack != DEFAULT_SLACK and not real_time else None,
-            cpu_affinity=self.affinity if self.affinity != usual.affinity else None,
-            io_priority=self.io_priority or None,
-        )
+        # 0 as long as a task is real-time.
+        if self.slack != DEFAULT_SLACK and not real_time:
+            entry.timer_slack = self.slack
+        if self.affinity != usual.affinity:
+            entry.cpu_affinity = self.affinity
+        entry.io_priority = self.io_priority or None
         runtime = self.policy == DEADLINE or self.runtime not in (0, usual.runtime)
         # The kernel clamps real-time tasks to the top unless somebody said otherwise.
         clamps = self.util_min, self.util_max
@@ -122,7 +122,6 @@ class Scheduling:
                 util_min=self.util_min if clamped else None,
                 util_max=self.util_max if clamped else None,
             )
-        return entry
 
 
 def own_scheduling() -> Scheduling:
