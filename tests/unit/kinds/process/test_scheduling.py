@@ -112,7 +112,9 @@ def test_clamps_are_kept_where_somebody_set_them(monkeypatch: pytest.MonkeyPatch
     usual = own_scheduling()
     for low, high, kept in ((0, 1024, False), (100, 1024, True), (0, 512, True), (0, 0, False)):
         fake.word = (48, low.to_bytes(4, "little") + high.to_bytes(4, "little"))
-        sched = Scheduling(os.getpid(), 0).own_image(usual).sched
+        entry = CrtoolsTaskEntry(tid=os.getpid())
+        Scheduling(os.getpid(), 0).fill(entry, usual)
+        sched = entry.sched
         assert (sched is not None) == kept, (low, high)
         if sched is not None:
             assert (sched.util_min, sched.util_max) == (low, high)
