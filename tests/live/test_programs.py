@@ -208,6 +208,7 @@ CASES = (
     # Open files.
     Case("positions"),
     Case("pipes"),
+    Case("unix_pairs"),
     Case("fifos"),
     Case("owners"),
     Case("pty"),

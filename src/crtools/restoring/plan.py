@@ -64,6 +64,7 @@ class Plan:
             ],
             options,
             [task.pid for task in self.alive],
+            self.table_of,
         )
         self.shared = self.files.shared = _read_shared(store, self.alive)
         self.sysv: SysvPlan | None = _read_segments(store, self.alive)

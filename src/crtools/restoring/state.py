@@ -66,6 +66,13 @@ class StateBuilder:
     def restore_files(self) -> None:
         files = self.plan.files
         for build in (files.plan_create, files.plan_fetch, files.plan_close):
+            if files.unix is not None:
+                from crtools.restoring.sockets import connect_sockets, fill_sockets
+
+                if build == files.plan_fetch:
+                    connect_sockets(files.unix, self.shop)
+                elif build == files.plan_close:
+                    fill_sockets(files.unix, self.shop)
             scripts: dict[int, list[Program]] = {}
             for task in self.plan.alive:
                 script = Script()

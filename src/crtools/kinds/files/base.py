@@ -181,6 +181,9 @@ class FileDumper:
         """Looks at what can only be judged once all files of the tree are known. Raises
         UnsupportedObject."""
 
+    def settle(self) -> None:
+        """Looks for further open files, once all tables are known: `DumpContext.add_flight`."""
+
     def finish(self) -> None:
         """Writes the images of the kind's own; after `check`."""
 
@@ -191,6 +194,9 @@ class FilePlanner:
     def add(self, file: PlannedFile) -> None:
         """Takes an open file of this kind that some process has. Raises ImageError."""
         raise NotImplementedError
+
+    def settle(self) -> None:
+        """Asks for open files that are in no table: `PlanContext.add_flight`. Raises ImageError."""
 
     def place(self) -> None:
         """Decides, once all files are known, where each is made, and adds the jobs for that."""
@@ -274,6 +280,11 @@ class DumpContext:
 
     def add_entry(self, entry: FileEntry) -> None:
         """Puts an entry beside that of the file itself into the files image."""
+        raise NotImplementedError
+
+    def add_flight(self, fd: int, file: OpenFile) -> int:
+        """The id of the open file behind our own descriptor `fd`, which was sent to the socket
+        `file` and not received yet. Takes the descriptor over."""
         raise NotImplementedError
 
     def watch(self, file: OpenFile, what: str) -> None:
@@ -400,6 +411,20 @@ class PlanContext:
 
     def regular(self, id: int) -> RegFileEntry | None:
         """The regular-file entry with that id."""
+        raise NotImplementedError
+
+    unix: Any  # crtools.kinds.files.unix_plan.UnixPlanner, None where there is no unix socket
+
+    def table_of(self, pid: int) -> Table:
+        """The table that a process has, alone or with others."""
+        raise NotImplementedError
+
+    def can_act(self, pid: int) -> bool:
+        """Whether there is such a process to do a job."""
+        raise NotImplementedError
+
+    def add_flight(self, id: int, pid: int) -> None:
+        """Has process `pid` keep file `id`, for a time, if nobody has it."""
         raise NotImplementedError
 
     def add_job(self, pid: int, job: Callable[[Programs], None]) -> None:

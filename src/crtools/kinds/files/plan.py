@@ -43,18 +43,17 @@ from crtools.abi.x86_64 import (
     SYS_setresuid,
 )
 from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
-from crtools.images.messages.fdinfo import FdTypes
+from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes
 from crtools.kinds.files.base import PlanContext, PlannedFile, Programs, Table
 from crtools.kinds.files.path import below, check_entry, check_path, reopening
 from crtools.kinds.files.registry import kind_of_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from crtools.agent.program import Program, Ref
-    from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.regfile import RegFileEntry
     from crtools.kinds.files.base import FileKind, FilePlanner
@@ -76,7 +75,8 @@ class FilesPlan(PlanContext):
     """All open files that a set of images has for a tree.
 
     `processes` are those that have a table of their own: pid and the entries of its fdinfo
-    image. A process that shares another's table is not among them; `pids` are all processes.
+    image. A process that shares another's table is not among them; `pids` are all processes, and
+    `shares` tells whose table one has that is not its own.
     `numbers_needed` is what RLIMIT_NOFILE has to be at least while tasks are restored.
     `root_number` may be set to a descriptor's number that all skeletons have for the directory
     to take paths from; else they are taken from their root. Raises ImageError for images that
@@ -89,6 +89,7 @@ class FilesPlan(PlanContext):
         processes: Iterable[tuple[int, Sequence[FdinfoEntry]]],
         options: Options,
         pids: Iterable[int] = (),
+        shares: Mapping[int, int] | None = None,
     ) -> None:
         self.store = store
         self.options = options
@@ -98,6 +99,7 @@ class FilesPlan(PlanContext):
         self.unchecked: set[int] = set()
         self.terminals: Any = None
         self.sockets: Any = None
+        self.unix: Any = None
         self.files: dict[int, PlannedFile] = {}
         self.tables: dict[int, Table] = {}
         self._reserved: set[int] = set()
@@ -133,6 +135,9 @@ class FilesPlan(PlanContext):
         for pid, entries in processes:
             self._add_table(pid, entries)
         self._pids = {*self.tables, *pids}
+        self._shares = shares or {}
+        for planner in tuple(self._planners.values()):
+            planner.settle()
         for planner in self._planners.values():
             planner.place()
         # What each process has to do beside its jobs: further numbers, and owners.
@@ -189,6 +194,23 @@ class FilesPlan(PlanContext):
         file = PlannedFile(entry.id, shared.type, shared, message, planner)
         planner.add(file)
         return file
+
+    def add_flight(self, id: int, pid: int) -> None:
+        if id in self.files:
+            return
+        table = self.table_of(pid)
+        shared = self._entries.get(id)
+        number = table.park(id)
+        type = shared.type if shared is not None else 0
+        file = self._new_file(FdinfoEntry(id=id, flags=1, type=type, fd=number), table.pid)
+        self.files[id] = file
+        file.users.append((table.pid, number, True))
+
+    def table_of(self, pid: int) -> Table:
+        return self.tables[self._shares.get(pid, pid)]
+
+    def can_act(self, pid: int) -> bool:
+        return pid in self._pids
 
     def _mismatch(self, entry: FdinfoEntry, pid: int, because: str) -> ImageError:
         return ImageError(

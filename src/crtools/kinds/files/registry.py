@@ -10,6 +10,7 @@ from __future__ import annotations
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
 
 from crtools.abi.fcntl import O_PATH
+from crtools.abi.socket import AF_UNIX
 from crtools.images.messages.fdinfo import FdTypes
 
 TYPE_CHECKING = False
@@ -42,7 +43,9 @@ FILE_KINDS = (
 # Sockets, which are all of one type of inode. Of each kind: module and class, its type in the
 # images, and what of them it takes: address families, types and protocols (abi/socket.py), () for
 # any.
-SOCKET_KINDS: tuple[tuple[str, int, tuple[int, ...], tuple[int, ...], tuple[int, ...]], ...] = ()
+SOCKET_KINDS: tuple[tuple[str, int, tuple[int, ...], tuple[int, ...], tuple[int, ...]], ...] = (
+    ("unix_socket:UnixSocket", FdTypes.UNIXSK, (AF_UNIX,), (), ()),
+)
 
 _loaded: dict[str, FileKind] = {}
 

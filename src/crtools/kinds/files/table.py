@@ -114,6 +114,8 @@ class FilesDump(DumpContext):
         self._root_of: dict[int, int] = {}  # pid -> the same
         self._pidfd: tuple[int, int] = (0, -1)  # tid, its pidfd
         self._substitutes: Substitutes | None = None
+        # Our descriptors for files in flight, and where they were sent.
+        self._flights: dict[int, str] = {}
         # What was looked at last: many descriptors in a row may be of one file.
         self._built: tuple[tuple[int, int], tuple[int, ...]] = ((-1, -1), ())
         self._place: tuple[tuple[int, bytes], tuple[int, int]] = ((-1, b""), (-1, -1))
@@ -189,6 +191,8 @@ class FilesDump(DumpContext):
         """Judges what needs to know the whole tree: ends of pipes outside it, owners."""
         if self._checked:
             return
+        for dumper in tuple(self._dumpers.values()):
+            dumper.settle()
         for dumper in self._dumpers.values():
             dumper.check()
         if any(process.stat.tty_nr for process in self.processes):
@@ -240,6 +244,9 @@ class FilesDump(DumpContext):
             os.close(fd)
         self._roots.clear()
         self._root_of.clear()
+        for fd in self._flights:
+            os.close(fd)
+        self._flights.clear()
         for fd in self._kept:
             os.close(fd)
         self._kept.clear()
@@ -392,6 +399,34 @@ class FilesDump(DumpContext):
 
         return self.refuse(file, *explain_kind(file))
 
+    def add_flight(self, fd: int, file: OpenFile) -> int:
+        tid = os.getpid()
+        base = f"{tid}/task/{tid}/"
+        directory = os.open(base + "fd", _DIRECTORY, dir_fd=self.proc)
+        infos = os.open(base + "fdinfo", _DIRECTORY, dir_fd=self.proc)
+        self._flights[fd] = f"sent to {self.describe(file)} and not received yet"
+        try:
+            seen = next(look(infos, self._take_pidfd(tid, tid), [fd]))
+            same = self._known.setdefault(seen.key, [])
+            at = self._find(same, tid, fd)
+            if at >= 0:
+                id = same[at][2]
+                del self._flights[fd]
+                os.close(fd)
+                return id
+            sent = seen.open_file(tid, tid, directory)
+            if b"\nlock:" in seen.data:
+                raise self._locked(sent)
+            if sent.link == USERFAULT:
+                raise self._refusal(sent)
+            id, kind = self._add_file(sent)
+            # Whatever was added meanwhile may have moved its place.
+            same.insert(~self._find(same, tid, fd), (tid, fd, id, kind))
+            return id
+        finally:
+            os.close(directory)
+            os.close(infos)
+
     def _locked(self, file: OpenFile) -> UnsupportedObject:
         # "1: POSIX  ADVISORY  WRITE 812 fe:00:1234 0 EOF"
         words = file.extra[b"lock"][0].decode("ascii", "replace").split()
@@ -415,6 +450,8 @@ class FilesDump(DumpContext):
         self.entries.append(entry)
 
     def describe(self, file: OpenFile) -> str:
+        if file.fd in self._flights and file.pid == os.getpid():
+            return f"a descriptor {self._flights[file.fd]}"
         if file.fd >= 0:
             what = f"fd {file.fd}"
         else:

@@ -1,0 +1,448 @@
+"""unix(7): sockets of the same machine, their names, connections and queues.
+
+The kernel lists all unix sockets with their peers (crtools.procfs.unix_diag); what is in a queue is
+peeked at (crtools.kinds.files.unix_queue). A connection that has not been accepted has no inode on
+the accepting side: the listening socket tells the inodes of those who connected. Where a socket
+file is now, whatever it was called, SIOCUNIXFILE tells (Linux 4.16, with CAP_NET_ADMIN).
+
+How they are made again is in crtools.kinds.files.unix_plan.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+from crtools.abi import kernel
+from crtools.abi.fcntl import O_PATH
+from crtools.abi.x86_64 import SYS_getpeername, SYS_getsockopt, SYS_ioctl
+from crtools.errors import InternalError
+from crtools.images.messages.crtools_unix import (
+    CrtoolsUnixEntry,
+    UnixCredsEntry,
+    UnixPacketEntry,
+    UnixWaitingEntry,
+)
+from crtools.images.messages.fdinfo import FdTypes, FileEntry
+from crtools.images.messages.sk_packet import ScmEntry, SkPacketEntry
+from crtools.images.messages.sk_unix import FilePermsEntry, UnixSkEntry
+from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner
+from crtools.kinds.files.socket_options import read_options
+from crtools.kinds.files.unix_queue import (
+    POLLERR,
+    SCM_RIGHTS,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    Creds,
+    Packet,
+    Reader,
+    close_all,
+    poll,
+)
+from crtools.procfs.files import split_deleted
+from crtools.procfs.unix_diag import (
+    TCP_CLOSE,
+    TCP_LISTEN,
+    read_unix_sockets,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from crtools.kinds.files.base import DumpContext, OpenFile, PlanContext
+    from crtools.procfs.unix_diag import UnixSocket as Socket
+
+SO_PEERCRED, SO_PEERGROUPS = 17, 59  # asm-generic/socket.h
+SIOCUNIXFILE = 0x89E0  # linux/un.h
+NET_NAMESPACE = 2  # that of the tree, as image sets number it
+USUAL_MODE = 0o140777  # of a socket's own inode: net/socket.c, sock_alloc
+_UCRED = struct.Struct("<iII")
+_KINDS = {1: "stream", 2: "datagram", 5: "seqpacket"}
+_SHUTDOWN = 3
+
+
+class UnixSocket(FileKind):
+    type = FdTypes.UNIXSK
+    field = "usk"
+
+    def matches(self, file: OpenFile) -> bool:
+        return file.socket is not None and file.socket[0] == 1 and not file.flags & O_PATH
+
+    def dumper(self, context: DumpContext) -> FileDumper:
+        return UnixDumper(context)
+
+    def planner(self, context: PlanContext) -> FilePlanner:
+        from crtools.kinds.files.unix_plan import UnixPlanner
+
+        return UnixPlanner(context)
+
+
+class Found:
+    """A socket of the tree, and what its entries say."""
+
+    __slots__ = ("facts", "file", "id", "message", "own", "packets", "packets_seen")
+
+    def __init__(
+        self, file: OpenFile, id: int, facts: Socket, message: UnixSkEntry, own: CrtoolsUnixEntry
+    ) -> None:
+        self.file = file
+        self.id = id
+        self.facts = facts
+        self.message = message
+        self.own = own
+        self.packets: list[tuple[SkPacketEntry, bytes]] = []
+
+
+class UnixDumper(FileDumper):
+    def __init__(self, context: DumpContext) -> None:
+        self.context = context
+        self.sockets = context.sockets.facts("unix", read_unix_sockets)
+        self.found: dict[int, Found] = {}
+        self._unread: list[Found] = []
+        self._creds: dict[tuple[int, int, int], Creds] = {}
+
+    def dump(self, file: OpenFile, id: int) -> FileEntry:
+        context = self.context
+        ino = file.stat.st_ino
+        facts = self.sockets.find(ino)
+        if facts is None:
+            raise InternalError(f"sock_diag does not tell of unix socket {ino}")
+        context.watch(file, f"unix socket {ino}")
+        own = CrtoolsUnixEntry()
+        fd = context.sockets.descriptor(file)
+        message = UnixSkEntry(
+            id=id,
+            ino=ino,
+            type=facts.type,
+            state=facts.state,
+            flags=file.flags,
+            uflags=0,
+            backlog=facts.limit if facts.state == TCP_LISTEN else 0,
+            peer=facts.peer or 0,
+            fown=context.owner_of(file),
+            opts=read_options(context, file, fd, id),
+            name=facts.name,
+            ns_id=NET_NAMESPACE,
+        )
+        if facts.shutdown:
+            message.shutdown = facts.shutdown
+        if facts.name and facts.name[0]:
+            self._place(file, fd, facts, message, own)
+        if facts.state != TCP_CLOSE or facts.type == SOCK_DGRAM:
+            own.peer = _read_peer(fd)
+        stat = file.stat
+        if stat.st_uid:
+            own.uid = stat.st_uid
+        if stat.st_gid:
+            own.gid = stat.st_gid
+        if stat.st_mode != USUAL_MODE:
+            own.mode = stat.st_mode & 0o7777
+        found = self.found[ino] = Found(file, id, facts, message, own)
+        if facts.state != TCP_LISTEN and (
+            facts.type != SOCK_STREAM or facts.queued or facts.shutdown
+        ):
+            self._unread.append(found)
+        return FileEntry(type=FdTypes.UNIXSK, id=id, usk=message)
+
+    def settle(self) -> None:
+        while self._unread:
+            self._read_queue(self._unread.pop())
+
+    def _read_queue(self, found: Found) -> None:
+        """What waits in its queue. Files in flight become files of the images, and so may be
+        sockets that have a queue."""
+        file, facts, own = found.file, found.facts, found.own
+        fd = self.context.borrow(file)
+        try:
+            # Closed with something unread by the one at the other end.
+            if facts.type != SOCK_DGRAM and facts.shutdown == _SHUTDOWN and poll(fd) & POLLERR:
+                own.reset = True
+            if facts.type == SOCK_STREAM and not facts.queued:
+                return
+            packets = Reader(self.context, file, fd, facts).read()
+        finally:
+            os.close(fd)
+        try:
+            abouts: list[UnixPacketEntry] = []
+            for index, packet in enumerate(packets):
+                entry = SkPacketEntry(id_for=found.id, length=len(packet.data))
+                if packet.rights:
+                    rights = []
+                    while packet.rights:
+                        rights.append(self.context.add_flight(packet.rights.pop(0), file))
+                    entry.scm = [ScmEntry(type=SCM_RIGHTS, rights=rights)]
+                found.packets.append((entry, packet.data))
+                about = _about(index, packet)
+                if about is not None:
+                    abouts.append(about)
+            own.packets = abouts
+        finally:
+            close_all(packets)
+
+    # --- Names ---
+
+    def _place(
+        self,
+        file: OpenFile,
+        fd: int,
+        facts: Socket,
+        message: UnixSkEntry,
+        own: CrtoolsUnixEntry,
+    ) -> None:
+        """Where the socket's file is."""
+        name = facts.name.rstrip(b"\0")
+        there = kernel.raw(SYS_ioctl, fd, SIOCUNIXFILE)
+        if there < 0:
+            raise self.context.refuse(
+                file,
+                f"where its socket file {_text(name)} is cannot be told",
+                f"ioctl SIOCUNIXFILE: {os.strerror(-there)}",
+                "run as root, or with CAP_NET_ADMIN",
+            )
+        try:
+            stat = os.fstat(there)
+            link = os.readlink(b"/proc/self/fd/%d" % there)
+        finally:
+            os.close(there)
+        message.file_perms = FilePermsEntry(mode=stat.st_mode, uid=stat.st_uid, gid=stat.st_gid)
+        path, deleted = split_deleted(link)
+        if deleted or not _is_at(link, stat):
+            if not deleted or not _is_at(path, stat):
+                message.deleted = True
+            else:
+                link = path
+        if not name.startswith(b"/"):
+            directory = link[: -len(name) - 1] if link.endswith(b"/" + name) else b""
+            message.name_dir = (directory or os.path.dirname(path)).decode(
+                "utf-8", "surrogateescape"
+            )
+        if not message.deleted:
+            own.path = link.decode("utf-8", "surrogateescape")
+
+    # --- Connections ---
+
+    def check(self) -> None:
+        listening: dict[int, Found] = {}
+        for found in self.found.values():
+            for client in found.facts.waiting:
+                if client:
+                    listening[client] = found
+        for found in list(self.found.values()):
+            facts = found.facts
+            if facts.state == TCP_LISTEN:
+                self._check_waiting(found)
+            elif facts.peer is None or facts.peer in self.found:
+                continue
+            elif facts.peer:
+                self._check_outside(found, facts.peer)
+            elif facts.ino in listening:
+                listener = listening[facts.ino]
+                found.message.peer = listener.facts.ino
+                if facts.limit:
+                    raise self.context.refuse(
+                        found.file,
+                        f"it has sent to unix socket {listener.facts.ino}, which has not accepted"
+                        " its connection yet",
+                        "what was sent cannot be seen before that",
+                        "dump when the connection has been accepted",
+                    )
+            else:
+                self._check_closed(found)
+        self._check_senders()
+
+    def _check_closed(self, found: Found) -> None:
+        """The other end has no inode: it is closed, or waits at a socket outside the tree."""
+        facts, own = found.facts, found.own
+        if facts.type != SOCK_DGRAM and facts.shutdown != _SHUTDOWN:
+            outside = self._find_listener(facts.ino)
+            raise self.context.refuse(
+                found.file,
+                f"its connection waits at {outside or 'a socket outside the tree'} to be accepted",
+                "who has that is not being dumped",
+                "dump when it has been accepted, or dump both",
+            )
+        own.closed = True
+        fd = self.context.borrow(found.file)
+        try:
+            own.peer_name = _read_peer_name(fd) or None
+        finally:
+            os.close(fd)
+
+    def _find_listener(self, client: int) -> str:
+        for ino in self.sockets.inodes():
+            other = self.sockets.find(ino)
+            if other is not None and client in other.waiting:
+                return self._name_outside(ino)
+        return ""
+
+    def _check_waiting(self, listener: Found) -> None:
+        waiting: list[UnixWaitingEntry] = []
+        for client in listener.facts.waiting:
+            if not client:
+                raise self.context.refuse(
+                    listener.file,
+                    "a connection waits to be accepted that its maker has closed already",
+                    "what was sent over it cannot be seen before it is accepted",
+                    "dump when the program has accepted it",
+                )
+            if client not in self.found:
+                raise self.context.refuse(
+                    listener.file,
+                    f"{self._name_outside(client)} has connected to it and waits to be accepted",
+                    "who has that is not being dumped",
+                    "dump when it has been accepted, or dump both",
+                )
+            waiting.append(UnixWaitingEntry(client=client))
+        listener.own.waiting = waiting
+
+    def _check_outside(self, found: Found, peer: int) -> None:
+        """The other end is a socket that nobody of the tree has."""
+        context, facts = self.context, found.facts
+        options = context.options
+        other = self.sockets.find(peer)
+        externals = context.externals
+        named = externals is not None and any(
+            externals.find("unix", str(ino)) is not None for ino in (facts.ino, peer)
+        )
+        chosen = options.ext_unix_sk
+        if chosen:
+            named = named or facts.ino in chosen or peer in chosen
+        # A relative path says nothing: what it is relative to is the other one's affair.
+        reachable = (
+            facts.type == SOCK_DGRAM and other is not None and other.name[:1] in (b"\0", b"/")
+        )
+        if named or (chosen is not None and not chosen and reachable):
+            found.own.external = peer
+            if reachable and other is not None:
+                found.own.peer_name = other.name
+            return
+        hint = f"dump the tree of a task that has both, or pass --external unix[{facts.ino}]"
+        if reachable:
+            hint = "pass --ext-unix-sk: the restore connects it to that name again"
+        raise context.refuse(
+            found.file,
+            f"its peer, {self._name_outside(peer)}, is outside the tree",
+            "it is connected to a socket that is not being dumped",
+            hint,
+        )
+
+    def _check_senders(self) -> None:
+        """Whoever outside has connected a datagram socket to one of the tree would send to nobody
+        once that is gone."""
+        named = {
+            ino
+            for ino, found in self.found.items()
+            if found.facts.type == SOCK_DGRAM and found.facts.name
+        }
+        if not named or self.context.options.ext_unix_sk is not None:
+            return
+        for ino in self.sockets.inodes():
+            if ino in self.found:
+                continue
+            other = self.sockets.find(ino)
+            if other is not None and other.peer in named:
+                found = self.found[other.peer]
+                raise self.context.refuse(
+                    found.file,
+                    f"{self._name_outside(ino)} is connected to it, from outside the tree",
+                    "that would be connected to nothing after the dump",
+                    "dump the tree of a task that has both, or pass --ext-unix-sk",
+                )
+
+    def _name_outside(self, ino: int) -> str:
+        """`unix socket 40213 (/run/x) of task 655 (dockerd)`."""
+        other = self.sockets.find(ino)
+        text = f"unix socket {ino}"
+        if other is not None and other.name:
+            text += f" ({spell(other.name)})"
+        link = b"socket:[%d]" % ino
+        for pid, _, seen in self.context.other_files():
+            if seen == link:
+                return f"{text} of {self.context.name_task(pid)}"
+        return text
+
+    def finish(self) -> None:
+        packets: list[tuple[SkPacketEntry, bytes]] = []
+        groups: dict[bytes, list[Found]] = {}
+        for found in self.found.values():
+            packets += found.packets
+            key = found.own.encode()
+            if key:
+                groups.setdefault(key, []).append(found)
+        if packets:
+            self.context.store.write("sk-queues", packets)
+        for same in groups.values():
+            same[0].own.ids = [found.id for found in same]
+        if groups:
+            self.context.store.write("crtools-unix", [same[0].own for same in groups.values()])
+
+
+def spell(name: bytes) -> str:
+    """A name as people know it: an abstract one begins with "@"."""
+    if name[:1] == b"\0":
+        return "@" + name[1:].decode("utf-8", "backslashreplace")
+    return _text(name.rstrip(b"\0"))
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
+
+
+def _about(index: int, packet: Packet) -> UnixPacketEntry | None:
+    """What sk-queues.img has no field for."""
+    if not (packet.creds or packet.source or packet.urgent or packet.mark):
+        return None
+    about = UnixPacketEntry(index=index)
+    if packet.creds is not None:
+        about.creds = to_entry(packet.creds)
+    if packet.source:
+        about.source = packet.source
+    if packet.urgent:
+        about.urgent = True
+    if packet.mark:
+        about.mark = True
+    return about
+
+
+def to_entry(creds: Creds) -> UnixCredsEntry:
+    return UnixCredsEntry(pid=creds.pid, uid=creds.uid, gid=creds.gid, groups=list(creds.groups))
+
+
+_room = bytearray(65536 * 4)
+_room_at = kernel.address_of(_room)
+_length = bytearray(4)
+_length_at = kernel.address_of(_length)
+
+
+def _read_option(fd: int, option: int) -> bytes:
+    _length[:] = (len(_room)).to_bytes(4, "little")
+    if kernel.raw(SYS_getsockopt, fd, SOL_SOCKET, option, _room_at, _length_at) < 0:
+        return b""
+    return bytes(_room[: int.from_bytes(_length, "little")])
+
+
+def _read_peer(fd: int) -> UnixCredsEntry | None:
+    """SO_PEERCRED and SO_PEERGROUPS; None if it has no peer's credentials."""
+    pid, uid, gid = _UCRED.unpack(_read_option(fd, SO_PEERCRED))
+    if not pid and uid == 0xFFFFFFFF:
+        return None
+    groups = _read_option(fd, SO_PEERGROUPS)
+    return UnixCredsEntry(
+        pid=pid, uid=uid, gid=gid, groups=list(struct.unpack(f"<{len(groups) // 4}I", groups))
+    )
+
+
+def _read_peer_name(fd: int) -> bytes:
+    """The address of the peer, closed or not, without the family."""
+    _length[:] = (len(_room)).to_bytes(4, "little")
+    if kernel.raw(SYS_getpeername, fd, _room_at, _length_at) < 0:
+        return b""
+    return bytes(_room[2 : int.from_bytes(_length, "little")])
+
+
+def _is_at(path: bytes, stat: os.stat_result) -> bool:
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (stat.st_dev, stat.st_ino)
