@@ -97,7 +97,11 @@ REFUSALS = (
     ("a file whose signals go to a process outside the tree", "its signals go to"),
     ("a deleted file with fs-verity", "is protected by fs-verity"),
     ("a deleted file above `--ghost-limit`", "bytes of a deleted file are put into"),
-    ("a file that lost its name and has others, without `--link-remap`", "pass --link-remap"),
+    (
+        "a file that lost its name and has others, without `--link-remap` or `--force-irmap`",
+        "pass --link-remap",
+    ),
+    ("a file on a mount that was taken away", "a file on no mount of the task's"),
     ("images whose pages are in an earlier dump's directory", "incremental images are not carried"),
 )  # fmt: skip
 
@@ -328,10 +332,11 @@ def open_files() -> str:
 
 
 FILES_NOTE = """
-A deleted file's content goes into the images, up to `--ghost-limit`; one that has other names needs
-`--link-remap`. Close-on-exec, positions, flags, owners (`F_SETOWN`) and what is shared by `dup` and
-`fork` are carried for all that is carried. Userfaultfds are carried with the memory that they are
-for (`kinds/memory/userfault.py`).
+A deleted file's content goes into the images, up to `--ghost-limit`, with its attributes; one that
+has other names needs `--link-remap` or `--force-irmap`. Files below other mounts, on read-only
+mounts and on overlay file systems are carried as others. Close-on-exec, positions, flags, owners
+(`F_SETOWN`) and what is shared by `dup` and `fork` are carried for all that is carried.
+Userfaultfds are carried with the memory that they are for (`kinds/memory/userfault.py`).
 
 An io_uring is refused while requests are in flight that do not complete, with registered eventfds,
 personalities, restrictions or provided buffers, and where it was set up with

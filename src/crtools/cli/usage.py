@@ -77,7 +77,7 @@ Files:
       --inherit-fd fd[N]:RES   restore: use our descriptor N for this object: a path without
                                its first /, pipe[INODE], memfd:NAME, a name of --external
       --close FD               close a descriptor first
-      --force-irmap*           search names for inotify watches
+      --force-irmap*           search other names of files whose own is gone
       --irmap-scan-path PATH   search there
       --libdir DIR             plugins
 

@@ -26,7 +26,8 @@ from crtools.kinds.files.inode import (
     dump_inode,
     has_flags,
 )
-from crtools.kinds.files.path import TYPE_NAMES, below, reopening
+from crtools.kinds.files.mounts import clone_writable, open_covered
+from crtools.kinds.files.path import TYPE_NAMES, below, decode, encode, reopening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # How a symbolic link itself is opened.
 _LINK_ITSELF = O_PATH | O_NOFOLLOW
 
@@ -68,13 +70,6 @@ class Ghost:
 
 def examine(context: DumpContext, file: OpenFile, name: str, id: int) -> Ghost:
     """Looks at the deleted file `name`, to be ghost `id`. Raises UnsupportedObject."""
-    if file.mnt_id >= 0 and not _is_mounted(context, file):
-        raise context.refuse(
-            file,
-            f"it is {name}, a deleted file on no mount of the task's",
-            "the kernel made it for itself, or its file system was unmounted",
-            "let the program close it before the dump",
-        )
     stat = file.stat
     mode = stat.st_mode
     target = None
@@ -84,7 +79,7 @@ def examine(context: DumpContext, file: OpenFile, name: str, id: int) -> Ghost:
         if S_IFMT(mode) == S_IFLNK:
             link = os.open(file.via, os.O_PATH | os.O_CLOEXEC, dir_fd=context.proc)
             try:
-                target = os.readlink(b"", dir_fd=link).decode("utf-8", "surrogateescape")
+                target = decode(os.readlink(b"", dir_fd=link))
             finally:
                 os.close(link)
         elif has_flags(mode):
@@ -119,16 +114,6 @@ def examine(context: DumpContext, file: OpenFile, name: str, id: int) -> Ghost:
             f"pass --ghost-limit {size}, or let the program close the file",
         )
     return Ghost(id, file, extents, target, own)
-
-
-def _is_mounted(context: DumpContext, file: OpenFile) -> bool:
-    line = b"%d " % file.mnt_id
-    for name in ("self/mountinfo", f"{file.pid}/task/{file.tid}/mountinfo"):
-        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=context.proc)
-        with open(fd, "rb") as mounts:
-            if any(mount.startswith(line) for mount in mounts):
-                return True
-    return False
 
 
 def write(context: DumpContext, ghost: Ghost) -> None:
@@ -243,7 +228,8 @@ class GhostMaker:
         self.root = root
         self.made: dict[int, Made] = {}
         self._own: dict[int, CrtoolsGhostEntry] = {}
-        self._directories: list[bytes] = []  # that are there for a moment, the last one innermost
+        # Directories that are there for a moment, the last one innermost: what they are in, name.
+        self._directories: list[tuple[int, bytes]] = []
         if store.has("crtools-ghost"):
             for own in store.read("crtools-ghost"):
                 check_inode(own)
@@ -251,16 +237,19 @@ class GhostMaker:
                     raise ImageError(f"The deleted file {own.ghost_id} is twice in an image")
                 self._own[own.ghost_id] = own
 
-    def make(self, ghosts: dict[int, RegFileEntry]) -> None:
-        """Makes them all; the entries say what paths they had."""
+    def make(self, ghosts: dict[int, tuple[RegFileEntry, bytes]]) -> None:
+        """Makes them all; the entries say what paths they had, and the other word is the
+        mountpoint of the mount that they were on, if another one lies over their path."""
         try:
             # Directories before what was in them.
-            for id, entry in sorted(ghosts.items(), key=_name_of):
+            for id, (entry, mountpoint) in sorted(ghosts.items(), key=_name_of):
                 with _Explained(entry):
-                    self.made[id] = self._make(id, entry)
+                    self.made[id] = self._make(id, entry, mountpoint)
         finally:
             while self._directories:
-                os.rmdir(below(self._directories.pop()), dir_fd=self.root)
+                directory, name = self._directories.pop()
+                os.rmdir(name, dir_fd=directory)
+                os.close(directory)
         for made in self.made.values():
             with _Explained(made.entry):
                 if S_IFMT(made.head.mode) == S_IFREG:
@@ -279,7 +268,7 @@ class GhostMaker:
                 os.close(fd)
         self.made.clear()
 
-    def _make(self, id: int, entry: RegFileEntry) -> Made:
+    def _make(self, id: int, entry: RegFileEntry, mountpoint: bytes) -> Made:
         head, image = self.store.open_after_head("ghost-file", id)
         os.close(image)
         kind = S_IFMT(head.mode)
@@ -287,7 +276,7 @@ class GhostMaker:
             raise ImageError(
                 f"The image of the deleted file {entry.name} has an impossible mode, {head.mode:o}"
             )
-        directory, name = self._directory_of(entry.name)
+        directory, name = self._directory_of(entry.name, mountpoint)
         try:
             fds = _writing(
                 directory, lambda where: self._make_in(where, directory, name, head, entry)
@@ -340,41 +329,45 @@ class GhostMaker:
             finally:
                 if kind != S_IFDIR:
                     os.unlink(path, dir_fd=where)
-                elif path == name and where == shown:
+                elif path == name:
                     # What was in it is made in it.
-                    self._directories.append(_directory_name(entry) + b"/" + path)
+                    self._directories.append((os.dup(where), path))
                 else:
                     os.rmdir(path, dir_fd=where)
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
-    def _directory_of(self, name: str) -> tuple[int, bytes]:
+    def _directory_of(self, name: str, mountpoint: bytes) -> tuple[int, bytes]:
         """The directory that a file was in, and the file's name there; b"" instead of the name if
         the directory is gone and cannot be made, and one above is given."""
-        path, _, last = name.encode("utf-8", "surrogateescape").rpartition(b"/")
+        path, _, last = encode(name).rpartition(b"/")
         while True:
             try:
-                return self._open_directory(path), last
+                return self._open_directory(path, mountpoint), last
             except OSError:
                 if not path:
                     raise
                 path, last = path.rpartition(b"/")[0], b""
 
-    def _open_directory(self, path: bytes) -> int:
+    def _open_directory(self, path: bytes, mountpoint: bytes) -> int:
         """Opens a directory, made for a moment if it is not there."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         try:
-            return os.open(below(path), flags, dir_fd=self.root)
+            if mountpoint and len(path) >= len(mountpoint.rstrip(b"/")):
+                return open_covered(self.root, mountpoint, path, _DIRECTORY)
+            return os.open(below(path), _DIRECTORY, dir_fd=self.root)
         except FileNotFoundError:
             if not path:
                 raise
         above, _, name = path.rpartition(b"/")
-        directory = self._open_directory(above)
+        directory = self._open_directory(above, mountpoint)
         try:
-            os.mkdir(name, 0o700, dir_fd=directory)
-            self._directories.append(path)
-            return os.open(name, flags | os.O_NOFOLLOW, dir_fd=directory)
+            _writing(directory, lambda where: self._make_directory(where, name))
+            return os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
         finally:
             os.close(directory)
+
+    def _make_directory(self, where: int, name: bytes) -> None:
+        os.mkdir(name, 0o700, dir_fd=where)
+        self._directories.append((os.dup(where), name))
 
     def _fill(self, made: Made) -> None:
         """Content with its holes, from what follows the head of its image."""
@@ -455,7 +448,7 @@ def _create(path: bytes, ghost: GhostFileEntry, directory: int) -> None:
     if kind == S_IFDIR:
         os.mkdir(path, 0o700, dir_fd=directory)
     elif kind == S_IFLNK:
-        target = (ghost.symlnk_target or "").encode("utf-8", "surrogateescape")
+        target = encode(ghost.symlnk_target or "")
         os.symlink(target, path, dir_fd=directory)
     else:
         rdev = ghost.rdev or 0
@@ -471,8 +464,6 @@ def _writing(directory: int, make: Callable[[int], T]) -> T:
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
-    from crtools.kinds.files.mounts import clone_writable
-
     clone = clone_writable(directory)
     try:
         return make(clone)
@@ -488,12 +479,8 @@ def _names(name: bytes) -> Iterator[bytes]:
         yield b"%b.ghost-%d-%d" % (name[:200], os.getpid(), number)
 
 
-def _name_of(ghost: tuple[int, RegFileEntry]) -> str:
-    return ghost[1].name
-
-
-def _directory_name(entry: RegFileEntry) -> bytes:
-    return entry.name.encode("utf-8", "surrogateescape").rpartition(b"/")[0]
+def _name_of(ghost: tuple[int, tuple[RegFileEntry, bytes]]) -> str:
+    return ghost[1][0].name
 
 
 def _read_all(fd: int, length: int) -> bytes:

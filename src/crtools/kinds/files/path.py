@@ -90,7 +90,7 @@ def check_path(
     `held` is a link of /proc that leads to the file, if that is known already. Raises
     RestoreConflict, naming the file and both values.
     """
-    path = held or below(entry.name.encode("utf-8", "surrogateescape"))
+    path = held or below(encode(entry.name))
     try:
         stat = os.stat(path, dir_fd=root, follow_symlinks=bool(held))
     except OSError as error:
@@ -163,6 +163,15 @@ def type_name(mode: int) -> str:
 def below(name: bytes) -> bytes:
     """An absolute path as one relative to a root directory's descriptor."""
     return name.lstrip(b"/") or b"."
+
+
+def encode(name: str) -> bytes:
+    """A path of the images as the kernel has it: any bytes."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def decode(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
 
 
 def check_entry(entry: RegFileEntry) -> None:

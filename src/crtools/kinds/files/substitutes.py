@@ -14,7 +14,7 @@ import os
 from stat import S_IFDIR, S_IFMT, S_IFREG
 
 from crtools import log
-from crtools.errors import ImageError, RestoreConflict
+from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
 from crtools.images.messages.crtools_path import CrtoolsPathEntry
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
@@ -22,13 +22,17 @@ from crtools.images.messages.regfile import RegFileEntry
 from crtools.images.messages.remap_file_path import RemapFilePathEntry, RemapType
 from crtools.kinds.files import ghost as ghosts
 from crtools.kinds.files.handle import from_entry, open_handle, read_handle, to_entry
-from crtools.kinds.files.path import below, check_entry, check_path
+from crtools.kinds.files.mounts import Mounts, open_covered
+from crtools.kinds.files.overlay import is_of_lower_layer, is_overlay
+from crtools.kinds.files.path import below, check_entry, check_path, decode, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from crtools.kinds.files.base import DumpContext, OpenFile
+    from crtools.kinds.files.irmap import Irmap
+    from crtools.procfs.mountinfo import Mount
 
 _OLD_GHOST = 1 << 31  # in the id of a remap entry without a type, of old image sets
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -49,24 +53,43 @@ class Substitutes:
         self.paths: dict[int, CrtoolsPathEntry] = {}
         # Names that were given: root, path below it, id of the entry.
         self.made: list[tuple[int, bytes, int]] = []
+        self.mounts = Mounts(context)
+        self.irmap: Irmap | None = None
 
     def add(self, file: OpenFile, id: int, name: bytes, root: int) -> str:
         """Finds a substitute for entry `id`, whose file was at `name` below `root`; the name to
         write there. Raises UnsupportedObject."""
         key = (file.stat.st_dev, file.stat.st_ino)
-        text = name.decode("utf-8", "surrogateescape")
-        link = 0
-        if file.stat.st_nlink:
-            link = self.links.get(key, 0) or self._link(file, name, text, root)
-        if link:
-            self.links[key] = link
-            self._remap(id, link, RemapType.LINKED)
-        else:
-            ghost = self.ghosts.get(key)
-            if ghost is None:
-                number = len(self.ghosts) + 1
-                ghost = self.ghosts[key] = ghosts.examine(self.context, file, text, number)
-            self._remap(id, ghost.id, RemapType.GHOST)
+        text = decode(name)
+        mount = self.mounts.mount_of(file)
+        if mount is None:
+            raise self.context.refuse(
+                file,
+                f"it is {text}, a file on no mount of the task's",
+                "the kernel made it for itself, or its file system was unmounted",
+                "let the program close it before the dump",
+            )
+        deleted = file.link != name
+        if file.stat.st_nlink and key not in self.ghosts:
+            if key not in self.links:
+                if not deleted and self._is_covered(file, id, name, mount, root):
+                    return text
+                if not (deleted and self._is_nameless(file, name, mount)):
+                    other = self._name_again(file, name, text, root)
+                    if other:
+                        return decode(other)
+            link = self.links.get(key)
+            if link is not None:
+                self._remap(id, link, RemapType.LINKED)
+                return text
+        ghost = self.ghosts.get(key)
+        if ghost is None:
+            number = len(self.ghosts) + 1
+            ghost = self.ghosts[key] = ghosts.examine(self.context, file, text, number)
+        directory = name.rpartition(b"/")[0]
+        if not self.mounts.is_on(mount, directory, root):
+            self.paths[id] = self._covered(file, id, mount, directory, root, itself=False)
+        self._remap(id, ghost.id, RemapType.GHOST)
         return text
 
     def _remap(self, id: int, target: int, kind: int) -> None:
@@ -83,6 +106,8 @@ class Substitutes:
             store.write("remap-fpath", self.remaps)
         if self.paths:
             store.write("crtools-path", list(self.paths.values()))
+        if self.irmap is not None:
+            self.irmap.finish()
 
     def undo(self) -> None:
         """Takes away the names that were given."""
@@ -107,16 +132,59 @@ class Substitutes:
 
     # --- Other names ---
 
-    def _link(self, file: OpenFile, name: bytes, text: str, root: int) -> int:
-        """The id of a new entry with a name made for the file; 0 if it has no name at all."""
+    def _is_covered(self, file: OpenFile, id: int, name: bytes, mount: Mount, root: int) -> bool:
+        """Whether the file is at its path all the same, and another mount lies over that; then
+        what finds it there is written down. Raises UnsupportedObject where nothing does."""
+        on = self.mounts.is_on
+        # A mount may lie over the file alone.
+        if on(mount, name.rpartition(b"/")[0], root) and on(mount, name, root):
+            return False
+        self.paths[id] = self._covered(file, id, mount, name, root, itself=True)
+        return True
+
+    def _covered(
+        self, file: OpenFile, id: int, mount: Mount, path: bytes, root: int, *, itself: bool
+    ) -> CrtoolsPathEntry:
+        """The entry for what is at `path` on the mount; the file `itself`, or the directory that it
+        was deleted from, or one above if that is gone as well."""
+        try:
+            fd = open_covered(root, mount.mountpoint, path, os.O_PATH | os.O_CLOEXEC)
+            try:
+                found = os.fstat(fd)
+            finally:
+                os.close(fd)
+            if itself and (found.st_dev, found.st_ino) != (file.stat.st_dev, file.stat.st_ino):
+                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        except OSError as error:
+            if not itself and error.errno == errno.ENOENT and len(path) > len(mount.mountpoint):
+                above = path.rpartition(b"/")[0]
+                return self._covered(file, id, mount, above, root, itself=False)
+            raise self.context.refuse(
+                file,
+                f"it is {os.fsdecode(file.link)}, and another mount lies over that path",
+                f"it cannot be found below: {os.strerror(error.errno or 0)}",
+                "unmount what covers it, or let the program close it before the dump",
+            ) from error
+        return CrtoolsPathEntry(id=id, below=decode(mount.mountpoint))
+
+    def _is_nameless(self, file: OpenFile, name: bytes, mount: Mount) -> bool:
+        """Whether a deleted file has no name although it has a link count."""
+        if not is_overlay(mount):
+            return False
+        return is_of_lower_layer(mount, name, os.stat(file.via, dir_fd=self.context.proc))
+
+    def _name_again(self, file: OpenFile, name: bytes, text: str, root: int) -> bytes:
+        """Gives the file a temporary name, which is noted in `links`, or finds another one that it
+        has, which is given back. Neither if it has no name at all. Raises UnsupportedObject."""
         context = self.context
         mode = file.stat.st_mode
+        options = context.options
         if S_IFMT(mode) == S_IFDIR:
             raise context.refuse(
                 file,
                 f"the directory {text} is not at that path any more",
-                "something else was mounted or put there, and a directory has no second name",
-                "unmount what covers it, or let the program leave it",
+                "something else was put there, and a directory has no second name",
+                "let the program leave it before the dump",
             )
         if file.stat.st_dev == os.stat(".", dir_fd=context.proc).st_dev:
             raise context.refuse(
@@ -125,17 +193,45 @@ class Substitutes:
                 "its content ended with the task",
                 "let the program close it before the dump",
             )
-        if not context.options.link_remap:
-            raise context.refuse(
-                file,
-                f"its name {text} was removed or leads elsewhere",
-                f"the file has {file.stat.st_nlink} other name(s) that the kernel does not tell",
-                "pass --link-remap, which gives it a temporary name beside the old one",
-            )
+        failed: UnsupportedObject | None = None
+        if options.link_remap:
+            try:
+                self._link(file, name, text, root)
+                return b""
+            except UnsupportedObject as error:
+                failed = error
+        if options.force_irmap:
+            from crtools.kinds.files.irmap import Irmap
+
+            if self.irmap is None:
+                self.irmap = Irmap(context)
+            other = self.irmap.find(file, name, root)
+            if other:
+                return other
+        if failed is not None:
+            raise failed
+        from crtools.kinds.files.irmap import find_known
+
+        other = find_known(context, file, root)
+        raise context.refuse(
+            file,
+            f"its name {text} was removed or leads elsewhere",
+            f"the file has {file.stat.st_nlink} other name(s)"
+            + (f", {os.fsdecode(other)} is one" if other else " that the kernel does not tell"),
+            "pass --link-remap, which gives it a temporary name beside the old one, or"
+            " --force-irmap, which searches for the others",
+        )
+
+    def _link(self, file: OpenFile, name: bytes, text: str, root: int) -> None:
+        """Makes a name for the file and an entry for that name; nothing if it has no name at all.
+        Raises UnsupportedObject."""
+        context = self.context
+        mode = file.stat.st_mode
         id = context.new_id()
         made = self._make_name(file, name, text, id, root)
         if not made:
-            return 0
+            return
+        self.links[file.stat.st_dev, file.stat.st_ino] = id
         self.made.append((root, below(made), id))
         self._add_handle(file, id)
         context.add_entry(
@@ -147,13 +243,12 @@ class Substitutes:
                     flags=file.flags,
                     pos=0,
                     fown=FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0),
-                    name=made.decode("utf-8", "surrogateescape"),
+                    name=decode(made),
                     size=file.stat.st_size if S_IFMT(mode) == S_IFREG else None,
                     mode=mode,
                 ),
             )
         )
-        return id
 
     def _make_name(self, file: OpenFile, name: bytes, text: str, id: int, root: int) -> bytes:
         """Beside the old name, or above it where the directory is gone or the path would be too
@@ -225,6 +320,8 @@ class Held:
             if path.id not in entries or path.id in self.paths:
                 raise ImageError(f"An image speaks of the path {path.id}, which is not there once")
             self.paths[path.id] = path
+            if path.below is not None:
+                self._check_below(path)
         for remap in store.read("remap-fpath") if store.has("remap-fpath") else ():
             self._add(remap)
 
@@ -255,12 +352,22 @@ class Held:
                 because="crtools does not bring back such files of /proc yet",
             )
 
+    def _check_below(self, path: CrtoolsPathEntry) -> None:
+        entry, mountpoint = self.entries[path.id], path.below or ""
+        check_entry(entry)
+        inside = entry.name.startswith(mountpoint.rstrip("/") + "/") or entry.name == mountpoint
+        if not mountpoint.startswith("/") or "\0" in mountpoint or not inside:
+            raise ImageError(
+                f"An image says that {entry.name} is on the mount at {mountpoint[:200]!r}",
+                because="which its path does not lead through",
+            )
+
     def __contains__(self, id: int) -> bool:
-        return id in self.linked
+        return id in self.linked or (id in self.paths and self.paths[id].below is not None)
 
     def covers(self, id: int) -> bool:
         """Whether entry `id` is looked at here: a task's, or the name that --link-remap gave."""
-        return id in self.linked or id in self.targets
+        return id in self or id in self.targets
 
     def check(self, root: int, *, validation: str, rwx: bool) -> None:
         """Whether the other names are still there, or what had them. Raises RestoreConflict."""
@@ -275,6 +382,35 @@ class Held:
                 check_path(entry, root, validation=validation, rwx=rwx, held=path)
             finally:
                 os.close(fd)
+        for id in self._find_covered():
+            fd = self._open_covered(id, root)
+            try:
+                path = b"/proc/self/fd/%d" % fd
+                check_path(self.entries[id], root, validation=validation, rwx=rwx, held=path)
+            finally:
+                os.close(fd)
+
+    def _find_covered(self) -> list[int]:
+        """The entries of files with a path that another mount lies over."""
+        return [
+            id
+            for id, path in self.paths.items()
+            if path.below is not None and id not in self.linked
+        ]
+
+    def _open_covered(self, id: int, root: int) -> int:
+        name = self.entries[id].name
+        mountpoint = encode(self.paths[id].below or "")
+        try:
+            return open_covered(root, mountpoint, encode(name), os.O_PATH | os.O_CLOEXEC)
+        except OSError as error:
+            raise RestoreConflict(
+                f"The file {name} is not there",
+                because="another mount lay over it, and it cannot be found below the mount at"
+                f" {os.fsdecode(mountpoint)}: {os.strerror(error.errno or 0)}",
+                hint="put it back as it was at the dump",
+                subject=("file", name),
+            ) from error
 
     def create(self, root: int) -> None:
         """Makes the ghosts and finds the others, below the directory `root`."""
@@ -282,7 +418,14 @@ class Held:
         if self._ghosts:
             self._maker = ghosts.GhostMaker(self.store, self._root)
             chosen = {ghost: self._choose(ids) for ghost, ids in self._ghosts.items()}
-            self._maker.make({ghost: self.entries[id] for ghost, id in chosen.items()})
+            self._maker.make(
+                {
+                    ghost: (self.entries[id], encode(self.paths[id].below or ""))
+                    if id in self.paths
+                    else (self.entries[id], b"")
+                    for ghost, id in chosen.items()
+                }
+            )
             for ghost, made in self._maker.made.items():
                 for id in self._ghosts[ghost]:
                     self.numbers[id] = made.fd
@@ -294,6 +437,9 @@ class Held:
                 if target not in found:
                     found[target] = self._find_linked(self.entries[id], target)
                 self.numbers[id] = found[target]
+        for id in self._find_covered():
+            self.numbers[id] = self._open_covered(id, self._root)
+            self._fds.append(self.numbers[id])
 
     def _choose(self, ids: list[int]) -> int:
         """The entry of a ghost whose flags nobody can open it with again."""
@@ -320,7 +466,7 @@ class Held:
             return
         if restored:
             for target in self.targets:
-                name = self.entries[target].name.encode("utf-8", "surrogateescape")
+                name = encode(self.entries[target].name)
                 try:
                     os.unlink(below(name), dir_fd=self._root)
                 except FileNotFoundError:
@@ -332,7 +478,7 @@ class Held:
         """The inode of the entry with the other name, opened by its file handle, where the name
         is gone; -1 if it is there, or nothing else is known."""
         entry = self.entries[target]
-        path = entry.name.encode("utf-8", "surrogateescape")
+        path = encode(entry.name)
         own = self.paths.get(target)
         if own is None or own.handle is None:
             return -1
@@ -366,8 +512,8 @@ class Held:
 
     def _find_linked(self, entry: RegFileEntry, target: int) -> int:
         link = self.entries[target]
-        source = below(link.name.encode("utf-8", "surrogateescape"))
-        path = below(entry.name.encode("utf-8", "surrogateescape"))
+        source = below(encode(link.name))
+        path = below(encode(entry.name))
         root = self._root
         fd = self._find_by_handle(target, root)
         # Under its old name for a moment, so that the kernel shows that one, "(deleted)".

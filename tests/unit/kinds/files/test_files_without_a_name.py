@@ -6,12 +6,14 @@ import os
 import select
 import stat
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
 from crtools.images.messages.crtools_ghost import GhostAttributeEntry
+from crtools.images.messages.crtools_path import CrtoolsPathEntry
 from crtools.kinds.files import inode
 from crtools.kinds.files.table import FilesDump
 from unit.kinds.files.interpreter import Tree, fdinfo_of, take
@@ -486,3 +488,57 @@ def test_deleted_file_with_fs_verity_is_refused(
 
     with pytest.raises(UnsupportedObject, match=r"signed is protected by fs-verity"):
         roundtrip.dump(body)
+
+
+# --- Mounts ---
+
+
+def test_place_on_a_mount_that_was_taken_away_is_refused(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+
+    def body() -> None:
+        place.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
+        try:
+            (place / "inner").mkdir()
+            os.chdir(place / "inner")
+        finally:
+            subprocess.run(["umount", "-l", place], check=True)
+
+    with Tree(body) as tree:
+        dump = FilesDump(roundtrip.proc, roundtrip.store, roundtrip.options)
+        with pytest.raises(UnsupportedObject, match=r"it is /inner, a file on no mount of the"):
+            dump.add_path(tree.pid, "cwd")
+        dump.close()
+
+
+@pytest.mark.parametrize("mountpoint", ["", "relative", "/elsewhere", "/t\0", "{path}/one/x"])
+def test_mount_that_a_path_does_not_lead_through(
+    roundtrip: Roundtrip, tmp_path: Path, mountpoint: str
+) -> None:
+    def body() -> None:
+        open_at(0, tmp_path / "one", os.O_RDWR | os.O_CREAT)
+
+    roundtrip.dump(body)
+    (entry,) = roundtrip.store.read("files")
+    below = CrtoolsPathEntry(id=entry.id, below=mountpoint.format(path=tmp_path))
+    roundtrip.store.write("crtools-path", [below])
+    with pytest.raises(ImageError, match=r"which its path does not lead through"):
+        roundtrip.restore()
+
+
+def test_file_below_a_mount_that_is_there_no_more(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    def body() -> None:
+        open_at(0, tmp_path / "one", os.O_RDWR | os.O_CREAT)
+
+    roundtrip.dump(body)
+    (entry,) = roundtrip.store.read("files")
+    below = CrtoolsPathEntry(id=entry.id, below=str(tmp_path))
+    roundtrip.store.write("crtools-path", [below])
+    (worker,) = roundtrip.restore()
+    assert worker.fds() == {0: str(tmp_path / "one")}
+    (tmp_path / "one").unlink()
+    with pytest.raises(RestoreConflict, match=r"one is not there"):
+        roundtrip.restore()
