@@ -260,7 +260,7 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("timerfds", b"anon_inode:[timerfd]", 0, (0, 0), 0, 1),
     ("signalfds", b"anon_inode:[signalfd]", 0, (0, 0), 0, 1),
     ("secret memory (`memfd_secret`)", b"/secretmem (deleted)", stat.S_IFREG, (0, 0), 0, 0),
-    ("pidfds", b"pidfd:[1]", stat.S_IFREG, (0, 0), 0, 1),
+    ("pidfds", b"anon_inode:[pidfd]", 0, (0, 0), 0, 1),
     ("other files of the kernel's own", b"anon_inode:[x]", 0, (0, 0), 0, 1),
 )
 

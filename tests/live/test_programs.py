@@ -246,6 +246,8 @@ CASES = (
     Case("signalfds"),
     Case("timerfds"),
     Case("timerfds fires", changes=True),
+    Case("pidfds", changes=True),  # inodes
+    Case("pidfds outside", changes=True),
     Case("epolls", changes=True),  # inodes, the order of addresses
     Case("epolls nested", changes=True),
     Case("epolls family", changes=True),

@@ -8,6 +8,8 @@
 #include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
 #include <net/if.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/fanotify.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
@@ -335,17 +337,6 @@ static void make_userfaultfd(void)
 	NEED(fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0);
 }
 
-static void make_pidfd(void)
-{
-	fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	NEED(fd >= 0);
-}
-
-static void check_pidfd(void)
-{
-	CHECK("signal 0 through it", 0, syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
-}
-
 static void make_namespace_fd(void)
 {
 	fd = open("/proc/self/ns/net", O_RDONLY);
@@ -411,6 +402,34 @@ static void make_foreign_memfd(void)
 	hold_outside(NULL, fd);
 	while (access("outside", F_OK))
 		sleep_ms(1);
+}
+
+/* A process outside has it as well. */
+static void make_foreign_eventfd(void)
+{
+	fd = eventfd(3, 0);
+	NEED(fd >= 0);
+	hold_outside(NULL, fd);
+	while (access("outside", F_OK))
+		sleep_ms(1);
+}
+
+/* A process outside alone has what is watched here. */
+static void make_foreign_watch(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	make_foreign_eventfd();
+	other = fd;
+	fd = epoll_create1(0);
+	NEED(fd >= 0 && epoll_ctl(fd, EPOLL_CTL_ADD, other, &event) == 0 && close(other) == 0);
+}
+
+static void check_foreign_watch(void)
+{
+	struct epoll_event event;
+
+	CHECK("events of the file outside", 1, epoll_wait(fd, &event, 1, 0));
 }
 
 static void make_packets(void)
@@ -529,11 +548,12 @@ static const struct {
 	{ "aio", make_aio, check_aio },
 	{ "io-uring", make_io_uring, check_open },
 	{ "userfaultfd", make_userfaultfd, check_open },
-	{ "pidfd", make_pidfd, check_pidfd },
 	{ "namespace", make_namespace_fd, check_namespace_fd },
 	{ "tun", make_tun, check_open },
 	{ "foreign-fifo", make_foreign_fifo, check_open },
 	{ "foreign-pipe", make_foreign_pipe, check_open },
+	{ "foreign-eventfd", make_foreign_eventfd, check_open },
+	{ "foreign-watch", make_foreign_watch, check_foreign_watch },
 	{ "packets", make_packets, check_packets },
 	{ "dead-proc-file", make_file_in_dead_pid, check_file_in_dead_pid },
 	{ "children-time-namespace", make_foreign_time, check_nothing },

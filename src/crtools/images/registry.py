@@ -252,6 +252,8 @@ IMAGES = (
        "crtools_events:CrtoolsTimerfdEntry"),
     _k("crtools-epoll", "crtools-epoll.img", "CRTOOLS_EPOLL", 0x43520182,
        "crtools_events:CrtoolsEpollEntry"),
+    _k("crtools-pidfd", "crtools-pidfd.img", "CRTOOLS_PIDFD", 0x43520183,
+       "crtools_events:CrtoolsPidfdEntry"),
 )
 # fmt: on
 

@@ -10,6 +10,7 @@ from crtools.images.wire import (
     finish,
     read_bool,
     read_run,
+    read_sint32,
     read_varint32,
     read_varint64,
     require,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _bool_2 = field(2, "bool")
 _bool_7 = field(7, "bool")
 _length_2 = field(2, "length")
+_length_4 = field(4, "length")
+_sint32_2 = field(2, "sint32")
 _uint32_1 = field(1, "uint32")
 _uint32_2 = field(2, "uint32")
 _uint32_3 = field(3, "uint32")
@@ -30,6 +33,7 @@ _uint32_4 = field(4, "uint32")
 _uint32_5 = field(5, "uint32")
 _uint32_6 = field(6, "uint32")
 _uint64_2 = field(2, "uint64")
+_uint64_3 = field(3, "uint64")
 
 
 class CrtoolsEventfdEntry(Message):
@@ -369,6 +373,109 @@ class CrtoolsEpollEntry(Message):
         new.usecs = usecs
         new.budget = budget
         new.prefer = prefer
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        if id is None:
+            require(new, begin)
+        return new
+
+
+class CrtoolsPidfdEntry(Message):
+    """crtools-pidfd.img: of pidfds of tasks that are not in the tree."""
+
+    __slots__ = (
+        "id",
+        "status",
+        "started",
+        "boot",
+    )
+
+    NAME = "crtools_pidfd_entry"
+    FIELDS = (
+        (1, "id", "required", "uint32", None, None, None),
+        (2, "status", "optional", "sint32", None, None, None),
+        (3, "started", "optional", "uint64", None, None, None),
+        (4, "boot", "optional", "string", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        id: int,
+        status: int | None = None,
+        started: int | None = None,
+        boot: str | None = None,
+        unknown: bytes = b"",
+    ) -> None:
+        self.id = id
+        self.status = status
+        self.started = started
+        self.boot = boot
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    _uint32_1[self.id],
+                    b"" if self.status is None else _sint32_2[self.status],
+                    b"" if self.started is None else _uint64_3[self.started],
+                    b""
+                    if self.boot is None
+                    else _length_4[len(b := self.boot.encode("utf-8", "surrogateescape"))] + b,
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        id: Any = None
+        status: Any = None
+        started: Any = None
+        boot: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 8:
+                id = buf[at + 1]
+                at += 2
+                if id > 127:
+                    id, at = read_varint32(buf, at, id)
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                status = buf[at + 1]
+                at += 2
+                if status > 127:
+                    status, at = read_sint32(buf, at, status)
+                else:
+                    status = status >> 1 ^ -(status & 1)
+                tag = buf[at] if at < stop else 0
+            if tag == 24:
+                started = buf[at + 1]
+                at += 2
+                if started > 127:
+                    started, at = read_varint64(buf, at, started)
+                tag = buf[at] if at < stop else 0
+            if tag == 34:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                boot = buf[at - span : at].decode("utf-8", "surrogateescape")
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.id = id
+        new.status = status
+        new.started = started
+        new.boot = boot
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 _CLOSE = "let the program close it before the dump"
 _ANON = {
     b"[fanotify]": "a fanotify queue",
-    b"[pidfd]": "a pidfd",
     b"bpf-map": "a BPF map",
 }
 _NAMESPACES = (b"mnt", b"net", b"pid", b"user", b"uts", b"ipc", b"time", b"cgroup")
@@ -40,8 +39,6 @@ def explain(file: OpenFile) -> tuple[str, str, str]:
             return f"it is {words[0]}", *words[1:]
         what = _ANON.get(rest, f"a file of the kernel's, {_text(link)}")
         return f"it is {what}", "crtools does not carry such files yet", _CLOSE
-    if head == b"pidfd":
-        return "it is a pidfd", "crtools does not carry such files yet", _CLOSE
     if head in _NAMESPACES and rest.startswith(b"["):
         return (
             f"it is a namespace, {_text(link)}",

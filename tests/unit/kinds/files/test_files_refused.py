@@ -33,10 +33,6 @@ def make_socket() -> None:
     socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).detach()
 
 
-def make_pidfd() -> None:
-    os.pidfd_open(os.getpid())
-
-
 def make_terminal() -> None:
     _, slave = os.openpty()
     os.dup2(slave, 0)  # which was the master: it is hung up
@@ -57,7 +53,6 @@ def make_pathless_pipe() -> None:
     ("body", "what"),
     [
         (make_socket, r"it is a socket \(vsock, stream\), inode \d+"),
-        (make_pidfd, "it is a pidfd"),
         (make_terminal, r"it is the terminal /dev/pts/\d+( \(deleted\))?, which was hung"),
         (make_namespace, r"it is a namespace, uts:\[\d+\]"),
         (make_pathless_pipe, "it is an O_PATH descriptor of something without a path"),
