@@ -14,12 +14,9 @@ from stat import S_ISSOCK
 
 from crtools.abi import kernel
 from crtools.abi.fcntl import (
-    AT_FDCWD,
     F_GETOWN_EX,
     F_GETOWNER_UIDS,
     F_GETSIG,
-    F_OWNER_PGRP,
-    F_OWNER_PID,
     O_CLOEXEC,
     O_PATH,
 )
@@ -34,10 +31,11 @@ from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.kinds.files.base import DumpContext, OpenFile
 from crtools.kinds.files.look import NotTaken, look, read_info
-from crtools.kinds.files.path import below, dump_path
+from crtools.kinds.files.path import dump_path
+from crtools.kinds.files.places import Places
 from crtools.kinds.files.registry import REGULAR, kinds_for, load_kind
 from crtools.procfs.fdinfo import parse_fdinfo
-from crtools.procfs.files import explain, split_deleted
+from crtools.procfs.files import explain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ if TYPE_CHECKING:
 
     from crtools.kinds.files.anonymous import Lookup
     from crtools.kinds.files.base import FileDumper, FileKind
-    from crtools.kinds.files.substitutes import Substitutes
+    from crtools.kinds.files.elsewhere import Elsewhere
     from crtools.model.options import Options
     from crtools.model.tree import Process
 
@@ -54,14 +52,6 @@ KCMP_FILE = 0  # linux/kcmp.h
 USERFAULT = b"anon_inode:[userfaultfd]"
 PIDFD_THREAD = os.O_EXCL  # linux/pidfd.h, Linux 6.9: a pidfd of a thread that is no leader
 
-STATX_MNT_ID = 0x1000  # linux/stat.h, Linux 5.8
-AT_SYMLINK_NOFOLLOW = 0x100
-SYS_statx = 332
-_statx = bytearray(256)  # struct statx
-_statx_at = kernel.address_of(_statx)
-_MOUNT_ID_AT = 144
-_mount_id = struct.Struct("<Q")
-_WORD = 0xFFFFFFFFFFFFFFFF
 
 _NOBODY = FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0)
 _NOBODY_SEEN = (0, 0, 0)
@@ -105,22 +95,15 @@ class FilesDump(DumpContext):
         # The table that was added last: the task it was seen through, its entries.
         self._last: tuple[int, list[FdinfoEntry]] = (0, [])
         self._paths: dict[tuple[int, int, bytes, int], int] = {}
-        self._watched: dict[bytes, list[tuple[OpenFile, str]]] = {}
-        # Those of one inode for all, by its name: task and descriptor at first sight.
-        self._anonymous: dict[bytes, dict[tuple[int, int], tuple[OpenFile, str]]] = {}
+        self._elsewhere: Elsewhere | None = None  # once something may be open there
         self._lookup: Lookup | None = None
-        self._owned: list[tuple[OpenFile, FownEntry]] = []
-        self._roots: dict[int, int] = {}  # mount namespace -> descriptor of its root
-        self._root_of: dict[int, int] = {}  # pid -> the same
+        self._places = Places(self)
         self._pidfd: tuple[int, int] = (0, -1)  # tid, its pidfd
-        self._substitutes: Substitutes | None = None
         # Our descriptors for files in flight, and where they were sent.
         self._flights: dict[int, str] = {}
         # What was looked at last: many descriptors in a row may be of one file.
         self._built: tuple[tuple[int, int], tuple[int, ...]] = ((-1, -1), ())
-        self._place: tuple[tuple[int, bytes], tuple[int, int]] = ((-1, b""), (-1, -1))
         self._kept: list[int] = []
-        self._mounts = {-1}  # those that are known to be in the mount namespace
         self._checked = False
 
     # --- What the dump calls ---
@@ -199,17 +182,10 @@ class FilesDump(DumpContext):
             from crtools.kinds.files.tty_dump import check_sessions
 
             check_sessions(self)
-        self._check_owners()
         if self.sockets is not None:
             self.sockets.close()  # before anybody runs on
-        if self._watched or self._anonymous:
-            for pid, via, link in self.other_files():
-                if link in self._anonymous:
-                    self._check_anonymous(pid, via, link)
-                # Files of one name may be different ones: all userfaultfds have the same.
-                for file, what in self._watched.get(link, ()):
-                    if self._is_same(via, file):
-                        raise self._held_outside(file, what, pid)
+        if self._elsewhere is not None:
+            self._elsewhere.check()
         self._checked = True
 
     def finish(self) -> None:
@@ -219,31 +195,25 @@ class FilesDump(DumpContext):
             dumper.finish()
         if self.sockets is not None:
             self.sockets.finish()
-        if self._substitutes is not None:
-            self._substitutes.finish()
+        self._places.finish()
         self.store.write("files", self.entries)
         # The roots are still needed to undo what --link-remap did.
-        if self._substitutes is None or not self._substitutes.made:
+        if not self._places.made:
             self.close()
 
     def undo(self) -> None:
         """After a failed dump, finished or not: the file system as it was."""
-        if self._substitutes is not None:
-            self._substitutes.undo()
+        self._places.undo()
         self.close()
 
     def let_go(self) -> None:
         """After a dump whose tree runs on: its directories as they were, as far as can be."""
-        if self._substitutes is not None:
-            self._substitutes.let_go()
+        self._places.let_go()
         self.close()
 
     def close(self) -> None:
         """Gives back the descriptors that are held between calls."""
-        for fd in self._roots.values():
-            os.close(fd)
-        self._roots.clear()
-        self._root_of.clear()
+        self._places.close()
         for fd in self._flights:
             os.close(fd)
         self._flights.clear()
@@ -559,7 +529,7 @@ class FilesDump(DumpContext):
             os.close(fd)
         entry = FownEntry(uid=uid, euid=euid, signum=signum, pid_type=pid_type, pid=pid)
         if pid:
-            self._owned.append((file, entry))
+            self.elsewhere.add_owner(file, entry)
         return entry
 
     def read_build_id(self, file: OpenFile) -> tuple[int, ...]:
@@ -592,74 +562,7 @@ class FilesDump(DumpContext):
             os.close(fd)
 
     def locate(self, file: OpenFile, id: int) -> str:
-        link = file.link
-        if file.mnt_id not in self._mounts:
-            self._check_mount(file)
-        root = self._root_for(file)
-        if self._is_at(root, link, file):
-            return link.decode("utf-8", "surrogateescape")
-        name, deleted = split_deleted(link)
-        # Its name was removed and given back.
-        if deleted and self._is_at(root, name, file):
-            return name.decode("utf-8", "surrogateescape")
-        if self._substitutes is None:
-            from crtools.kinds.files.substitutes import Substitutes
-
-            self._substitutes = Substitutes(self)
-        if not deleted:
-            name = link
-        return self._substitutes.add(file, id, name, root)
-
-    def _check_mount(self, file: OpenFile) -> None:
-        """Whether a file's mount, seen for the first time, is in the mount namespace at all."""
-        # Its path leads there, or to what is mounted upon it.
-        result = kernel.raw(
-            SYS_statx,
-            AT_FDCWD & _WORD,
-            kernel.address_of(file.link + b"\0"),
-            AT_SYMLINK_NOFOLLOW,
-            STATX_MNT_ID,
-            _statx_at,
-        )
-        if result < 0 or _mount_id.unpack_from(_statx, _MOUNT_ID_AT)[0] != file.mnt_id:
-            from crtools.kinds.files.mounted import is_mounted
-
-            if not is_mounted(self.proc, file.tid, file.mnt_id):
-                raise self.refuse(
-                    file,
-                    "it is a mount that is in no mount namespace, or in it",
-                    f"{_text(file.link)} is there by open_tree(2), fsmount(2) or a lazy umount(2),"
-                    " and nothing tells of which file system",
-                    "let the program mount it (move_mount) or close it before the dump",
-                )
-        self._mounts.add(file.mnt_id)
-
-    def _is_at(self, root: int, path: bytes, file: OpenFile) -> bool:
-        if (root, path) != self._place[0]:
-            try:
-                stat = os.stat(below(path), dir_fd=root, follow_symlinks=False)
-            except OSError:
-                return False
-            self._place = ((root, path), (stat.st_dev, stat.st_ino))
-        return (file.stat.st_dev, file.stat.st_ino) == self._place[1]
-
-    def _root_for(self, file: OpenFile) -> int:
-        """The directory that the kernel's paths of the process begin at: what they are relative to
-        is the reader's root or, from another mount namespace, that namespace's."""
-        root = self._root_of.get(file.pid)
-        if root is None:
-            try:
-                ours = os.stat("self/ns/mnt", dir_fd=self.proc).st_ino
-                theirs = os.stat(f"{file.pid}/task/{file.tid}/ns/mnt", dir_fd=self.proc).st_ino
-                root = self._roots.get(theirs, -1)
-                if root < 0:
-                    path = "/" if ours == theirs else f"{file.pid}/task/{file.tid}/root"
-                    root = os.open(path, _DIRECTORY | os.O_PATH, dir_fd=self.proc)
-                    self._roots[theirs] = root
-            except OSError as error:
-                raise explain(error, self.proc, file.pid, file.tid, "root") from error
-            self._root_of[file.pid] = root
-        return root
+        return self._places.locate(file, id)
 
     def lookup(self) -> Lookup:
         if self._lookup is None:
@@ -668,114 +571,26 @@ class FilesDump(DumpContext):
             self._lookup = Lookup(self._known)
         return self._lookup
 
+    @property
+    def elsewhere(self) -> Elsewhere:
+        if self._elsewhere is None:
+            from crtools.kinds.files.elsewhere import Elsewhere
+
+            self._elsewhere = Elsewhere(self)
+        return self._elsewhere
+
     def watch(self, file: OpenFile, what: str) -> None:
-        if file.link.startswith(b"anon_inode:"):
-            same = self._anonymous.setdefault(file.link, {})
-            same[file.tid, file.fd] = (file, what)
-            return
-        self._watched.setdefault(file.link, []).append((file, what))
+        self.elsewhere.watch(file, what)
 
     def find_holder(self, file: OpenFile) -> str:
-        for pid, via, link in self.other_files():
-            if link == file.link and self._is_same(via, file):
-                return self.name_task(pid)
-        return ""
-
-    # --- What is outside the tree ---
+        return self.elsewhere.find_holder(file)
 
     def other_files(self) -> Iterator[tuple[int, str, bytes]]:
-        skip = self.pids | {os.getpid()}
-        proc = self.proc
-        for name in os.listdir(proc):
-            if not name.isdigit() or int(name) in skip:
-                continue
-            try:
-                # Kernel threads and zombies have no descriptors, and answer this the fastest.
-                os.readlink(name + "/exe", dir_fd=proc)
-                directory = os.open(name + "/fd", _DIRECTORY, dir_fd=proc)
-            except OSError as error:
-                self._check_hidden(error, name)
-                continue
-            try:
-                for fd in os.listdir(directory):
-                    try:
-                        link = os.readlink(fd.encode(), dir_fd=directory)
-                    except OSError as error:
-                        self._check_hidden(error, name)
-                        continue
-                    yield int(name), f"{name}/fd/{fd}", link
-            except OSError as error:
-                self._check_hidden(error, name)
-            finally:
-                os.close(directory)
-
-    def _check_hidden(self, error: OSError, name: str) -> None:
-        """Who has ended, or may not be looked at, is passed over; anything else would make an end
-        outside the tree look like none."""
-        if error.errno not in _HIDDEN:
-            raise explain(error, self.proc, int(name), None, "fd") from error
-
-    def _check_anonymous(self, pid: int, via: str, link: bytes) -> None:
-        """Refuses what a process outside the tree has as well."""
-        same = self._anonymous[link]
-        file, _ = next(iter(same.values()))
-        fd = int(via.rpartition("/")[2])
-        known = self.lookup().find_open(file.stat.st_dev, file.stat.st_ino, pid, fd)
-        if known is not None:
-            file, what = same[known[:2]]
-            raise self._held_outside(file, what, pid)
-
-    def _held_outside(self, file: OpenFile, what: str, pid: int) -> UnsupportedObject:
-        return self.refuse(
-            file,
-            f"{what} is also open outside the tree",
-            f"{self.name_task(pid)} has it, and is not being dumped",
-            "dump the tree of a task that has both, or end the other",
-        )
-
-    def _is_same(self, via: str, file: OpenFile) -> bool:
-        """Whether two links that read the same lead to the same: two paths may not."""
-        try:
-            stat = os.stat(via, dir_fd=self.proc)
-        except OSError as error:
-            self._check_hidden(error, via.partition("/")[0])
-            return False
-        return stat.st_ino == file.stat.st_ino and stat.st_dev == file.stat.st_dev
-
-    def _check_owners(self) -> None:
-        """Who is to be signalled about a file must be in the tree, or the signals would go to
-        nobody, or worse, to somebody else."""
-        for file, owner in self._owned:
-            pid = owner.pid
-            if owner.pid_type == F_OWNER_PID:
-                inside = pid in self.pids
-            elif owner.pid_type == F_OWNER_PGRP:
-                inside = any(_group_of(member) == pid for member in self.pids)
-            else:
-                inside = any(
-                    os.access(f"{member}/task/{pid}", os.F_OK, dir_fd=self.proc)
-                    for member in self.pids
-                )
-            if not inside:
-                raise self.refuse(
-                    file,
-                    f"its signals go to {self.name_task(pid)}, which is outside the tree",
-                    "fcntl(2) F_SETOWN was used on it",
-                    f"dump task {pid} too",
-                )
+        return self.elsewhere.other_files()
 
 
 _READ = os.O_RDONLY | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-# Ended meanwhile, or not for us to see.
-_HIDDEN = (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM)
-
-
-def _group_of(pid: int) -> int:
-    try:
-        return os.getpgid(pid)
-    except OSError:
-        return -1
 
 
 def _text(name: bytes) -> str:
