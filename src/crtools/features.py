@@ -445,6 +445,7 @@ EXTRA = (
     ("loginuid", "the login uid", "tasks get that of crtools"),
     ("timerfd", "counting a timerfd's expirations", "such as nobody has read can't be restored"),
     ("kcmp_epoll", "telling what an epoll set watches", "tasks that have such sets are refused"),
+    ("fdinfo_lock", "locks of files in /proc/PID/fdinfo", "they can't be seen, and are lost"),
     ("link_by_descriptor", "linking an open file by its descriptor", "--link-remap is refused"),
 )
 # What no tree needs yet, and what the issues of the next kinds need.
@@ -553,6 +554,7 @@ SERVED = {
     "loginuid": "loginuid",
     "timerfd": "timerfd",
     "kcmp_epoll": "kcmp_epoll",
+    "fdinfo_lock": "fdinfo_lock",
 }
 # … and what the others stand for. A kind that learns to carry it moves its name up.
 NOT_SERVED = {
@@ -561,7 +563,6 @@ NOT_SERVED = {
     "tun": "tun and tap devices",
     "tun_ns": "tun and tap devices of a network namespace",
     "userns": "user namespaces",
-    "fdinfo_lock": "file locks",
     "cgroupns": "cgroup namespaces",
     "autofs": "autofs mounts",
     "tcp_half_closed": "TCP connections",

@@ -214,6 +214,16 @@ def _try_loginuid() -> str:
     return in_child(keep)
 
 
+def _try_fdinfo_lock() -> str:
+    def lock() -> int:
+        fd = os.memfd_create("locked")
+        checked(syscalls.SYS_flock, fd, 2)  # LOCK_EX
+        with open(f"/proc/self/fdinfo/{fd}", "rb") as file:
+            return 0 if b"\nlock:" in file.read() else errno.ENODATA
+
+    return in_child(lock)
+
+
 def _try_time_namespace() -> str:
     def begin() -> int:
         checked(syscalls.SYS_unshare, _CLONE_NEWTIME)
@@ -253,6 +263,7 @@ PROBES = {
     "area_names": _try_area_names,
     "dispatch": _try_dispatch,
     "droppable": _try_droppable,
+    "fdinfo_lock": _try_fdinfo_lock,
     "guard_install": _try_guard_install,
     "io_uring": _try_io_uring,
     "kcmp_epoll": _try_kcmp_epoll,

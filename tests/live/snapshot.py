@@ -196,6 +196,11 @@ class _Collector:
             return
         for line in _read(f"/proc/{pid}/fdinfo/{fd}").splitlines():
             name, _, value = line.partition(":")
+            if name == "lock":
+                # In an order of the kernel's, and with the inode, which a nameless file has anew.
+                words = value.split()
+                yield f"fd {fd} lock {' '.join((*words[1:5], *words[6:]))}", "held"
+                continue
             # The inode of a nameless file; of a timerfd and of an io_uring, what runs on.
             if name not in (
                 *("ino", "eventfd-id", "it_value"),

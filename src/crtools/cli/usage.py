@@ -71,7 +71,7 @@ Files:
       --file-validation HOW    what must match on restore: filesize or buildid
       --skip-file-rwx-check*   do not compare the files' permissions
       --evasive-devices*       use any path that leads to the device
-  -l, --file-locks*            carry file locks
+  -l, --file-locks*            carry file locks: who shares a file is dumped as well
       --external KIND[ID]:NAME do not carry this object, it is outside: file[MNT_ID:INODE]
                                (hexadecimal), dev[MAJOR/MINOR]:NAME, pipe[INODE]
       --inherit-fd fd[N]:RES   restore: use our descriptor N for this object: a path without

@@ -118,6 +118,10 @@ class TaskDump:
         if self.lsm is not None:
             self.lsm.collect(pid, process.name, [tracee.tid for tracee in process.tracees])
         self._check(process, collected)
+        # Before the memory: what has a lease must not be opened for a look at what is mapped.
+        collected.fdinfo = None
+        if pid not in self.sharing.files:
+            collected.fdinfo = self._files.add_table(pid, process.via)
         if pid in self.sharing.vm:
             first = self._collected[self.sharing.vm[pid]]
             collected.memory, collected.exe_id = first.memory, first.exe_id
@@ -129,9 +133,6 @@ class TaskDump:
                 collected.aios = self._aios(process, collected.memory.areas)
             collected.exe_id = self._files.add_path(process.via, "exe")
         collected.autogroup_nice = scheduling.autogroup_nice(self._proc, process, self._sessions)
-        collected.fdinfo = None
-        if pid not in self.sharing.files:
-            collected.fdinfo = self._files.add_table(pid, process.via)
         self._collect_userfaults(process, collected)
         collected.fs = fs.dump_fs(self._files, process.via, process.status.umask or 0)
 

@@ -236,6 +236,8 @@ IMAGES = (
        "crtools_kinds:CrtoolsUringEntry"),
     _k("crtools-memfd", "crtools-memfd.img", "CRTOOLS_MEMFD", 0x43520070,
        "crtools_kinds:CrtoolsMemfdEntry"),
+    _k("crtools-lease", "crtools-lease.img", "CRTOOLS_LEASE", 0x43520B01,
+       "crtools_locks:CrtoolsLeaseEntry"),
     _k("crtools-tty", "crtools-tty.img", "CRTOOLS_TTY", 0x43520090,
        "crtools_kinds:CrtoolsTtyEntry"),
     _k("crtools-socket", "crtools-socket.img", "CRTOOLS_SOCKET", 0x435200A0,

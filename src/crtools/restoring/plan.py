@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.core import CoreEntry
     from crtools.images.messages.crtools import CrtoolsTaskEntry
     from crtools.images.store import ImageStore
+    from crtools.kinds.files.locks import LocksPlan
     from crtools.kinds.memory.aio import RingPlan
     from crtools.kinds.memory.sysv import SysvPlan
     from crtools.kinds.process import seccomp
@@ -66,6 +67,7 @@ class Plan:
             [task.pid for task in self.alive],
             self.table_of,
         )
+        self.locks: LocksPlan | None = self._plan_locks()
         self.shared = self.files.shared = _read_shared(store, self.alive)
         self.sysv: SysvPlan | None = _read_segments(store, self.alive)
         self.confinements = self._plan_confinements()
@@ -103,6 +105,13 @@ class Plan:
             for task in self.alive
             if self.has_own_memory(task)
         }
+
+    def _plan_locks(self) -> LocksPlan | None:
+        if not self.store.has("filelocks"):
+            return None
+        from crtools.kinds.files.locks import LocksPlan
+
+        return LocksPlan(self.store, self.files, self.table_of)
 
     def _plan_rings(self) -> dict[tuple[int, int], RingPlan]:
         """Asynchronous I/O contexts, by pid and address."""

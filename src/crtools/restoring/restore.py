@@ -120,6 +120,7 @@ class Restore:
                 self.state.restore_state()
                 self.state.restore_semaphores()
                 self.state.finish_files()
+                self.state.restore_locks()
                 self.state.confine()
                 self.state.restore_credentials()
                 resume.end_leaders(self.proc)

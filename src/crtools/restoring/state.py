@@ -16,6 +16,7 @@ from crtools.abi.x86_64 import (
 )
 from crtools.agent.program import Program
 from crtools.errors import CrtoolsError, RemoteSyscallError
+from crtools.kinds.files.base import Programs
 from crtools.kinds.files.registry import IO_URING
 from crtools.kinds.process import (
     attributes,
@@ -340,6 +341,25 @@ class StateBuilder:
                 self.shop.run(scripts)
             except RemoteSyscallError as error:
                 raise semaphores.explain_undo(error) from error
+
+    def restore_locks(self) -> None:
+        """Nothing is closed any more, and nothing is forbidden yet."""
+        locks = self.plan.locks
+        if locks is None:
+            return
+        scripts: dict[int, list[Program]] = {}
+        for pid in locks.pids:
+            script = Script()
+            locks.build(pid, self.proc, Programs(script.program(), script.fresh))
+            scripts[pid] = script.programs
+        self.shop.run(scripts)
+        scripts = {}
+        for lock in locks.broken:
+            locks.break_lease(lock, self.proc)
+            script = Script()
+            locks.build_owner(lock, Programs(script.program(), script.fresh))
+            scripts.setdefault(lock.entry.pid, []).extend(script.programs)
+        self.shop.run(scripts)
 
     def check_host(self) -> None:
         """Whether the tool may do what the tasks need. Raises PermissionDenied."""

@@ -81,9 +81,9 @@ def test_features_are_listed_and_answered(lacking, capsys):
         1,
         ["get_rseq_conf: no: Operation not permitted"],
     )
-    status, lines = _check(capsys, feature="fdinfo_lock")
+    status, lines = _check(capsys, feature="cgroupns")
     assert status == 1
-    assert "does not carry file locks yet" in lines[0]
+    assert "does not carry cgroup namespaces yet" in lines[0]
 
 
 def test_a_table_is_for_terminals(lacking, capsys, monkeypatch):

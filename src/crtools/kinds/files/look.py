@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _BATCH = 256
 _INFO = 65536
 _TEXT = 1024  # bytes of fdinfo; what is longer is read again
+_LONG_TEXT = 65536
 # struct look of crtools/abi/kernel.c; of struct stat (x86-64, asm/stat.h) up to the time of change.
 _LOOK = struct.Struct("<q4i3Q3I4xQq8xq4q40x")
 _NOT_TAKEN = 1
@@ -123,17 +124,12 @@ def look(infos: int, pidfd: int, fds: Sequence[int]) -> Iterator[Look]:
 
 
 def read_info(infos: int, fd: int) -> bytes:
-    """A descriptor's fdinfo, which has a line for each of what may be thousands of watches."""
+    """A descriptor's fdinfo: seq_file makes all of it at once, and one read gives up to 64 KiB."""
     info = os.open(str(fd), os.O_RDONLY | os.O_CLOEXEC, dir_fd=infos)
     try:
-        # A read that the file has more for is filled (fs/seq_file.c).
-        data = os.read(info, _INFO)
-        if len(data) < _INFO:
-            return data
-        parts = [data]
-        while data:
-            data = os.read(info, _INFO << 4)
-            parts.append(data)
-        return b"".join(parts)
+        data = os.read(info, _LONG_TEXT)
+        while len(data) % _LONG_TEXT == 0 and (more := os.read(info, _LONG_TEXT)):
+            data += more
+        return data
     finally:
         os.close(info)

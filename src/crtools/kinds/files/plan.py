@@ -558,6 +558,15 @@ class FilesPlan(PlanContext):
                 continue
             self._plan_owner(programs, file, fd, owner, flags)
 
+    def owner_of(self, file: PlannedFile) -> FownEntry:
+        """Whom the kernel signals about a file."""
+        return file.planner.owner(file)[0]
+
+    def plan_owner(self, programs: Programs, file: PlannedFile, fd: int) -> None:
+        """Instructions that name him again."""
+        owner, flags = file.planner.owner(file)
+        self._plan_owner(programs, file, fd, owner, flags)
+
     def _plan_owner(
         self, programs: Programs, file: PlannedFile, fd: int, owner: FownEntry, flags: int
     ) -> None:

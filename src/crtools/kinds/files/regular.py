@@ -79,6 +79,14 @@ class RegularDumper(FileDumper):
         self.context = context
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
+        # F_NOTIFY names who is told, and leaves no other trace (fs/notify/dnotify).
+        if S_IFMT(file.stat.st_mode) == S_IFDIR and self.context.owner_of(file).pid:
+            raise self.context.refuse(
+                file,
+                f"the directory {os.fsdecode(file.link)} is being watched (F_NOTIFY)",
+                "it has an owner to be signalled, and the kernel does not tell about what",
+                "let the program close it before the dump, or watch with inotify(7)",
+            )
         return FileEntry(type=FdTypes.REG, id=id, reg=dump_path(self.context, file, id, file.pos))
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from crtools.kinds.files.anonymous import Lookup
     from crtools.kinds.files.base import FileDumper, FileKind
     from crtools.kinds.files.elsewhere import Elsewhere
+    from crtools.kinds.files.locks import LocksDump
     from crtools.model.options import Options
     from crtools.model.tree import Process
 
@@ -82,6 +83,11 @@ class FilesDump(DumpContext):
             from crtools.model.externals import Externals
 
             self.externals = Externals(options.external)
+        self.locks: LocksDump | None = None
+        if options.file_locks:
+            from crtools.kinds.files.locks import LocksDump
+
+            self.locks = LocksDump(self)
         self.sockets: Any = None
         self.entries: list[FileEntry] = []
         self.tables: dict[int, list[FdinfoEntry]] = {}
@@ -182,6 +188,8 @@ class FilesDump(DumpContext):
             from crtools.kinds.files.tty_dump import check_sessions
 
             check_sessions(self)
+        if self.locks is not None:
+            self.locks.check(self._has_path, self.pids)
         if self.sockets is not None:
             self.sockets.close()  # before anybody runs on
         if self._elsewhere is not None:
@@ -193,6 +201,8 @@ class FilesDump(DumpContext):
         self.check()
         for dumper in self._dumpers.values():
             dumper.finish()
+        if self.locks is not None:
+            self.locks.finish()
         if self.sockets is not None:
             self.sockets.finish()
         self._places.finish()
@@ -238,7 +248,8 @@ class FilesDump(DumpContext):
                 cloexec = int(data.split(b"\n", 2)[1][7:], 8) & O_CLOEXEC
                 if b"\nlock:" in data:
                     # POSIX locks are the process's, whoever else has the open file.
-                    raise self._locked(self._look(pid, tid, fd, data))
+                    file = self._look(pid, tid, fd, data)
+                    self._meet_locks(file).add(file, entry.id)
                 entries.append(
                     FdinfoEntry(id=entry.id, flags=1 if cloexec else 0, type=entry.type, fd=fd)
                 )
@@ -263,16 +274,19 @@ class FilesDump(DumpContext):
             if at < 0:
                 file = seen.open_file(pid, tid, directory)
                 if b"\nlock:" in seen.data:
-                    raise self._locked(file)
+                    locks = self._meet_locks(file)
                 if file.link == USERFAULT:
                     self.userfaults.setdefault(pid, []).append((file, bool(seen.cloexec)))
                     continue
                 id, kind = self._add_file(file)
                 same.insert(~at, (tid, fd, id, kind))
+                if b"\nlock:" in seen.data:
+                    locks.add(file, id)
             else:
                 _, _, id, kind = same[at]
                 if b"\nlock:" in seen.data:
-                    raise self._locked(seen.open_file(pid, tid, directory))
+                    file = seen.open_file(pid, tid, directory)
+                    self._meet_locks(file).add(file, id)
             entries.append(FdinfoEntry(id=id, flags=1 if seen.cloexec else 0, type=kind, fd=fd))
         if done:
             entries.sort(key=lambda entry: entry.fd)
@@ -386,7 +400,9 @@ class FilesDump(DumpContext):
                 return id
             sent = seen.open_file(tid, tid, directory)
             if b"\nlock:" in seen.data:
-                raise self._locked(sent)
+                from crtools.kinds.files.locks import refuse_in_flight
+
+                raise refuse_in_flight(self, sent)
             if sent.link == USERFAULT:
                 raise self._refusal(sent)
             id, kind = self._add_file(sent)
@@ -397,18 +413,18 @@ class FilesDump(DumpContext):
             os.close(directory)
             os.close(infos)
 
-    def _locked(self, file: OpenFile) -> UnsupportedObject:
-        # "1: POSIX  ADVISORY  WRITE 812 fe:00:1234 0 EOF"
-        words = file.extra[b"lock"][0].decode("ascii", "replace").split()
-        name = {"FLOCK": "a flock", "POSIX": "a POSIX lock", "OFDLCK": "an open file lock"}.get(
-            words[1] if len(words) > 1 else "", "a lease or lock"
-        )
-        return self.refuse(
-            file,
-            f"it holds {name} on {_text(file.link)}",
-            f"crtools does not carry locks yet ({' '.join(words[1:])})",
-            "let the program release it before the dump",
-        )
+    def _meet_locks(self, file: OpenFile) -> LocksDump:
+        """A descriptor with locks was met. Raises UnsupportedObject without --file-locks."""
+        if self.locks is None:
+            from crtools.kinds.files.locks import refuse_lock
+
+            raise refuse_lock(self, file)
+        self.locks.meet(file)
+        return self.locks
+
+    def _has_path(self, device: int, ino: int) -> bool:
+        """Whether an inode is mapped, an executable or a directory of a task."""
+        return any(key[:2] == (device, ino) for key in self._paths)
 
     # --- What kinds ask for ---
 
@@ -539,6 +555,9 @@ class FilesDump(DumpContext):
         return self._built[1]
 
     def _read_build_id(self, file: OpenFile) -> tuple[int, ...]:
+        if self.locks is not None and (file.stat.st_dev, file.stat.st_ino) in self.locks.leased:
+            # To open it is to break the lease.
+            return ()
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             fd = os.open(file.via, flags | os.O_NOATIME, dir_fd=self.proc)
