@@ -25,7 +25,7 @@ from crtools.cli import main as command
 from crtools.errors import CrtoolsError, InternalError, UnsupportedObject, UsageError
 from crtools.images.messages.fdinfo import FdTypes
 from crtools.images.registry import IMAGES
-from crtools.kinds.files import nameless, refused
+from crtools.kinds.files import nameless, queues, refused
 from crtools.kinds.files.base import OpenFile
 from crtools.kinds.files.registry import FILE_KINDS, SOCKET_KINDS, kinds_for
 from crtools.kinds.memory.areas import ADVICE, NOT_CARRIED, collect_areas
@@ -240,6 +240,8 @@ def without_it(clause: str) -> str:
 
 # --- Open files ---
 
+QUEUE = "a message queue"
+
 # What is open -> what the kernel calls it, type of inode, device, O_* flags, number of names.
 FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("regular files", b"/x", stat.S_IFREG, (0, 0), 0, 1),
@@ -289,6 +291,10 @@ def samples() -> Iterator[tuple[str, OpenFile]]:
         file = sample(b"socket:[1]", stat.S_IFSOCK)
         file.socket = (socket[0], socket[1], socket[2])
         yield what, file
+    # Told by its size and its file system, for which a sample has no path to ask.
+    queues.file_system_of = lambda via: queues.MQUEUE_MAGIC if via == QUEUE else 0
+    queue = sample(b"/x", stat.S_IFREG, via=QUEUE, size=queues.QUEUE_BYTES)
+    yield "POSIX message queues", queue
     for inode, what in refused._ANON.items():
         yield plural(what), sample(b"anon_inode:" + inode, 0)
     for inode, words in nameless.ANONYMOUS.items():
@@ -299,12 +305,19 @@ def samples() -> Iterator[tuple[str, OpenFile]]:
 
 
 def sample(
-    link: bytes, kind: int, device: tuple[int, int] = (0, 0), flags: int = 0, names: int = 1
+    link: bytes,
+    kind: int,
+    device: tuple[int, int] = (0, 0),
+    flags: int = 0,
+    names: int = 1,
+    *,
+    via: str = "1/fd/3",
+    size: int = 0,
 ) -> OpenFile:
     inode = os.stat_result(
-        (kind | 0o600, 1, 1, names, 0, 0, 0, 0, 0, 0), {"st_rdev": os.makedev(*device)}
+        (kind | 0o600, 1, 1, names, 0, 0, size, 0, 0, 0), {"st_rdev": os.makedev(*device)}
     )
-    return OpenFile(1, 1, 3, "1/fd/3", link, inode, flags)
+    return OpenFile(1, 1, 3, via, link, inode, flags)
 
 
 def plural(what: str) -> str:

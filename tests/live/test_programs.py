@@ -258,6 +258,8 @@ CASES = (
     Case("epolls family", changes=True),
     Case("epolls signals", changes=True),
     Case("epolls many", changes=True),
+    Case("mqueue"),
+    Case("mqueue notify"),
 )
 
 pytestmark = pytest.mark.root

@@ -244,6 +244,8 @@ IMAGES = (
        "crtools_socket:CrtoolsSocketEntry"),
     _k("crtools-inotify", "crtools-inotify.img", "CRTOOLS_INOTIFY", 0x43521900,
        "crtools_notify:CrtoolsInotifyEntry"),
+    _k("crtools-mqueue", "crtools-mqueue.img", "CRTOOLS_MQUEUE", 0x43521901,
+       "crtools_mqueue:CrtoolsMqueueEntry"),
     _k("crtools-ghost", "crtools-ghost.img", "CRTOOLS_GHOST", 0x43520020,
        "crtools_ghost:CrtoolsGhostEntry"),
     _k("crtools-path", "crtools-path.img", "CRTOOLS_PATH", 0x43520021,

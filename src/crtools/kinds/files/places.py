@@ -85,10 +85,11 @@ class Places:
     def _check_mount(self, file: OpenFile) -> None:
         """Whether a file's mount, seen for the first time, is in the mount namespace at all."""
         # Its path leads there, or to what is mounted upon it.
+        path = file.link + b"\0"
         result = kernel.raw(
             SYS_statx,
             AT_FDCWD & _WORD,
-            kernel.address_of(file.link + b"\0"),
+            kernel.address_of(path),
             AT_SYMLINK_NOFOLLOW,
             STATX_MNT_ID,
             _statx_at,

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from crtools.images.messages.fdinfo import FileEntry
     from crtools.kinds.files.base import FileKind, OpenFile
 
-# Our own number, far from CRIU's: its schema has none.
+# Our own numbers, far from CRIU's: its schema has none.
 IO_URING = 0x4352
+MQUEUE = 0x4353
 
 # Of each kind: module and class, its type in the images, and the types of inodes that it can be
 # (S_IFMT, inode(7); 0: the kernel's anonymous inode).
@@ -41,6 +42,7 @@ FILE_KINDS = (
     ("signalfd:Signalfd", FdTypes.SIGNALFD, (0,)),
     # Linux 6.9 to 6.14 have inodes of regular files for them (fs/pidfs.c).
     ("pidfd:Pidfd", FdTypes.PIDFD, (0, S_IFREG)),
+    ("mqueue:Mqueue", MQUEUE, (S_IFREG,)),
 )
 # Sockets, which are all of one type of inode. Of each kind: module and class, its type in the
 # images, and what of them it takes: address families, types and protocols (abi/socket.py), () for

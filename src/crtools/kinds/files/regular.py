@@ -45,6 +45,7 @@ INTERNAL_NAMES = (
 )
 # Files that do something when they are opened or read (debugfs, tracefs).
 _TRACING = (b"/sys/kernel/debug/", b"/sys/kernel/tracing/")
+_QUEUE_BYTES = 80  # the size of every message queue, crtools.kinds.files.queues
 _ANY_PATH = (S_IFREG, S_IFDIR, S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFSOCK)
 
 
@@ -63,8 +64,13 @@ class Regular(FileKind):
             return kind in _ANY_PATH
         if kind == S_IFCHR:
             return stat.st_rdev in STATELESS_DEVICES
-        if kind == S_IFREG and file.link.startswith(_TRACING):
-            return False
+        if kind == S_IFREG:
+            if file.link.startswith(_TRACING):
+                return False
+            if stat.st_size == _QUEUE_BYTES and not os.major(stat.st_dev):
+                from crtools.kinds.files.queues import is_queue
+
+                return not is_queue(file)
         return kind in (S_IFREG, S_IFDIR, S_IFBLK)
 
     def dumper(self, context: DumpContext) -> FileDumper:
