@@ -209,6 +209,8 @@ CASES = (
     Case("positions"),
     Case("pipes"),
     Case("unix_pairs"),
+    Case("unix_names"),
+    Case("unix_flight"),
     Case("fifos"),
     Case("owners"),
     Case("locks plain", options=("--file-locks",)),

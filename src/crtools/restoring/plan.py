@@ -66,6 +66,7 @@ class Plan:
             options,
             [task.pid for task in self.alive],
             self.table_of,
+            self._may_help,
         )
         self.locks: LocksPlan | None = self._plan_locks()
         self.shared = self.files.shared = _read_shared(store, self.alive)
@@ -82,6 +83,7 @@ class Plan:
             *self.threads,
             *[(task.pid, task.pid) for task in self.tasks if task.pid not in task.cores],
             *[(pid, pid) for pid in self.relations.helpers],
+            *[(pid, pid) for pid in self.file_helpers],
         ]
         self.everybody = everybody
         self.workers = self._plan_workers()
@@ -244,6 +246,19 @@ class Plan:
     def _before(self, task: TaskImages) -> layout.Space | None:
         begetter = self.begetter.get(task.pid, 0)
         return self.by_pid[begetter].space if begetter else None
+
+    @property
+    def file_helpers(self) -> list[int]:
+        """Who is there while files are made, and is none of the tree."""
+        return sorted(self.files.helpers - set(self.by_pid))
+
+    def _may_help(self, pid: int) -> bool:
+        """Whether there can be a process with this pid for a time: a zombie of the tree before its
+        end, or nobody, if the number is not that of a group or session either."""
+        if pid in self.by_pid:
+            return True
+        groups = {number for task in self.tasks for number in (task.entry.pgid, task.entry.sid)}
+        return pid not in groups and pid not in self.relations.pids and _is_free(pid)
 
     def pids(self) -> list[int]:
         return [*self.relations.pids, *[tid for pid, tid in self.threads if pid != tid]]

@@ -53,7 +53,7 @@ class StateBuilder:
 
     def __init__(self, proc: int, plan: Plan, shortfalls: Shortfalls) -> None:
         self.proc = proc
-        self.shortfalls = shortfalls
+        self.shortfalls = plan.files.shortfalls = shortfalls
         self.plan = plan
         self.shop: Workshop
         self.labels: dict[int, tuple[int, str]] = {}  # by pid: security labels to take
@@ -66,6 +66,12 @@ class StateBuilder:
 
     def restore_files(self) -> None:
         files = self.plan.files
+        pids = [task.pid for task in self.plan.alive]
+        if files.helpers:
+            from crtools.restoring.sockets import end_helpers, start_helpers
+
+            start_helpers(self.plan, self.shop)
+            pids += files.helpers
         for build in (files.plan_create, files.plan_fetch, files.plan_close):
             if files.unix is not None:
                 from crtools.restoring.sockets import connect_sockets, fill_sockets
@@ -75,11 +81,13 @@ class StateBuilder:
                 elif build == files.plan_close:
                     fill_sockets(files.unix, self.shop)
             scripts: dict[int, list[Program]] = {}
-            for task in self.plan.alive:
+            for pid in pids:
                 script = Script()
-                build(task.pid, script.program(), lambda script=script: script.fresh())  # type: ignore[misc]
-                scripts[task.pid] = [program for program in script.programs if program.count]
+                build(pid, script.program(), lambda script=script: script.fresh())  # type: ignore[misc]
+                scripts[pid] = [program for program in script.programs if program.count]
             self.shop.run(scripts)
+        if files.helpers:
+            end_helpers(self.plan, self.shop)
 
         if any(file.type == IO_URING for file in files.files.values()):
             from crtools.restoring.rings import restore_rings
@@ -162,7 +170,6 @@ class StateBuilder:
         files = self.plan.files
         if not files.late_jobs:
             return
-        files.shortfalls = self.shortfalls
         if self.plan.clocks is not None:
             from crtools.kinds.namespaces.time import read_offsets
 

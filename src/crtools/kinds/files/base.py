@@ -403,7 +403,7 @@ class PlanContext:
     sockets: Any  # crtools.kinds.files.sockets.SocketsPlan, None before a socket is met
     files: dict[int, PlannedFile]  # by id
     clock_offsets: tuple[int, int]  # of the tree's monotonic and boot clock from ours, in ns
-    shortfalls: Any  # crtools.model.shortfall.Shortfalls, set before late jobs
+    shortfalls: Any  # crtools.model.shortfall.Shortfalls, set before anything is checked
 
     def describe(self, file: PlannedFile) -> str:
         """`/var/log/x for fd 5 of task 812`."""
@@ -415,12 +415,17 @@ class PlanContext:
 
     unix: Any  # crtools.kinds.files.unix_plan.UnixPlanner, None where there is no unix socket
 
+    def unused_number(self) -> int:
+        """A number that is in no process's table, and that nothing else will use."""
+        raise NotImplementedError
+
     def table_of(self, pid: int) -> Table:
         """The table that a process has, alone or with others."""
         raise NotImplementedError
 
     def can_act(self, pid: int) -> bool:
-        """Whether there is such a process to do a job."""
+        """Whether there is such a process to do a job: one of the tree, or one that can be there
+        while files are made."""
         raise NotImplementedError
 
     def add_flight(self, id: int, pid: int) -> None:

@@ -76,7 +76,8 @@ class FilesPlan(PlanContext):
 
     `processes` are those that have a table of their own: pid and the entries of its fdinfo
     image. A process that shares another's table is not among them; `pids` are all processes, and
-    `shares` tells whose table one has that is not its own.
+    `shares` tells whose table one has that is not its own. `may_help` says of another pid whether
+    there can be a process of it while files are made; `helpers` are those that are needed.
     `numbers_needed` is what RLIMIT_NOFILE has to be at least while tasks are restored.
     `root_number` may be set to a descriptor's number that all skeletons have for the directory
     to take paths from; else they are taken from their root. Raises ImageError for images that
@@ -90,6 +91,7 @@ class FilesPlan(PlanContext):
         options: Options,
         pids: Iterable[int] = (),
         shares: Mapping[int, int] | None = None,
+        may_help: Callable[[int], bool] = lambda _: False,
     ) -> None:
         self.store = store
         self.options = options
@@ -136,6 +138,8 @@ class FilesPlan(PlanContext):
             self._add_table(pid, entries)
         self._pids = {*self.tables, *pids}
         self._shares = shares or {}
+        self._may_help = may_help
+        self.helpers: set[int] = set()
         for planner in tuple(self._planners.values()):
             planner.settle()
         for planner in self._planners.values():
@@ -210,7 +214,13 @@ class FilesPlan(PlanContext):
         return self.tables[self._shares.get(pid, pid)]
 
     def can_act(self, pid: int) -> bool:
-        return pid in self._pids
+        if pid in self._pids or pid in self.helpers:
+            return True
+        if not self._may_help(pid):
+            return False
+        self.helpers.add(pid)
+        self.tables[pid] = Table(pid, self._reserved)
+        return True
 
     def _mismatch(self, entry: FdinfoEntry, pid: int, because: str) -> ImageError:
         return ImageError(

@@ -225,10 +225,11 @@ def build_take(program: Program, pid: int, number: int, to: int, what: What) -> 
     """Takes over another process's descriptor, at the number `to`."""
     pidfd = program.call(SYS_pidfd_open, pid, 0, label=lambda: f"find task {pid}")
     got = program.call(SYS_pidfd_getfd, pidfd, number, 0, label=lambda: f"take over {what()}")
+    # It may have the very number that this is to get.
+    program.call(SYS_close, pidfd)
     program.skip_if(got, to, 2)
     program.call(SYS_dup3, got, to, O_CLOEXEC, label=what)
     program.call(SYS_close, got)
-    program.call(SYS_close, pidfd)
 
 
 def build_place(program: Program, fd: Arg, number: int, cloexec: bool, what: What) -> None:

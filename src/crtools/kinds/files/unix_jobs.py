@@ -7,6 +7,7 @@ from crtools.abi.socket import AF_UNIX, SOCK_CLOEXEC
 from crtools.abi.x86_64 import (
     SYS_accept4,
     SYS_connect,
+    SYS_dup3,
     SYS_listen,
     SYS_socket,
     SYS_socketpair,
@@ -30,6 +31,8 @@ from crtools.kinds.files.unix_queue import SOCK_DGRAM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crtools.agent.program import Program
     from crtools.images.messages.crtools_unix import (
         CrtoolsUnixEntry,
@@ -322,6 +325,33 @@ class Filling:
                 build_room_back(
                     *(programs.need(1024), number, opts.so_sndbuf, opts.so_buf_lock or 0, what)
                 )
+
+
+class Taking:
+    """Takes over what another process has, or has a second number for what this one has made."""
+
+    __slots__ = ("maker", "number", "owner", "to", "what")
+
+    def __init__(
+        self, owner: int, maker: int | PlannedFile, number: int, to: int, what: Callable[[], str]
+    ) -> None:
+        self.owner = owner
+        self.maker = maker
+        self.number = number
+        self.to = to
+        self.what = what
+
+    def __call__(self, programs: Programs) -> None:
+        source, number = self.maker, self.number
+        if isinstance(source, int):
+            maker = source
+        else:
+            maker, number = source.pid, source.number
+        program = programs.need(1024)
+        if maker != self.owner:
+            build_take(program, maker, number, self.to, self.what)
+        elif number != self.to:
+            program.call(SYS_dup3, number, self.to, SOCK_CLOEXEC, label=self.what)
 
 
 class Reset:

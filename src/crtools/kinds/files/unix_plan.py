@@ -16,15 +16,15 @@ in flight are. What somebody was connected to and is closed is made, used and cl
 
 from __future__ import annotations
 
-from crtools.abi.fcntl import O_CLOEXEC
-from crtools.abi.x86_64 import SYS_dup3
+import os
+
 from crtools.errors import ImageError, RestoreConflict
-from crtools.images.messages.crtools_unix import CrtoolsUnixEntry
+from crtools.images.messages.crtools_unix import CrtoolsUnixEntry, UnixPacketEntry
 from crtools.images.messages.sk_unix import UnixSkEntry
 from crtools.kinds.files.base import FilePlanner
 from crtools.kinds.files.socket_options import check_options
 from crtools.kinds.files.sockets import sockets_of
-from crtools.kinds.files.unix_build import Identity, Sending, Target, build_take
+from crtools.kinds.files.unix_build import Identity, Sending, Target
 from crtools.kinds.files.unix_jobs import (
     BACKLOG,
     Accepting,
@@ -38,6 +38,7 @@ from crtools.kinds.files.unix_jobs import (
     Pairing,
     Reaching,
     Reset,
+    Taking,
     room_for,
 )
 from crtools.kinds.files.unix_names import Names
@@ -48,7 +49,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crtools.images.messages.crtools_unix import UnixCredsEntry, UnixPacketEntry
+    from crtools.images.messages.crtools_unix import UnixCredsEntry
     from crtools.images.messages.sk_packet import SkPacketEntry
     from crtools.kinds.files.base import PlanContext, PlannedFile, Programs
     from crtools.kinds.files.unix_names import Name
@@ -76,7 +77,8 @@ class UnixPlanner(FilePlanner):
         self._unsettled: list[End] = []
         self._taken: dict[tuple[int, int, int], int] = {}  # process and place there -> number here
         self._takes: dict[int, list[Job]] = {}
-        self._spares: dict[int, int] = {}
+        self._spare = -1
+        self._short: list[tuple[int, str, int, int]] = []  # process, what, wanted, got
         self._gone: dict[tuple[bytes, bytes], End] = {}
         self._partners: dict[int, End] = {}  # by inode: at the other end of a pair or connection
         self._listening: dict[bytes, list[End]] = {}  # by name
@@ -153,7 +155,7 @@ class UnixPlanner(FilePlanner):
         connections: list[Connection] = []
         waiting: list[Connection] = []
         for end in ends:
-            if end.pid < 0:
+            if end.pid < 0 and end.ino not in self._partners:
                 self._place(end, connections, waiting)
         self._connect(connections, waiting)
         self._fill(ends)
@@ -342,9 +344,26 @@ class UnixPlanner(FilePlanner):
 
     def _maker(self, creds: UnixCredsEntry | None, otherwise: int) -> int:
         """The process that `creds` are of, if it can be had."""
-        if creds is not None and creds.pid and self.context.can_act(creds.pid):
-            return creds.pid
+        if creds is not None and creds.pid:
+            if self.context.can_act(creds.pid):
+                return creds.pid
+            self._short.append(
+                (otherwise, "a unix socket's peer credentials (SO_PEERCRED)", creds.pid, otherwise)
+            )
         return otherwise
+
+    def _check_sender(self, about: UnixPacketEntry, pid: int) -> UnixPacketEntry:
+        """What is said of a message, without credentials if nobody can have them any more."""
+        creds = about.creds
+        if (
+            creds is None
+            or not creds.pid
+            or self.context.can_act(creds.pid)
+            or os.path.exists(f"/proc/{creds.pid}")
+        ):
+            return about
+        self._short.append((pid, "the sender of a message to a unix socket", creds.pid, 0))
+        return UnixPacketEntry(index=about.index, source=about.source, urgent=about.urgent)
 
     def _settle_at(self, end: End, pid: int) -> None:
         """A socket is made by process `pid`: at the number that it has there, or at one that
@@ -375,49 +394,43 @@ class UnixPlanner(FilePlanner):
         table = self.context.table_of(pid)
         for user, fd, _ in file.users:
             if user == table.pid:
+                # In flight, it is not fetched as what is in a table is.
+                if fd in table.parked:
+                    self._take_late(file, pid, fd)
                 return fd
-        return self._take(
-            file.pid, file.number, pid, lambda: self.context.describe(file), late=file
-        )
+        return self._take_late(file, pid, -1)
 
-    def _take(
-        self,
-        maker: int,
-        number: int,
-        pid: int,
-        what: Callable[[], str],
-        late: PlannedFile | None = None,
-    ) -> int:
-        """Has process `pid` take over what is at a number of another, before queues are filled.
-        A file's maker is known only when all kinds have decided: `late`."""
+    def _take(self, maker: int, number: int, pid: int, what: Callable[[], str]) -> int:
+        """Has process `pid` take over what is at a number of another, before queues are filled."""
         table = self.context.table_of(pid)
-        if late is None and maker == table.pid:
+        if maker == table.pid:
             return number
-        key = (late.id, -1, table.pid) if late is not None else (maker, number, table.pid)
+        key = (maker, number, table.pid)
         found = self._taken.get(key)
         if found is None:
             found = self._taken[key] = table.park()
-            to = found
-
-            def take(programs: Programs) -> None:
-                pid_, number_ = (late.pid, late.number) if late is not None else (maker, number)
-                program = programs.need(1024)
-                if pid_ == table.pid:
-                    program.call(SYS_dup3, number_, to, O_CLOEXEC, label=what)
-                else:
-                    build_take(program, pid_, number_, to, what)
-
-            self._takes.setdefault(pid, []).append(take)
+            self._takes.setdefault(pid, []).append(Taking(table.pid, maker, number, found, what))
         return found
 
-    def _spare(self, pid: int) -> int:
-        """A number that a program of this process may use for a moment."""
-        owner = self.context.table_of(pid).pid
-        if owner not in self._spares:
-            table = self.context.table_of(pid)
-            self._spares[owner] = table.park()
-            table.unpark(self._spares[owner])
-        return self._spares[owner]
+    def _take_late(self, file: PlannedFile, pid: int, number: int) -> int:
+        """The same for a file of whatever kind: who makes it is known when all kinds have decided.
+        `number` is where it is wanted, -1: anywhere."""
+        table = self.context.table_of(pid)
+        key = (-1, file.id, table.pid)
+        found = self._taken.get(key)
+        if found is None:
+            found = self._taken[key] = number if number >= 0 else table.park()
+            self._takes.setdefault(pid, []).append(
+                Taking(table.pid, file, -1, found, lambda: self.context.describe(file))
+            )
+        return found
+
+    @property
+    def spare(self) -> int:
+        """A number that any program may use for a moment, in whatever process."""
+        if self._spare < 0:
+            self._spare = self.context.unused_number()
+        return self._spare
 
     # --- Making ---
 
@@ -463,7 +476,10 @@ class UnixPlanner(FilePlanner):
                 continue
             if entry.type == SOCK_DGRAM and entry.peer != (peer.entry.ino if peer.entry else 0):
                 return False
-            if any(packet.scm or (about and about.source) for packet, _, about in end.packets):
+            if any(
+                packet.scm or (about and (about.source or about.creds))
+                for packet, _, about in end.packets
+            ):
                 return False
             if end.own.reset or end.own.external:
                 return False
@@ -538,7 +554,7 @@ class UnixPlanner(FilePlanner):
             )
 
     def _connecting_of(self, connection: Connection) -> Connecting:
-        return Connecting(self, connection, self._spare(connection.client.pid))
+        return Connecting(self, connection, self.spare)
 
     @staticmethod
     def _then(steps: list[Step], pid: int, job: Job) -> None:
@@ -579,6 +595,8 @@ class UnixPlanner(FilePlanner):
         room: dict[int, End] = {}
         size = room_for(end.packets)
         for packet, data, about in end.packets:
+            if about is not None:
+                about = self._check_sender(about, pid)
             sender, direct = self._sender(end, about, pid)
             number = self._number(sender, pid)
             if size:
@@ -596,7 +614,7 @@ class UnixPlanner(FilePlanner):
             sendings.append(
                 Sending(
                     *(entry.type, number, receiver, packet, data, about, rights, target),
-                    self._spare(pid),
+                    self.spare,
                 )
             )
         return Filling(end, sendings, room, size)
@@ -678,13 +696,19 @@ class UnixPlanner(FilePlanner):
             target = None
         else:
             return
-        spare = self._spare(end.pid)
-        reaching.setdefault(end.pid, []).append(Reaching(self, end, target, spare))
+        reaching.setdefault(end.pid, []).append(Reaching(self, end, target, self.spare))
 
     # --- The tool's part ---
 
     def check(self, root: int) -> None:
         self.names.check(root)
+        for pid, what, wanted, got in dict.fromkeys(self._short):
+            self.context.shortfalls.report(
+                *(pid, f"task {pid}", what),
+                wanted=f"task {wanted}",
+                got=f"task {got}" if got else "nobody",
+                because="that process is not one of the tree, and its number is not free",
+            )
 
     def create(self, tool_pid: int, root: int) -> None:
         self.names.base = self.context.root_number

@@ -221,9 +221,9 @@ class Reader:
             ):
                 packets.append(_mark())
             packets.append(packet)
+            start, at = at, at + len(packet.data)
             if packet.rights:
-                self._split(packets, at)
-            at += len(packet.data)
+                self._split(packets, start)
         if urgent:
             raise self._unclear()
 
@@ -237,23 +237,27 @@ class Reader:
 
     def _split(self, packets: list[Packet], start: int) -> None:
         """Descriptors come with the last piece of what was read with them: a shorter read ends
-        before them. Looks for where that piece begins."""
+        before them. Looks for where that piece begins.
+
+        The kernel copies piece by piece. Without room for the last byte of all (its address leads
+        nowhere) it ends before the last piece.
+        """
         packet = packets[-1]
-        low, high = 0, len(packet.data) - 1
-        while low < high:
-            middle = (low + high) // 2
-            self._seek(start + middle)
-            piece = self._receive(MSG_PEEK, 1)
-            if piece is not None and piece.rights:
-                high = middle
-                close_all([piece])
-            else:
-                low = middle + 1
-        if low:
-            before = Packet(packet.data[:low])
-            before.creds = packet.creds
-            packets.insert(-1, before)
-            packet.data = packet.data[low:]
+        length = len(packet.data)
+        if length < 2:
+            return
+        self._seek(start)
+        vectors = _IOVEC.pack(kernel.address_of(self._room), length - 1) + _IOVEC.pack(0, 1)
+        header = bytearray(_HEADER.size)
+        _HEADER.pack_into(header, 0, 0, 0, kernel.address_of(vectors), 2, 0, 0, 0)
+        before = kernel.raw(
+            SYS_recvmsg, self.fd, kernel.address_of(header), MSG_PEEK | MSG_DONTWAIT
+        )
+        if 0 < before < length:
+            first = Packet(packet.data[:before])
+            first.creds = packet.creds
+            packets.insert(-1, first)
+            packet.data = packet.data[before:]
 
     def _is_at_mark(self) -> bool:
         answer = bytearray(4)
@@ -265,11 +269,11 @@ class Reader:
     def _seek(self, at: int) -> None:
         set_number(self.fd, SO_PEEK_OFF, at)
 
-    def _receive(self, flags: int, most: int = 0) -> Packet | None:
+    def _receive(self, flags: int) -> Packet | None:
         """What one recvmsg gives; None if there is nothing (more)."""
         while True:
             room, control, header = self._room, self._control, self._header
-            _IOVEC.pack_into(self._vector, 0, kernel.address_of(room), most or len(room))
+            _IOVEC.pack_into(self._vector, 0, kernel.address_of(room), len(room))
             _HEADER.pack_into(
                 *(header, 0, kernel.address_of(self._name), len(self._name)),
                 *(kernel.address_of(self._vector), 1),
@@ -284,7 +288,7 @@ class Reader:
             if got < 0:
                 raise OSError(-got, os.strerror(-got))
             _, name_length, _, _, _, control_length, told = _HEADER.unpack(header)
-            packet = Packet(bytes(room[: min(got, most or len(room))]))
+            packet = Packet(bytes(room[: min(got, len(room))]))
             self._take_control(packet, control_length)
             if told & MSG_CTRUNC:
                 close_all([packet])

@@ -41,6 +41,7 @@ from crtools.kinds.files.unix_queue import (
     poll,
 )
 from crtools.procfs.files import split_deleted
+from crtools.procfs.status import read_status
 from crtools.procfs.unix_diag import (
     TCP_CLOSE,
     TCP_LISTEN,
@@ -292,7 +293,9 @@ class UnixDumper(FileDumper):
                     "who has that is not being dumped",
                     "dump when it has been accepted, or dump both",
                 )
-            waiting.append(UnixWaitingEntry(client=client))
+            status = read_status(self.context.proc, self.found[client].file.pid)
+            creds = Creds(status.pid, status.uids[1], status.gids[1], tuple(status.groups))
+            waiting.append(UnixWaitingEntry(client=client, creds=to_entry(creds)))
         listener.own.waiting = waiting
 
     def _check_outside(self, found: Found, peer: int) -> None:
