@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # What criu(8) has; and pipe[INODE], ours, for one whose other end is outside the tree.
 TYPES = ("mnt", "dev", "file", "tty", "unix", "net", "pid", "veth", "macvlan", "pipe")
 # Types that are served, by verb; whoever serves one more puts it here.
-SERVED = {"dump": ("dev", "file", "pipe", "unix"), "restore": ("dev",)}
+SERVED = {"dump": ("dev", "file", "pipe", "tty", "unix"), "restore": ("dev",)}
 
 
 def parse_external(text: str) -> tuple[str, str, str]:

@@ -58,11 +58,16 @@ class Btf:
 
     def offset(self, name: str, member: str) -> int:
         """Where in a structure a member lies, in bytes; members of nameless structures are its own.
-        Of bits, where the word is that has them."""
-        found = self._find(self._struct(name), member.encode())
-        if found is None:
-            raise self._missing(f"struct {name} has no {member}")
-        return found // 8
+        Of bits, where the word is that has them. "flow.stopped" is a member of the member flow."""
+        at, place = self._struct(name), 0
+        for part in member.split("."):
+            found = self._find(at, part.encode()) if at >= 0 else None
+            if found is None:
+                raise self._missing(f"struct {name} has no {member}")
+            place += found[0]
+            inner = self._starts[found[1]]
+            at = inner if self._words[inner + 1] >> 24 & 31 in (STRUCT, UNION) else -1
+        return place // 8
 
     def size(self, name: str) -> int:
         """The size of a structure, in bytes."""
@@ -73,9 +78,10 @@ class Btf:
         found = self._find(self._struct(name), member.encode())
         if found is None:
             raise self._missing(f"struct {name} has no {member}")
-        return found // 8, found % 8
+        return found[0] // 8, found[0] % 8
 
-    def _find(self, at: int, member: bytes) -> int | None:
+    def _find(self, at: int, member: bytes) -> tuple[int, int] | None:
+        """Where a member lies, in bits, and its type."""
         words, strings = self._words, self._strings
         fields = words[at + 1] >> 31  # members have a size in bits beside their place
         for index in range(words[at + 1] & 0xFFFF):
@@ -84,13 +90,13 @@ class Btf:
                 place &= 0xFFFFFF
             if name:
                 if strings.startswith(member + b"\0", name):
-                    return place
+                    return place, type
                 continue
             inner = self._starts[type]
             if words[inner + 1] >> 24 & 31 in (STRUCT, UNION):
                 found = self._find(inner, member)
                 if found is not None:
-                    return place + found
+                    return place + found[0], found[1]
         return None
 
 

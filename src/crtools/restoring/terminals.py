@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from crtools.agent.program import Program
-from crtools.kinds.files.tty_restore import build_no_terminal
+from crtools.kinds.files.tty_jobs import build_no_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -32,6 +32,7 @@ GET_CURRENT_TASK, PROBE_READ_KERNEL, MAP_LOOKUP_PERCPU_ELEM = 35, 113, 195
 _LICENSE = b"Dual MIT/GPL\0"
 _CONTEXT = struct.Struct("<4Q")
 _ATTR_BYTES = 144
+_BLOCK_BYTES = 256  # half of a program's stack
 _WORD = (1 << 64) - 1
 
 
@@ -53,6 +54,26 @@ _READ = b"".join(
         _instruction(0x7B, 6, 1, 8),  # context.word = what was read
         _instruction(0x85, value=GET_CURRENT_TASK),
         _instruction(0x7B, 6, 0, 24),  # context.task = r0
+        _instruction(0xB7, 0),
+        _instruction(0x95),  # return 0
+    ]
+)
+
+# The same of _BLOCK_BYTES: to the stack, and from there behind the context.
+_READ_BLOCK = b"".join(
+    [
+        _instruction(0xBF, 6, 1),  # r6 = r1
+        _instruction(0xBF, 1, 10),  # r1 = r10
+        _instruction(0x07, 1, value=-_BLOCK_BYTES),  # r1 -= their number
+        _instruction(0xB7, 2, value=_BLOCK_BYTES),  # r2 = their number
+        _instruction(0x79, 3, 6, 0),  # r3 = context.address
+        _instruction(0x85, value=PROBE_READ_KERNEL),
+        _instruction(0x7B, 6, 0, 16),  # context.answer = r0
+        *[
+            _instruction(0x79, 1, 10, at - _BLOCK_BYTES)
+            + _instruction(0x7B, 6, 1, _CONTEXT.size + at)
+            for at in range(0, _BLOCK_BYTES, 8)
+        ],
         _instruction(0xB7, 0),
         _instruction(0x95),  # return 0
     ]
@@ -82,7 +103,7 @@ class KernelMemory:
     """Reads words of the kernel's memory. Raises MissingFeature or PermissionDenied."""
 
     def __init__(self) -> None:
-        self._program = -1
+        self._program = self._block = -1
         self.types = read_btf()
         self._context = bytearray(_CONTEXT.size)
         self._offsets: dict[tuple[str, str], int] = {}
@@ -92,9 +113,10 @@ class KernelMemory:
         self.task = _CONTEXT.unpack(self._context)[3]
 
     def __del__(self) -> None:
-        if self._program >= 0:
-            os.close(self._program)
-            self._program = -1
+        for fd in (self._program, self._block):
+            if fd >= 0:
+                os.close(fd)
+        self._program = self._block = -1
 
     def _load(self, program: bytes) -> int:
         attributes = bytearray(_ATTR_BYTES)
@@ -128,12 +150,14 @@ class KernelMemory:
             )
         return fd
 
-    def _run(self, program: int, address: int) -> None:
-        _CONTEXT.pack_into(self._context, 0, address, 0, 0, 0)
+    def _run(self, program: int, address: int, context: bytearray | None = None) -> None:
+        if context is None:
+            context = self._context
+        _CONTEXT.pack_into(context, 0, address, 0, 0, 0)
         attributes = bytearray(80)
         struct.pack_into("<I", attributes, 0, program)
-        struct.pack_into("<I", attributes, 40, _CONTEXT.size)
-        struct.pack_into("<Q", attributes, 48, kernel.address_of(self._context))
+        struct.pack_into("<I", attributes, 40, len(context))
+        struct.pack_into("<Q", attributes, 48, kernel.address_of(context))
         kernel.checked(SYS_bpf, BPF_PROG_TEST_RUN, kernel.address_of(attributes), len(attributes))
 
     def word(self, address: int) -> int:
@@ -145,6 +169,24 @@ class KernelMemory:
                 "Cannot look into the kernel", because=f"nothing can be read at {address:#x}"
             )
         return int(word)
+
+    def block(self, address: int, length: int) -> bytes:
+        """Bytes from an address on. Raises MissingFeature if there are none."""
+        found = b""
+        while len(found) < length:
+            # What is asked for may end where nothing is any more.
+            part = self._read_block(address + len(found))
+            if not part:
+                part = self.word(address + len(found)).to_bytes(8, "little")
+            found += part
+        return found[:length]
+
+    def _read_block(self, address: int) -> bytes:
+        if self._block < 0:
+            self._block = self._load(_READ_BLOCK)
+        context = bytearray(_CONTEXT.size + _BLOCK_BYTES)
+        self._run(self._block, address, context)
+        return b"" if _CONTEXT.unpack_from(context)[2] else bytes(context[_CONTEXT.size :])
 
     def number(self, address: int) -> int:
         """The 32-bit number at an address."""

@@ -42,12 +42,16 @@ TYPES = build(
     ("", UNION, [("one", 1, 0), ("", 2, 0)], False),
     ("other", STRUCT, [("first", 1, 0)], False),
     ("task", STRUCT, [("first", 1, 64), ("", 3, 128), ("bit", 1, 1 << 24 | 517)], True),
+    ("outer", STRUCT, [("first", 1, 0), ("inner", 2, 64)], False),
 )
 
 
 @pytest.mark.parametrize(
     ("name", "member", "offset"),
-    [("task", "first", 8), ("task", "one", 16), ("task", "deeper", 24), ("other", "first", 0)],
+    [
+        *[("task", "first", 8), ("task", "one", 16), ("task", "deeper", 24), ("other", "first", 0)],
+        *[("outer", "inner", 8), ("outer", "inner.deeper", 16)],
+    ],
 )
 def test_offset_of_a_member(name: str, member: str, offset: int) -> None:
     assert Btf(TYPES).offset(name, member) == offset

@@ -26,9 +26,16 @@ if TYPE_CHECKING:
     from crtools.images.messages.ipc_shm import IpcShmEntry
 
 _bool_3 = field(3, "bool")
+_bool_10 = field(10, "bool")
+_bool_11 = field(11, "bool")
+_bool_12 = field(12, "bool")
+_bool_13 = field(13, "bool")
+_bool_16 = field(16, "bool")
 _int64_2 = field(2, "int64")
 _length_1 = field(1, "length")
 _length_4 = field(4, "length")
+_length_5 = field(5, "length")
+_length_9 = field(9, "length")
 _length_10 = field(10, "length")
 _length_11 = field(11, "length")
 _length_12 = field(12, "length")
@@ -38,11 +45,15 @@ _sint64_2 = field(2, "sint64")
 _sint64_3 = field(3, "sint64")
 _uint32_1 = field(1, "uint32")
 _uint32_2 = field(2, "uint32")
+_uint32_4 = field(4, "uint32")
 _uint32_5 = field(5, "uint32")
 _uint32_6 = field(6, "uint32")
 _uint32_7 = field(7, "uint32")
 _uint32_8 = field(8, "uint32")
 _uint32_9 = field(9, "uint32")
+_uint32_14 = field(14, "uint32")
+_uint32_15 = field(15, "uint32")
+_uint32_17 = field(17, "uint32")
 _uint64_1 = field(1, "uint64")
 _uint64_2 = field(2, "uint64")
 _uint64_3 = field(3, "uint64")
@@ -553,12 +564,26 @@ class CrtoolsUringEntry(Message):
 
 class CrtoolsTtyEntry(Message):
     """crtools-tty.img: what tty-info.img has no field for, of the slave of each pair of
-    terminals."""
+    terminals, and of serial lines."""
 
     __slots__ = (
         "id",
         "mode",
         "closed",
+        "master",
+        "directory",
+        "status",
+        "ends",
+        "no_ends",
+        "beyond",
+        "quoting",
+        "stopped",
+        "suspended",
+        "master_suspended",
+        "column",
+        "line_column",
+        "hung_up",
+        "modem",
     )
 
     NAME = "crtools_tty_entry"
@@ -566,6 +591,20 @@ class CrtoolsTtyEntry(Message):
         (1, "id", "required", "uint32", None, None, None),
         (2, "mode", "required", "uint32", None, None, None),
         (3, "closed", "required", "bool", None, None, None),
+        (4, "master", "optional", "uint32", None, None, None),
+        (5, "directory", "optional", "string", None, None, None),
+        (6, "status", "optional", "uint32", None, None, "hex"),
+        (7, "ends", "repeated", "uint32", None, None, None),
+        (8, "no_ends", "repeated", "uint32", None, None, None),
+        (9, "beyond", "optional", "bytes", None, None, None),
+        (10, "quoting", "optional", "bool", None, None, None),
+        (11, "stopped", "optional", "bool", None, None, None),
+        (12, "suspended", "optional", "bool", None, None, None),
+        (13, "master_suspended", "optional", "bool", None, None, None),
+        (14, "column", "optional", "uint32", None, None, None),
+        (15, "line_column", "optional", "uint32", None, None, None),
+        (16, "hung_up", "optional", "bool", None, None, None),
+        (17, "modem", "optional", "uint32", None, None, "hex"),
     )
 
     def __init__(
@@ -574,11 +613,39 @@ class CrtoolsTtyEntry(Message):
         id: int,
         mode: int,
         closed: bool,
+        master: int | None = None,
+        directory: str | None = None,
+        status: int | None = None,
+        ends: Sequence[int] = (),
+        no_ends: Sequence[int] = (),
+        beyond: bytes | None = None,
+        quoting: bool | None = None,
+        stopped: bool | None = None,
+        suspended: bool | None = None,
+        master_suspended: bool | None = None,
+        column: int | None = None,
+        line_column: int | None = None,
+        hung_up: bool | None = None,
+        modem: int | None = None,
         unknown: bytes = b"",
     ) -> None:
         self.id = id
         self.mode = mode
         self.closed = closed
+        self.master = master
+        self.directory = directory
+        self.status = status
+        self.ends = ends
+        self.no_ends = no_ends
+        self.beyond = beyond
+        self.quoting = quoting
+        self.stopped = stopped
+        self.suspended = suspended
+        self.master_suspended = master_suspended
+        self.column = column
+        self.line_column = line_column
+        self.hung_up = hung_up
+        self.modem = modem
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -588,6 +655,22 @@ class CrtoolsTtyEntry(Message):
                     _uint32_1[self.id],
                     _uint32_2[self.mode],
                     _bool_3[self.closed],
+                    b"" if self.master is None else _uint32_4[self.master],
+                    b""
+                    if self.directory is None
+                    else _length_5[len(b := self.directory.encode("utf-8", "surrogateescape"))] + b,
+                    b"" if self.status is None else _uint32_6[self.status],
+                    *map(_uint32_7.__getitem__, self.ends),
+                    *map(_uint32_8.__getitem__, self.no_ends),
+                    b"" if self.beyond is None else _length_9[len(b := self.beyond)] + b,
+                    b"" if self.quoting is None else _bool_10[self.quoting],
+                    b"" if self.stopped is None else _bool_11[self.stopped],
+                    b"" if self.suspended is None else _bool_12[self.suspended],
+                    b"" if self.master_suspended is None else _bool_13[self.master_suspended],
+                    b"" if self.column is None else _uint32_14[self.column],
+                    b"" if self.line_column is None else _uint32_15[self.line_column],
+                    b"" if self.hung_up is None else _bool_16[self.hung_up],
+                    b"" if self.modem is None else _uint32_17[self.modem],
                     self.unknown,
                 ]
             )
@@ -599,6 +682,20 @@ class CrtoolsTtyEntry(Message):
         id: Any = None
         mode: Any = None
         closed: Any = None
+        master: Any = None
+        directory: Any = None
+        status: Any = None
+        ends: Any = ()
+        no_ends: Any = ()
+        beyond: Any = None
+        quoting: Any = None
+        stopped: Any = None
+        suspended: Any = None
+        master_suspended: Any = None
+        column: Any = None
+        line_column: Any = None
+        hung_up: Any = None
+        modem: Any = None
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -622,12 +719,122 @@ class CrtoolsTtyEntry(Message):
                 else:
                     closed = closed == 1
                 tag = buf[at] if at < stop else 0
+            if tag == 32:
+                master = buf[at + 1]
+                at += 2
+                if master > 127:
+                    master, at = read_varint32(buf, at, master)
+                tag = buf[at] if at < stop else 0
+            if tag == 42:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                directory = buf[at - span : at].decode("utf-8", "surrogateescape")
+                tag = buf[at] if at < stop else 0
+            if tag == 48:
+                status = buf[at + 1]
+                at += 2
+                if status > 127:
+                    status, at = read_varint32(buf, at, status)
+                tag = buf[at] if at < stop else 0
+            if tag == 56:
+                ends, at = read_run(buf, at, stop, b"\x38", "uint32")
+                tag = buf[at] if at < stop else 0
+            if tag == 64:
+                no_ends, at = read_run(buf, at, stop, b"\x40", "uint32")
+                tag = buf[at] if at < stop else 0
+            if tag == 74:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                beyond = buf[at - span : at]
+                tag = buf[at] if at < stop else 0
+            if tag == 80:
+                quoting = buf[at + 1]
+                at += 2
+                if quoting > 1:
+                    quoting, at = read_bool(buf, at, quoting)
+                else:
+                    quoting = quoting == 1
+                tag = buf[at] if at < stop else 0
+            if tag == 88:
+                stopped = buf[at + 1]
+                at += 2
+                if stopped > 1:
+                    stopped, at = read_bool(buf, at, stopped)
+                else:
+                    stopped = stopped == 1
+                tag = buf[at] if at < stop else 0
+            if tag == 96:
+                suspended = buf[at + 1]
+                at += 2
+                if suspended > 1:
+                    suspended, at = read_bool(buf, at, suspended)
+                else:
+                    suspended = suspended == 1
+                tag = buf[at] if at < stop else 0
+            if tag == 104:
+                master_suspended = buf[at + 1]
+                at += 2
+                if master_suspended > 1:
+                    master_suspended, at = read_bool(buf, at, master_suspended)
+                else:
+                    master_suspended = master_suspended == 1
+                tag = buf[at] if at < stop else 0
+            if tag == 112:
+                column = buf[at + 1]
+                at += 2
+                if column > 127:
+                    column, at = read_varint32(buf, at, column)
+                tag = buf[at] if at < stop else 0
+            if tag == 120:
+                line_column = buf[at + 1]
+                at += 2
+                if line_column > 127:
+                    line_column, at = read_varint32(buf, at, line_column)
+                tag = buf[at] if at < stop else 0
+            if tag == 128 and buf[at + 1] == 1:
+                hung_up = buf[at + 2]
+                at += 3
+                if hung_up > 1:
+                    hung_up, at = read_bool(buf, at, hung_up)
+                else:
+                    hung_up = hung_up == 1
+                tag = buf[at] if at < stop else 0
+            if tag == 136 and buf[at + 1] == 1:
+                modem = buf[at + 2]
+                at += 3
+                if modem > 127:
+                    modem, at = read_varint32(buf, at, modem)
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
         new.id = id
         new.mode = mode
         new.closed = closed
+        new.master = master
+        new.directory = directory
+        new.status = status
+        new.ends = ends
+        new.no_ends = no_ends
+        new.beyond = beyond
+        new.quoting = quoting
+        new.stopped = stopped
+        new.suspended = suspended
+        new.master_suspended = master_suspended
+        new.column = column
+        new.line_column = line_column
+        new.hung_up = hung_up
+        new.modem = modem
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

@@ -271,6 +271,11 @@ class DumpContext:
         it has none any more. Raises UnsupportedObject."""
         raise NotImplementedError
 
+    def root_of(self, file: OpenFile) -> int:
+        """A descriptor of the directory that the kernel's paths of the file's process begin at:
+        the reader's root or, from another mount namespace, that namespace's."""
+        raise NotImplementedError
+
     def read_build_id(self, file: OpenFile) -> tuple[int, ...]:
         """The build id of a regular file, () if it is not an ELF file that has one."""
         raise NotImplementedError

@@ -44,7 +44,7 @@ class Places:
         link = file.link
         if file.mnt_id not in self._mounts:
             self._check_mount(file)
-        root = self._root_for(file)
+        root = self.root_of(file)
         if self._is_at(root, link, file):
             return link.decode("utf-8", "surrogateescape")
         name, deleted = split_deleted(link)
@@ -116,9 +116,7 @@ class Places:
             self._place = ((root, path), (stat.st_dev, stat.st_ino))
         return (file.stat.st_dev, file.stat.st_ino) == self._place[1]
 
-    def _root_for(self, file: OpenFile) -> int:
-        """The directory that the kernel's paths of the process begin at: what they are relative to
-        is the reader's root or, from another mount namespace, that namespace's."""
+    def root_of(self, file: OpenFile) -> int:
         root = self._root_of.get(file.pid)
         if root is None:
             try:

@@ -583,6 +583,9 @@ class FilesDump(DumpContext):
     def locate(self, file: OpenFile, id: int) -> str:
         return self._places.locate(file, id)
 
+    def root_of(self, file: OpenFile) -> int:
+        return self._places.root_of(file)
+
     def lookup(self) -> Lookup:
         if self._lookup is None:
             from crtools.kinds.files.anonymous import Lookup

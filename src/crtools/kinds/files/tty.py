@@ -26,7 +26,8 @@ TTY_MAJORS = frozenset((2, 3, 4, 5, *range(136, 144), 166, 188, 204, 229))
 PTS_MAJOR = 136
 PTMX = os.makedev(5, 2)
 OWN_TERMINAL = os.makedev(5, 0)  # /dev/tty
-MASTER_PATHS = (b"/dev/ptmx", b"/dev/pts/ptmx")
+CONSOLE = os.makedev(5, 1)
+DEVPTS = "/dev/pts"
 LAST_INDEX = (1 << 20) - 1
 
 
@@ -56,6 +57,11 @@ def encode(device: int) -> int:
 
 def decode(device: int) -> tuple[int, int]:
     return (device & 0xFFF00) >> 8, device & 0xFF | device >> 12 & 0xFFF00
+
+
+def external_key(rdev: int, dev: int) -> str:
+    """What --external tty[...] and --inherit-fd call a terminal: the numbers of stat(2)."""
+    return f"{rdev:x}:{dev:x}"
 
 
 def show(name: bytes) -> str:

@@ -33,12 +33,6 @@ def make_socket() -> None:
     socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).detach()
 
 
-def make_terminal() -> None:
-    _, slave = os.openpty()
-    os.dup2(slave, 0)  # which was the master: it is hung up
-    os.close(slave)
-
-
 def make_namespace() -> None:
     open_at(0, "/proc/self/ns/uts", os.O_RDONLY)
 
@@ -53,7 +47,6 @@ def make_pathless_pipe() -> None:
     ("body", "what"),
     [
         (make_socket, r"it is a socket \(vsock, stream\), inode \d+"),
-        (make_terminal, r"it is the terminal /dev/pts/\d+( \(deleted\))?, which was hung"),
         (make_namespace, r"it is a namespace, uts:\[\d+\]"),
         (make_pathless_pipe, "it is an O_PATH descriptor of something without a path"),
         (lambda: open_at(0, "/dev/kmsg", os.O_RDONLY), "it is the device /dev/kmsg, 1:11"),
