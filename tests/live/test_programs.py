@@ -237,6 +237,8 @@ CASES = (
     Case("ghost_inodes"),
     Case("ghost_inodes root", root=True),
     Case("opaths"),
+    Case("paths"),
+    Case("paths root", root=True),
     Case("devices"),
     Case("io_uring plain"),
     Case("io_uring no_sqarray"),

@@ -57,6 +57,8 @@ HELD = {
     "holds foreign-eventfd": "outside",
     "holds foreign-watch": "epoll",
     "holds dead-proc-file": "/proc/",
+    "paths deep": "longer",
+    "paths deep-place": "longer",
     "holds children-time-namespace": "time",
     "holds shared-memory-clone": "memory",
     "holds shared-files-clone": "files descriptor",

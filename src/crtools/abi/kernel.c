@@ -263,6 +263,7 @@ struct look {
 	int64_t text; /* bytes of fdinfo, or -errno of what failed first */
 	int32_t signal, owner_type, owner;
 	int32_t failed; /* 0: fdinfo, 1: taking it over, 2: fstat */
+	uint64_t life; /* of a regular file: F_GET_RW_HINT */
 	struct stat stat;
 };
 
@@ -299,6 +300,9 @@ void crt_look(int infos, int pidfd, unsigned long fds_at, unsigned long count,
 			look->text = -errno;
 		else
 			look->failed = 0;
+		/* Not for O_PATH descriptors: EBADF leaves it at 0. */
+		if (S_ISREG(look->stat.st_mode))
+			fcntl(fd, F_GET_RW_HINT, &look->life);
 		/* Nothing that was opened with O_PATH has an owner: EBADF. */
 		if (fcntl(fd, F_GETOWN_EX, &owner) == 0) {
 			look->owner_type = owner.type;

@@ -250,6 +250,8 @@ IMAGES = (
        "crtools_ghost:CrtoolsGhostEntry"),
     _k("crtools-path", "crtools-path.img", "CRTOOLS_PATH", 0x43520021,
        "crtools_path:CrtoolsPathEntry"),
+    _k("crtools-hint", "crtools-hint.img", "CRTOOLS_HINT", 0x43520022,
+       "crtools_hint:CrtoolsHintEntry"),
     _k("crtools-eventfd", "crtools-eventfd.img", "CRTOOLS_EVENTFD", 0x43520180,
        "crtools_events:CrtoolsEventfdEntry"),
     _k("crtools-timerfd", "crtools-timerfd.img", "CRTOOLS_TIMERFD", 0x43520181,

@@ -5,8 +5,8 @@ may live in another pid namespace, whose own procfs numbers them differently. Pa
 and pure; the only I/O of this package goes through here.
 
 Errors, for every reader: TaskVanished if the task is gone, PermissionDenied if the kernel refuses,
-MissingFeature if the task is there but the kernel does not show the file. Any other OSError is
-passed on as it is.
+MissingFeature if the task is there but the kernel does not show the file, UnsupportedObject for a
+link to a path that is too long. Any other OSError is passed on as it is.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from crtools.errors import (
     MissingFeature,
     PermissionDenied,
     TaskVanished,
+    UnsupportedObject,
 )
 
 # seq_file hands out one buffer, mostly a page, a read; pagemap and the like fill what they get.
@@ -82,6 +83,17 @@ def explain(error: OSError, proc: int, pid: int, tid: int | None, name: str) -> 
             f"Cannot read /proc/{path}",
             because=os.strerror(number),
             hint="run as root, or with CAP_SYS_PTRACE and CAP_CHECKPOINT_RESTORE",
+            subject=subject,
+        )
+    if number == errno.ENAMETOOLONG:
+        last = error.filename
+        link = f"{name}/{last.decode()}" if isinstance(last, bytes) and last.isdigit() else name
+        return UnsupportedObject(
+            f"Cannot dump {link} of task {task}: its path is longer than 4095 bytes",
+            because=f"the kernel tells no longer one (readlink of /proc/{task}/{link}), and"
+            " nobody can open it by one",
+            hint="let the program close or leave it before the dump, or shorten its directories'"
+            " names",
             subject=subject,
         )
     raise error

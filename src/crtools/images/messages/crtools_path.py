@@ -9,7 +9,6 @@ from crtools.images.wire import (
     find_damage,
     finish,
     read_varint32,
-    read_varint64,
     require,
 )
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 _length_2 = field(2, "length")
 _length_3 = field(3, "length")
 _uint32_1 = field(1, "uint32")
-_uint64_4 = field(4, "uint64")
 
 
 class CrtoolsPathEntry(Message):
@@ -32,7 +30,6 @@ class CrtoolsPathEntry(Message):
         "id",
         "handle",
         "below",
-        "write_hint",
     )
 
     NAME = "crtools_path_entry"
@@ -40,7 +37,6 @@ class CrtoolsPathEntry(Message):
         (1, "id", "required", "uint32", None, None, None),
         (2, "handle", "optional", "message", "fh:FhEntry", None, None),
         (3, "below", "optional", "string", None, None, None),
-        (4, "write_hint", "optional", "uint64", None, None, None),
     )
 
     def __init__(
@@ -49,13 +45,11 @@ class CrtoolsPathEntry(Message):
         id: int,
         handle: FhEntry | None = None,
         below: str | None = None,
-        write_hint: int | None = None,
         unknown: bytes = b"",
     ) -> None:
         self.id = id
         self.handle = handle
         self.below = below
-        self.write_hint = write_hint
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -67,7 +61,6 @@ class CrtoolsPathEntry(Message):
                     b""
                     if self.below is None
                     else _length_3[len(b := self.below.encode("utf-8", "surrogateescape"))] + b,
-                    b"" if self.write_hint is None else _uint64_4[self.write_hint],
                     self.unknown,
                 ]
             )
@@ -79,7 +72,6 @@ class CrtoolsPathEntry(Message):
         id: Any = None
         handle: Any = None
         below: Any = None
-        write_hint: Any = None
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -111,19 +103,12 @@ class CrtoolsPathEntry(Message):
                     raise IndexError
                 below = buf[at - span : at].decode("utf-8", "surrogateescape")
                 tag = buf[at] if at < stop else 0
-            if tag == 32:
-                write_hint = buf[at + 1]
-                at += 2
-                if write_hint > 127:
-                    write_hint, at = read_varint64(buf, at, write_hint)
-                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
         new.id = id
         new.handle = handle
         new.below = below
-        new.write_hint = write_hint
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

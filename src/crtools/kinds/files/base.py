@@ -86,14 +86,16 @@ class OpenFile:
     /proc, and `link` what the kernel makes of it. `stat` is the inode's. `flags` are O_* bits
     without O_CLOEXEC, `pos` is in bytes, `mnt_id` is -1 where there is no fdinfo. `extra` are the
     kind's own fdinfo lines (crtools.procfs.fdinfo). `owner` is whom the kernel signals about it
-    (signal, F_OWNER_* type, id), None if nobody has asked yet. `socket` is what a socket is: its
-    family (AF_*), type (SOCK_*) and protocol; None of other files.
+    (signal, F_OWNER_* type, id), None if nobody has asked yet. `life` is how long a regular file's
+    data is expected to live (F_GET_RW_HINT), 0 if nobody spoke of it. `socket` is what a socket is:
+    its family (AF_*), type (SOCK_*) and protocol; None of other files.
     """
 
     __slots__ = (
         "extra",
         "fd",
         "flags",
+        "life",
         "link",
         "mnt_id",
         "owner",
@@ -118,6 +120,7 @@ class OpenFile:
         mnt_id: int = -1,
         extra: dict[bytes, list[bytes]] | None = None,
         owner: tuple[int, int, int] | None = None,
+        life: int = 0,
     ) -> None:
         self.pid = pid
         self.tid = tid
@@ -130,6 +133,7 @@ class OpenFile:
         self.mnt_id = mnt_id
         self.extra = {} if extra is None else extra
         self.owner = owner
+        self.life = life
         self.socket: tuple[int, int, int] | None = None
 
     @property

@@ -24,7 +24,7 @@ _INFO = 65536
 _TEXT = 1024  # bytes of fdinfo; what is longer is read again
 _LONG_TEXT = 65536
 # struct look of crtools/abi/kernel.c; of struct stat (x86-64, asm/stat.h) up to the time of change.
-_LOOK = struct.Struct("<q4i3Q3I4xQq8xq4q40x")
+_LOOK = struct.Struct("<q4iQ3Q3I4xQq8xq4q40x")
 _NOT_TAKEN = 1
 
 
@@ -51,12 +51,12 @@ class Look:
         self.pos = int(first[5:])
         self.cloexec = flags & O_CLOEXEC
         self.flags = flags & ~O_CLOEXEC
-        self.key = (record[5], record[6], self.flags, self.pos)  # device, inode, flags, position
+        self.key = (record[6], record[7], self.flags, self.pos)  # device, inode, flags, position
         self._record = record
 
     def open_file(self, pid: int, tid: int, directory: int) -> OpenFile:
         """All that is to be known of it; `directory` is the process's "fd"."""
-        _, signal, owner_type, owner, _, *stat = self._record
+        _, signal, owner_type, owner, _, life, *stat = self._record
         inode = Inode(*stat)
         kind = S_IFMT(inode.st_mode)
         # What has no path is called by its inode (fs/pipe.c, net/socket.c). Fifos have a path, and
@@ -80,6 +80,7 @@ class Look:
             info.mnt_id,
             info.extra,
             (signal, owner_type, owner),
+            life,
         )
 
 

@@ -9,9 +9,12 @@ import errno
 import os
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
 
+from crtools.abi import kernel
 from crtools.abi.fcntl import (
+    AT_SYMLINK_NOFOLLOW,
     FASYNC,
     O_ACCMODE,
+    O_APPEND,
     O_CREAT,
     O_DIRECTORY,
     O_EXCL,
@@ -28,6 +31,13 @@ if TYPE_CHECKING:
     from crtools.kinds.files.base import DumpContext, OpenFile
 
 _ELF_HEADER = 64  # bytes: no shorter file is looked into
+
+SYS_statx = 332
+# linux/stat.h
+STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND = 0x10, 0x20
+_statx = bytearray(256)
+_statx_at = kernel.address_of(_statx)
+_ATTRIBUTES = 8  # where the low ones are
 
 TYPE_NAMES = {
     S_IFREG: "a regular file",
@@ -83,8 +93,9 @@ def reopening(flags: int) -> int:
 
 def check_path(
     entry: RegFileEntry, root: int, *, validation: str, rwx: bool, held: bytes = b""
-) -> None:
-    """Whether the path of an entry still leads to the same file, below the directory `root`.
+) -> bool:
+    """Compares what the path of an entry leads to, below the directory `root`, with what it was.
+    Gives whether it is there, but cannot be opened for writing for what chattr(1) did since.
 
     `validation` is --file-validation's "filesize" or "buildid"; `rwx` demands the same permissions.
     `held` is a link of /proc that leads to the file, if that is known already. Raises
@@ -137,17 +148,28 @@ def check_path(
                     f" {spell(found) or 'missing'} now",
                     "put back the file that was dumped, or pass --file-validation filesize",
                 )
-    if (
-        entry.flags & O_ACCMODE
-        and not entry.flags & (O_PATH | O_DIRECTORY)
-        and not os.access(path, os.W_OK, dir_fd=root)
-    ):
+    if not entry.flags & O_ACCMODE or entry.flags & (O_PATH | O_DIRECTORY):
+        return False
+    if S_IFMT(stat.st_mode) == S_IFREG and not held and _is_protected(path, root, entry.flags):
+        return True
+    if not os.access(path, os.W_OK, dir_fd=root):
         raise conflict(
             entry.name,
             "cannot be opened for writing",
-            "its file system is read-only, or it is immutable or not ours to write",
-            "mount -o remount,rw its file system, or see lsattr",
+            "its file system is read-only, or it is not ours to write",
+            "mount -o remount,rw its file system, or see its permissions",
         )
+    return False
+
+
+def _is_protected(path: bytes, root: int, flags: int) -> bool:
+    """Whether inode flags forbid to open a file with these O_* flags, which are for writing."""
+    name = path + b"\0"
+    result = kernel.raw(SYS_statx, root, kernel.address_of(name), AT_SYMLINK_NOFOLLOW, 0, _statx_at)
+    attributes = _statx[_ATTRIBUTES] if result == 0 else 0
+    if attributes & STATX_ATTR_IMMUTABLE:
+        return True
+    return bool(attributes & STATX_ATTR_APPEND and not flags & O_APPEND)
 
 
 def conflict(name: str, what: str, because: str, hint: str) -> RestoreConflict:

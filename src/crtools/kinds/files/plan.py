@@ -124,6 +124,11 @@ class FilesPlan(PlanContext):
             from crtools.kinds.files.substitutes import Held
 
             self._held = Held(store, self._regular)
+        # Paths that cannot be opened as they were, and open files of ours that tasks take over
+        # themselves: ids of entries.
+        self._protected: list[int] = []
+        self._given: dict[int, int] = {}
+        self._opened: dict[int, int] = {}  # those of them that are closed here
         self._outside: Outside | None = None
         if self.inherited is not None or any(entry.ext for entry in self._regular.values()):
             self._outside = self._find_outside()
@@ -323,8 +328,10 @@ class FilesPlan(PlanContext):
             # A file of a task that is to be restored is there when the task is.
             if self._is_of_task(entry.name):
                 continue
-            if held is None or not held.covers(id):
-                check_path(entry, root, validation=validation, rwx=rwx)
+            if (held is None or not held.covers(id)) and check_path(
+                entry, root, validation=validation, rwx=rwx
+            ):
+                self._protected.append(id)
         for planner in self._planners.values():
             planner.check(root)
         self.check_numbers()
@@ -346,6 +353,11 @@ class FilesPlan(PlanContext):
             except BaseException:
                 self._held.close(restored=False)
                 raise
+            self._given.update(self._held.given)
+        for id in self._protected:
+            from crtools.kinds.files.protected import open_protected
+
+            self._given[id] = self._opened[id] = open_protected(self._regular[id], root)
         for planner in self._planners.values():
             planner.create(tool_pid, root)
 
@@ -363,6 +375,10 @@ class FilesPlan(PlanContext):
                 log.warning("--inherit-fd %s: nothing in the images is called so", unused)
         if self._held is not None:
             self._held.close(restored=restored)
+        for fd in self._opened.values():
+            os.close(fd)
+        self._opened.clear()
+        self._given.clear()
 
     # --- Programs ---
 
@@ -488,17 +504,17 @@ class FilesPlan(PlanContext):
         entry = self._regular.get(id)
         if entry is None:
             raise ImageError(f"There is no file {id} with a path in the files image")
+        given = self._given.get(id, -1)
+        if given >= 0 and flags & ~O_CLOEXEC == reopening(entry.flags):
+            return self._take_over(program, given, bool(flags & O_CLOEXEC), what)
         directory, number, nofollow = AT_FDCWD, -1, 0
         if self._outside is not None and id in self._outside.replaced:
-            given = self._outside.replaced[id]
-            path = given if isinstance(given, bytes) else self._path_here(given)
+            other = self._outside.replaced[id]
+            path = other if isinstance(other, bytes) else self._path_here(other)
             # What the path ends in is a link.
             flags &= ~O_NOFOLLOW
         elif self._held is not None and id in self._held:
             number = self._held.numbers.get(id, -1)
-            held = self._held.given.get(id, -1)
-            if held >= 0 and flags & ~O_CLOEXEC == reopening(entry.flags):
-                return self._take_over(program, held, bool(flags & O_CLOEXEC), what)
             path = self._path_here(number)
             # What the path of a held file ends in is itself a link.
             nofollow = flags if flags & (O_NOFOLLOW | O_PATH) == O_NOFOLLOW else 0

@@ -11,9 +11,10 @@ import errno
 import os
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
 
-from crtools.abi.fcntl import O_CLOEXEC, O_PATH, SEEK_SET
-from crtools.abi.x86_64 import SYS_lseek
+from crtools.abi.fcntl import F_SET_RW_HINT, O_CLOEXEC, O_PATH, SEEK_SET
+from crtools.abi.x86_64 import SYS_fcntl, SYS_lseek
 from crtools.agent.program import NONNEGATIVE, OR_ERRNO, errnos
+from crtools.errors import ImageError
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner, choose_place
 from crtools.kinds.files.path import check_entry, dump_path, reopening
@@ -46,6 +47,7 @@ INTERNAL_NAMES = (
 # Files that do something when they are opened or read (debugfs, tracefs).
 _TRACING = (b"/sys/kernel/debug/", b"/sys/kernel/tracing/")
 _QUEUE_BYTES = 80  # the size of every message queue, crtools.kinds.files.queues
+LONGEST_LIFE = 5  # linux/fcntl.h, RWH_WRITE_LIFE_EXTREME
 _ANY_PATH = (S_IFREG, S_IFDIR, S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFSOCK)
 
 
@@ -83,6 +85,7 @@ class Regular(FileKind):
 class RegularDumper(FileDumper):
     def __init__(self, context: DumpContext) -> None:
         self.context = context
+        self.lives: list[tuple[int, int]] = []  # ids, F_GET_RW_HINT
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         # F_NOTIFY names who is told, and leaves no other trace (fs/notify/dnotify).
@@ -93,13 +96,27 @@ class RegularDumper(FileDumper):
                 "it has an owner to be signalled, and the kernel does not tell about what",
                 "let the program close it before the dump, or watch with inotify(7)",
             )
+        if file.life:
+            self.lives.append((id, file.life))
         return FileEntry(type=FdTypes.REG, id=id, reg=dump_path(self.context, file, id, file.pos))
+
+    def finish(self) -> None:
+        if self.lives:
+            from crtools.images.messages.crtools_hint import CrtoolsHintEntry
+
+            entries = [CrtoolsHintEntry(id=id, life=life) for id, life in self.lives]
+            self.context.store.write("crtools-hint", entries)
 
 
 class RegularPlanner(FilePlanner):
     def __init__(self, context: PlanContext) -> None:
         self.context = context
         self.files: list[PlannedFile] = []
+        self.lives: dict[int, int] = {}
+        if context.store.has("crtools-hint"):
+            self.lives = {entry.id: entry.life for entry in context.store.read("crtools-hint")}
+            if max(self.lives.values(), default=0) > LONGEST_LIFE:
+                raise ImageError("An image has an impossible hint on how long data will live")
 
     def add(self, file: PlannedFile) -> None:
         check_entry(file.message)
@@ -112,17 +129,19 @@ class RegularPlanner(FilePlanner):
     def place(self) -> None:
         choose_place(self.context, self.files)
         for file in self.files:
-            self.context.add_job(file.pid, Opening(self.context, file))
+            life = self.lives.get(file.id, 0)
+            self.context.add_job(file.pid, Opening(self.context, file, life))
 
 
 class Opening:
     """Opens one file by its path and puts it in its place."""
 
-    __slots__ = ("context", "file")
+    __slots__ = ("context", "file", "life")
 
-    def __init__(self, context: PlanContext, file: PlannedFile) -> None:
+    def __init__(self, context: PlanContext, file: PlannedFile, life: int) -> None:
         self.context = context
         self.file = file
+        self.life = life
 
     def __call__(self, programs: Programs) -> None:
         file = self.file
@@ -149,6 +168,16 @@ class Opening:
                 expect=OR_ERRNO if device else NONNEGATIVE,
                 expected=errnos(errno.ESPIPE, errno.EINVAL) if device else 0,
                 label=lambda: f"move to byte {entry.pos} of {what()}",
+            )
+
+        if self.life:
+            # Of the inode, which may have left the kernel's memory since, and the hint with it.
+            program.call(
+                SYS_fcntl,
+                file.number,
+                F_SET_RW_HINT,
+                program.put(self.life.to_bytes(8, "little")),
+                label=lambda: f"say how long what is written will live (F_SET_RW_HINT): {what()}",
             )
 
     def what(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import select
 import stat
@@ -11,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from crtools.abi.fcntl import F_SET_RW_HINT
 from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
 from crtools.images.messages.crtools_ghost import GhostAttributeEntry
 from crtools.images.messages.crtools_path import CrtoolsPathEntry
-from crtools.kinds.files import inode
+from crtools.kinds.files import inode, protected
 from crtools.kinds.files.table import FilesDump
 from unit.kinds.files.interpreter import Tree, fdinfo_of, take
 from unit.kinds.files.roundtrip import Roundtrip, open_at, set_size
@@ -542,3 +545,52 @@ def test_file_below_a_mount_that_is_there_no_more(roundtrip: Roundtrip, tmp_path
     (tmp_path / "one").unlink()
     with pytest.raises(RestoreConflict, match=r"one is not there"):
         roundtrip.restore()
+
+
+# --- What only regular files have ---
+
+
+def test_hint_on_how_long_data_will_live_is_checked(roundtrip: Roundtrip, tmp_path: Path) -> None:
+    def body() -> None:
+        open_at(0, tmp_path / "one", os.O_RDWR | os.O_CREAT)
+        fcntl.fcntl(0, F_SET_RW_HINT, struct.pack("Q", 3))
+
+    roundtrip.dump(body)
+    (hint,) = roundtrip.store.read("crtools-hint")
+    assert hint.life == 3
+    hint.life = 6
+    roundtrip.store.write("crtools-hint", [hint])
+    with pytest.raises(ImageError, match=r"impossible hint"):
+        roundtrip.restore()
+
+
+def test_protection_that_cannot_be_taken_away_is_a_conflict(
+    roundtrip: Roundtrip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "protected"
+
+    def body() -> None:
+        open_at(0, path, os.O_RDWR | os.O_CREAT)
+
+    checked = protected.kernel.checked
+
+    def refuse(number: int, *rest: int) -> int:
+        if number == protected.SYS_ioctl:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        return checked(number, *rest)
+
+    roundtrip.dump(body)
+    subprocess.run(["chattr", "+i", path], check=True)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(protected.kernel, "checked", refuse)
+            with pytest.raises(RestoreConflict) as caught:
+                roundtrip.restore()
+        (worker,) = roundtrip.restore()
+        assert worker.fds() == {0: str(path)}
+        flags = subprocess.run(["lsattr", path], check=True, capture_output=True, text=True).stdout
+    finally:
+        subprocess.run(["chattr", "-i", path], check=True)
+    assert "immutable or append-only by now" in caught.value.because
+    assert "CAP_LINUX_IMMUTABLE" in caught.value.hint
+    assert "i" in flags.split()[0]
