@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from live.network import own_network
 from live.roundtrip import FOREIGN_UID, MODES, Run, Skipped, run_in_namespace
 
 
@@ -17,6 +19,7 @@ class Case(NamedTuple):
     root: bool = False  # builds what only root can
     not_in: tuple[str, ...] = ()  # modes that make no sense for it
     options: tuple[str, ...] = ()  # of every dump
+    network: bool = False  # in a network of its own
 
     @property
     def program(self) -> str:
@@ -26,6 +29,9 @@ class Case(NamedTuple):
     def how(self) -> dict[str, bool | tuple[str, ...]]:
         return {"compare": not self.changes, "dump_options": self.options}
 
+    def place(self) -> AbstractContextManager[None]:
+        return own_network() if self.network else nullcontext()
+
     @property
     def args(self) -> list[str]:
         return self.words.split()[1:]
@@ -34,6 +40,8 @@ class Case(NamedTuple):
 # The naked interruption cannot end a vfork, and shows what the kernel restarts by itself.
 NOT_INTERRUPTED = ("interrupted",)
 ALL_BUT_NAMESPACE = (*MODES, "foreign-uid")
+
+TCP = ("--tcp-established",)
 
 CASES = (
     # Threads and registers.
@@ -249,6 +257,12 @@ CASES = (
     Case("uring_flight deferred", changes=True),
     Case("uring_flight threads", changes=True),
     Case("uring_flight idle", changes=True),  # completions have come, which were not there
+    Case("tcp v4", options=TCP, network=True),
+    Case("tcp v6", options=TCP, network=True),
+    Case("tcp mapped", options=TCP, network=True),
+    Case("tcp closing", options=TCP, network=True),
+    Case("tcp options", options=TCP, network=True),
+    Case("tcp shared", options=TCP, network=True, changes=True),
     Case("many_files"),
     Case("memfds"),
     Case("memfds future", changes=True),  # what is mapped for reading alone is opened so
@@ -287,7 +301,8 @@ def cases(mode: str) -> pytest.MarkDecorator:
 def run_mode(new_run: Callable[..., Run], case: Case, mode: str, uid: int | None = None) -> None:
     run = new_run(case.program, *case.args, uid=uid, **case.how)
     try:
-        MODES[mode](run)
+        with case.place():
+            MODES[mode](run)
     except Skipped as reason:
         pytest.skip(str(reason))
 
@@ -332,6 +347,7 @@ def test_program_of_another_user_survives(case: Case, new_run: Callable[..., Run
 @cases("namespace")
 def test_program_survives_inside_its_own_pid_namespace(case: Case, directory: Path) -> None:
     try:
-        run_in_namespace(directory, "restored", case.program, *case.args, **case.how)
+        with case.place():
+            run_in_namespace(directory, "restored", case.program, *case.args, **case.how)
     except Skipped as reason:
         pytest.skip(str(reason))

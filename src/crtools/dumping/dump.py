@@ -196,9 +196,11 @@ def _dump(
                 total_us=frozen - started,
             )
             _write_stats(options, store, figures, result)
-            _write_inventory(store, options, tasks.lsm.type if tasks.lsm is not None else 0)
+            _write_inventory(store, options, files, tasks.lsm.type if tasks.lsm is not None else 0)
             if options.action_scripts:
                 script("post-dump")
+            if files.connections is not None and not options.leave_running:
+                files.connections.take()
         except BaseException:
             store.remove("inventory")
             files.undo()
@@ -213,6 +215,8 @@ def _dump(
             _leave_stopped(tree)
         else:
             tree.kill(wait=until_gone)
+            if files.connections is not None:
+                files.connections.close()
     end = time.monotonic_ns() // 1000
     return result.but(frozen_us=end - tree.started_us, total_us=end - started)
 
@@ -407,9 +411,9 @@ def _write_stats(options: Options, store: ImageStore, figures: Figures, result: 
     write_stats(store, options.images_dir, options.work_dir, "stats-dump", stats)
 
 
-def _write_inventory(store: ImageStore, options: Options, lsmtype: int) -> None:
+def _write_inventory(store: ImageStore, options: Options, files: FilesDump, lsmtype: int) -> None:
     """Last: an image directory is complete when it is there. `lsmtype` is the images'."""
-    run = os.urandom(16).hex()
+    connections = files.connections
     store.write(
         "inventory",
         [
@@ -420,10 +424,11 @@ def _write_inventory(store: ImageStore, options: Options, lsmtype: int) -> None:
                 ns_per_id=True,
                 root_cg_set=1,
                 lsmtype=lsmtype,
-                network_lock_method=0,
+                tcp_close=options.tcp_close or None,
+                network_lock_method=connections.network_lock_method if connections else 0,
                 allow_uprobes=options.allow_uprobes or None,
                 plugins_entry=PluginsEntry(),
-                dump_criu_run_id="-".join((run[:8], run[8:12], run[12:16], run[16:20], run[20:])),
+                dump_criu_run_id=files.run_id,
             )
         ],
     )

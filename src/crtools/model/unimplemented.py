@@ -1,7 +1,7 @@
 """Options that are understood and not served yet: refused where ignoring them would matter.
 
 Where an option only permits or tunes something that is refused by name anyway when it is met
-(--tcp-established while no socket is carried), or that costs nothing but time or space to leave
+(--file-locks while no lock is carried), or that costs nothing but time or space to leave
 out (--auto-dedup), it is let through. Whoever implements one takes its line away.
 """
 
@@ -52,6 +52,12 @@ def refuse_unimplemented(verb: str, options: Options) -> None:
                     hint=f"of --external it takes {', '.join(SERVED[verb])}",
                     subject=("option", "--external", "verb", verb),
                 )
+    if options.network_lock == "iptables":
+        raise UsageError(
+            "--network-lock=iptables is not available yet",
+            hint="leave it out: the kernel's nftables are used, without a program for it",
+            subject=("option", "--network-lock", "verb", verb),
+        )
     # "none" and "ignore" ask for what is done without the option.
     if options.manage_cgroups not in ("", "none", "ignore"):
         raise UsageError(

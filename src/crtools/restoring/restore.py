@@ -149,6 +149,8 @@ class Restore:
                     pidfile = options.pidfile
                 self._script("network-unlock", root)
                 self._script("pre-resume", root)
+                if plan.files.connections is not None:
+                    plan.files.connections.wake()
                 resume.let_go()
                 restored = True
         finally:

@@ -313,6 +313,8 @@ class Resume:
                 # It stops before it runs: the signal is there when it is let go of.
                 os.kill(task.pid, SIGSTOP)
         shop.spare_all([tid for task in self.plan.alive for tid in task.tids])
+        if self.plan.files.connections is not None:
+            self.plan.files.connections.unlock()
         for task in self.plan.alive:
             for tid in task.tids:
                 try:

@@ -237,6 +237,8 @@ class DumpContext:
     terminals: Any  # crtools.kinds.files.tty.TtyDumper, None before a terminal is met
     externals: Externals | None  # None without --external
     sockets: Any  # crtools.kinds.files.sockets.SocketsDump, None before a socket is met
+    connections: Any  # crtools.kinds.files.tcp_dump.TcpDumper, None without a connection carried
+    run_id: str  # of this dump, in the form of a UUID
 
     def describe(self, file: OpenFile) -> str:
         """`fd 17 of task 812 (redis)`."""
@@ -403,6 +405,7 @@ class PlanContext:
     store: Any
     options: Options
     tables: dict[int, Table]  # by pid
+    connections: Any  # crtools.kinds.files.tcp_restore.TcpPlanner, None without a TCP socket
     root_number: int | None  # that all skeletons have the directory at to take paths from
     tool_pid: int  # crtools' pid as the skeletons' /proc has it
     shared: dict[int, Any]  # crtools.kinds.memory.shared.SharedObject, by the id of its file

@@ -82,7 +82,7 @@ from crtools.abi.inet import (
     IPV6_UNICAST_IF,
     IPV6_V6ONLY,
 )
-from crtools.abi.socket import AF_INET6, IPPROTO_IP, IPPROTO_IPV6
+from crtools.abi.socket import AF_INET6, IPPROTO_IP, IPPROTO_IPV6, SOCK_DGRAM, SOCK_STREAM
 from crtools.errors import ImageError
 from crtools.images.messages.sk_inet import IpOptsEntry, IpOptsRawEntry
 from crtools.kinds.files.socket_options import PRIORITY, Table, build_option, collect_wanted
@@ -138,29 +138,47 @@ _IP_OPTIONS_BYTES = 40  # linux/ip.h: MAX_IPOPTLEN
 _EXTENSION_BYTES = 2048  # (255 + 1) * 8, RFC 8200
 
 
-def _ip_rows(multicast_all: int) -> tuple[tuple[int, int, bytes], ...]:
+# What no socket of a stream takes, and some tell of all the same: of a server's, it is 0.
+_NOT_OF_STREAMS = (IP_MULTICAST_IF, IP_MULTICAST_TTL)
+_NOT_OF_STREAMS_6 = (IPV6_MULTICAST_IF, IPV6_MULTICAST_HOPS)
+
+
+def _ip_rows(multicast_all: int, *but: int) -> tuple[tuple[int, int, bytes], ...]:
     return (
-        *((IPPROTO_IP, number, _word(_IP_DEFAULTS.get(number, 0))) for number in _IP),
+        *(
+            (IPPROTO_IP, number, _word(_IP_DEFAULTS.get(number, 0)))
+            for number in _IP
+            if number not in but
+        ),
         (IPPROTO_IP, IP_MULTICAST_ALL, _word(multicast_all)),
     )
 
 
 _IP_VARIABLE = (IPPROTO_IP, IP_OPTIONS, _IP_OPTIONS_BYTES)
-OF_IPV4 = Table(_ip_rows(1), (_IP_VARIABLE,))
-# Only IPv4 sockets are born with IP_MULTICAST_ALL.
-OF_IPV6 = Table(
-    (
-        *_ip_rows(0),
-        *((IPPROTO_IPV6, number, _word(_IPV6_DEFAULTS.get(number, 0))) for number in _IPV6),
-    ),
-    (
-        _IP_VARIABLE,
-        *(
-            (IPPROTO_IPV6, number, _EXTENSION_BYTES)
-            for number in (IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_RTHDR, IPV6_DSTOPTS)
-        ),
+_IPV6_VARIABLE = (
+    _IP_VARIABLE,
+    *(
+        (IPPROTO_IPV6, number, _EXTENSION_BYTES)
+        for number in (IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_RTHDR, IPV6_DSTOPTS)
     ),
 )
+
+
+def _ipv6_rows(*but: int) -> tuple[tuple[int, int, bytes], ...]:
+    return (
+        # Only IPv4 sockets are born with IP_MULTICAST_ALL.
+        *_ip_rows(0, *but),
+        *(
+            (IPPROTO_IPV6, number, _word(_IPV6_DEFAULTS.get(number, 0)))
+            for number in _IPV6
+            if number not in but
+        ),
+    )
+
+
+OF_IPV4 = Table(_ip_rows(1), (_IP_VARIABLE,))
+OF_IPV6 = Table(_ipv6_rows(), _IPV6_VARIABLE)
+_STREAMS: dict[int, Table] = {}  # by family, made when one is met
 _V6ONLY = (IPPROTO_IPV6, IPV6_V6ONLY)
 _TOS = (IPPROTO_IP, IP_TOS)
 # What CRIU's messages have fields for.
@@ -173,14 +191,23 @@ _RAW_FLAGS = {
 }
 
 
-def table_of(family: int) -> Table:
-    return OF_IPV6 if family == AF_INET6 else OF_IPV4
+def table_of(family: int, type: int = SOCK_DGRAM) -> Table:
+    if type != SOCK_STREAM:
+        return OF_IPV6 if family == AF_INET6 else OF_IPV4
+    table = _STREAMS.get(family)
+    if table is None:
+        if family == AF_INET6:
+            rows, variable = _ipv6_rows(*_NOT_OF_STREAMS, *_NOT_OF_STREAMS_6), _IPV6_VARIABLE
+        else:
+            rows, variable = _ip_rows(1, *_NOT_OF_STREAMS), (_IP_VARIABLE,)
+        table = _STREAMS[family] = Table(rows, variable)
+    return table
 
 
 def read_ip_options(context: DumpContext, fd: int, message: InetSkEntry) -> None:
     """Reads the options of a borrowed socket into its message; what that has no field for is put
     down for crtools-socket.img."""
-    changed = table_of(message.family).read_changed(fd)
+    changed = table_of(message.family, message.type).read_changed(fd)
     if message.family == AF_INET6:
         message.v6only = changed.pop(_V6ONLY, None) is not None
     if not changed:
@@ -203,7 +230,7 @@ def read_ip_options(context: DumpContext, fd: int, message: InetSkEntry) -> None
 
 def collect_ip_wanted(message: InetSkEntry, others: Values) -> Values:
     """The options of both levels that are not the kernel's defaults. Raises ImageError."""
-    places = table_of(message.family).places
+    places = table_of(message.family, message.type).places
     wanted = {option: value for option, value in others.items() if option in places}
     if message.v6only and message.family == AF_INET6:
         wanted[_V6ONLY] = _word(1)
@@ -237,7 +264,7 @@ def build_ip_options(
 ) -> None:
     """Instructions that set the options of both levels of descriptor `number`: after those of
     level SOL_SOCKET and before it is bound. Raises ImageError."""
-    table = table_of(message.family)
+    table = table_of(message.family, message.type)
     wanted = collect_ip_wanted(message, others)
     table.build(program, number, wanted, fresh.values(table), what)
     if _TOS in wanted:

@@ -102,6 +102,7 @@ class FilesPlan(PlanContext):
         self.terminals: Any = None
         self.sockets: Any = None
         self.unix: Any = None
+        self.connections: Any = None
         self.files: dict[int, PlannedFile] = {}
         self.tables: dict[int, Table] = {}
         self._reserved: set[int] = set()

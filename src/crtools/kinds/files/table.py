@@ -89,6 +89,9 @@ class FilesDump(DumpContext):
 
             self.locks = LocksDump(self)
         self.sockets: Any = None
+        self.connections: Any = None
+        run = os.urandom(16).hex()
+        self.run_id = "-".join((run[:8], run[8:12], run[12:16], run[16:20], run[20:]))
         self.entries: list[FileEntry] = []
         self.tables: dict[int, list[FdinfoEntry]] = {}
         self.pids: set[int] = set()
@@ -213,6 +216,8 @@ class FilesDump(DumpContext):
 
     def undo(self) -> None:
         """After a failed dump, finished or not: the file system as it was."""
+        if self.connections is not None:
+            self.connections.release()
         self._places.undo()
         self.close()
 

@@ -146,10 +146,10 @@ def fd(number: int, id: int, type: int = FdTypes.REG) -> FdinfoEntry:
             "fd 0 of task 5 is file 1",
         ),
         (
-            Images(FileEntry(type=FdTypes.INETSK, id=1)),
-            [fd(3, 1, FdTypes.INETSK)],
+            Images(FileEntry(type=FdTypes.AUTOFS_PIPE, id=1)),
+            [fd(3, 1, FdTypes.AUTOFS_PIPE)],
             UnsupportedObject,
-            "Cannot restore fd 3 of task 5: it is of type INETSK",
+            "Cannot restore fd 3 of task 5: it is of type AUTOFS_PIPE",
         ),
     ],
 )

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
+from crtools.images.messages.fown import FownEntry
 from crtools.images.messages.sk_inet import InetSkEntry
+from crtools.images.messages.sk_opts import SkOptsEntry
 from crtools.kinds.files.registry import FILE_KINDS, SOCKET_KINDS, kind_of_entry, load_kind
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -70,6 +72,12 @@ def test_a_kind_of_sockets_is_what_its_line_says(name, type, families, types, pr
             family=families[0],
             type=(types or (1,))[0],
             proto=(protocols or (1,))[0],
+            **dict.fromkeys(("id", "ino", "state", "src_port", "dst_port", "flags", "backlog"), 1),
+            fown=FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0),
+            opts=SkOptsEntry(
+                **dict.fromkeys(("so_sndbuf", "so_rcvbuf", "so_snd_tmo_sec", "so_snd_tmo_usec"), 1),
+                **dict.fromkeys(("so_rcv_tmo_sec", "so_rcv_tmo_usec"), 1),
+            ),
         )
         assert kind_of_entry(FileEntry(type=type, id=1, isk=isk)) is kind
     else:

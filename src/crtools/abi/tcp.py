@@ -1,0 +1,77 @@
+"""TCP: options of level IPPROTO_TCP, states, repair mode: tcp(7), linux/tcp.h, net/tcp_states.h."""
+
+from __future__ import annotations
+
+TCP_NODELAY = 1
+TCP_MAXSEG = 2
+TCP_CORK = 3
+TCP_KEEPIDLE = 4
+TCP_KEEPINTVL = 5
+TCP_KEEPCNT = 6
+TCP_SYNCNT = 7
+TCP_LINGER2 = 8
+TCP_DEFER_ACCEPT = 9
+TCP_WINDOW_CLAMP = 10
+TCP_INFO = 11
+TCP_QUICKACK = 12
+TCP_CONGESTION = 13
+TCP_THIN_LINEAR_TIMEOUTS = 16
+TCP_USER_TIMEOUT = 18
+TCP_REPAIR = 19
+TCP_REPAIR_QUEUE = 20
+TCP_QUEUE_SEQ = 21
+TCP_REPAIR_OPTIONS = 22
+TCP_FASTOPEN = 23
+TCP_TIMESTAMP = 24
+TCP_NOTSENT_LOWAT = 25
+TCP_SAVE_SYN = 27
+TCP_SAVED_SYN = 28
+TCP_REPAIR_WINDOW = 29
+TCP_FASTOPEN_CONNECT = 30
+TCP_ULP = 31
+TCP_FASTOPEN_KEY = 33
+TCP_FASTOPEN_NO_COOKIE = 34
+TCP_INQ = 36
+TCP_TX_DELAY = 37
+TCP_RTO_MAX_MS = 44
+TCP_RTO_MIN_US = 45
+TCP_DELACK_MAX_US = 46
+
+# Values of TCP_REPAIR; the last leaves without a probe of the peer's window.
+TCP_REPAIR_ON, TCP_REPAIR_OFF, TCP_REPAIR_OFF_NO_WP = 1, 0, -1
+# Values of TCP_REPAIR_QUEUE.
+TCP_NO_QUEUE, TCP_RECV_QUEUE, TCP_SEND_QUEUE = 0, 1, 2
+# What TCP_REPAIR_OPTIONS sets: options of the handshake (include/net/tcp.h).
+TCPOPT_MSS, TCPOPT_WINDOW, TCPOPT_SACK_PERM, TCPOPT_TIMESTAMP = 2, 3, 4, 8
+# tcpi_options of TCP_INFO, which is opt_mask of tcp_stream_entry.
+TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK, TCPI_OPT_WSCALE, TCPI_OPT_ECN = 1, 2, 4, 8
+
+(
+    TCP_ESTABLISHED,
+    TCP_SYN_SENT,
+    TCP_SYN_RECV,
+    TCP_FIN_WAIT1,
+    TCP_FIN_WAIT2,
+    TCP_TIME_WAIT,
+    TCP_CLOSE,
+    TCP_CLOSE_WAIT,
+    TCP_LAST_ACK,
+    TCP_LISTEN,
+    TCP_CLOSING,
+) = range(1, 12)
+STATE_NAMES = (
+    "",
+    *("ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE"),
+    *("CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING"),
+)
+# States of a connection that has been made: those that repair mode carries.
+CONNECTED = (
+    *(TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING),
+)
+# Of these: we have sent a FIN, which counts as a byte; the peer has; ours has been acknowledged.
+FIN_SENT = (TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_CLOSING)
+FIN_RECEIVED = (TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_CLOSING)
+
+SHUT_RD, SHUT_WR, SHUT_RDWR = 0, 1, 2  # sys/socket.h
+RCV_SHUTDOWN, SEND_SHUTDOWN = 1, 2  # net/sock.h: sk_shutdown
+SIOCINQ, SIOCOUTQ, SIOCOUTQNSD = 0x541B, 0x5411, 0x894B  # linux/sockios.h
