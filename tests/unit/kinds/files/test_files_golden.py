@@ -64,7 +64,7 @@ def test_golden_pipes_are_made_once_and_fetched_by_the_others() -> None:
 def test_a_set_with_sockets_is_refused_by_name() -> None:
     with (
         ImageStore.open(str(GOLDEN / "fds")) as store,
-        pytest.raises(UnsupportedObject, match="fd 8 of task 31300: it is of type INETSK"),
+        pytest.raises(UnsupportedObject, match="fd 9 of task 31300: it is of type INETSK"),
     ):
         FilesPlan(store, tables_of(store), Options())
 
