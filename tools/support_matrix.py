@@ -106,7 +106,6 @@ REFUSALS = (
         "pass --link-remap",
     ),
     ("a file on a mount that was taken away", "a file on no mount of the task's"),
-    ("images whose pages are in an earlier dump's directory", "incremental images are not carried"),
 )  # fmt: skip
 
 

@@ -138,15 +138,15 @@ def vdso_of(images: Path) -> tuple[TaskImages, int, int, int]:
         (task,) = read_tasks(store)
     place = task.space.vdso_image()
     assert place is not None
-    _, code, end, offset = place
-    assert offset >= 0
-    return task, code, end - code, offset
+    _, code, end, (content,) = place
+    assert (content.start, content.end) == (code, end)
+    return task, code, end - code, content.offset
 
 
 def change_vdso(images: Path, change: Change) -> int:
     """Makes it another kernel's; answers where its code is."""
     task, code, length, offset = vdso_of(images)
-    path = images / f"pages-{task.space.pages_id}.img"
+    path = images / task.space.pages[0]
     with path.open("r+b") as file:
         vdso = bytearray(os.pread(file.fileno(), length, offset))
         was = bytes(vdso)

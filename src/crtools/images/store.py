@@ -87,6 +87,14 @@ class ImageStore:
             raise
         return store
 
+    def open_parent(self) -> Self:
+        """The directory of the dump that this one builds upon. Raises ImageError if there is none.
+
+        It need not be complete: what is taken from it are pages, and where they are.
+        """
+        path = f"{self.path}/parent"
+        return type(self)(_open_directory("parent", path, self.fd), path)
+
     @classmethod
     def from_fd(cls, fd: int, *, for_writing: bool) -> Self:
         """As `create` or `open`, of a directory that is open already. `fd` stays the caller's."""
@@ -229,7 +237,10 @@ class ImageStore:
 
         Raises ImageError if it is missing, a symbolic link or no regular file, PermissionDenied.
         """
-        name = BY_KEY[key].file_name(id)
+        return self.open_named(BY_KEY[key].file_name(id), for_writing=for_writing)
+
+    def open_named(self, name: str, *, for_writing: bool = False) -> int:
+        """As `open_raw`, by a name, which may lead through `parent`: "parent/pages-1.img"."""
         mode = os.O_RDWR if for_writing else os.O_RDONLY
         try:
             # O_NONBLOCK: a fifo of that name must not make the open wait.

@@ -25,6 +25,14 @@ from crtools.agent.program import Program
 from crtools.errors import RemoteSyscallError, UnsupportedObject
 from crtools.images.messages.crtools import CrtoolsTaskEntry
 from crtools.kinds.memory import layout
+from crtools.kinds.memory.content import (
+    FILE_SHIFT,
+    Content,
+    build_fill,
+    build_merge,
+    by_file,
+    halve,
+)
 from crtools.kinds.memory.mm import build_mm
 from crtools.kinds.process import attributes, registers, relations, scheduling
 from crtools.restoring.conflict import explain_pid
@@ -61,7 +69,7 @@ class TreeBuilder:
         self.compared = 0
         self.copied = 0
         self.merges: dict[int, list[tuple[int, Ref]]] = {}
-        self.helped: dict[int, tuple[layout.Content, ...]] = {}
+        self.helped: dict[int, tuple[Content, ...]] = {}
         self.contents_at: dict[int, int] = {}  # of those: the first program that reads
 
     def create_shared(self) -> int:
@@ -151,14 +159,13 @@ class TreeBuilder:
                 del helpers[pid]
         shop.adopt(helpers.values())
         for pid in self.helped:
-            name = f"pages-{plan.by_pid[pid].space.pages_id}.img".encode() + b"\0"
             script = Script(THREAD_ROOM // 2)
-            half = self.helped[pid]
-            for first in range(0, len(half), 200):
-                program = script.program(THREAD_ROOM // 3)
-                image = self._open_image(program, name)
-                layout.build_fill(program, image, half[first : first + 200])
-                program.call(SYS_close, image)
+            for file, half in by_file(self.helped[pid]):
+                for first in range(0, len(half), 200):
+                    program = script.program(THREAD_ROOM // 3)
+                    image = self._open_image(program, plan.by_pid[pid].space.pages[file])
+                    build_fill(program, image, half[first : first + 200])
+                    program.call(SYS_close, image)
             if pid in helpers:
                 both[helpers[pid]] = script.programs
             else:
@@ -310,54 +317,56 @@ class TreeBuilder:
                 f"Cannot restore the area {vma.start:x}-{vma.end:x} of {task.name}",
                 because="it is an asynchronous I/O ring of a process that does not beget it",
             )
-        offset = plan.ring.offset - vma.start
+        file = plan.ring.offset >> FILE_SHIFT
+        offset = (plan.ring.offset & ((1 << FILE_SHIFT) - 1)) - vma.start
 
         def read(program: Program, ranges: list[tuple[int, int]]) -> None:
-            name = f"pages-{task.space.pages_id}.img".encode() + b"\0"
-            image = self._open_image(program, name)
+            image = self._open_image(program, task.space.pages[file])
             for start, end in ranges:
-                content = layout.Content(start=start, end=end, offset=offset + start)
-                layout.build_fill(program, image, [content])
+                content = Content(start=start, end=end, offset=offset + start)
+                build_fill(program, image, [content])
             program.call(SYS_close, image)
 
         build_ring(program, vma, plan, read)
 
     def _build_contents(self, task: TaskImages, change: layout.Changes, script: Script) -> None:
-        name = f"pages-{task.space.pages_id}.img".encode() + b"\0"
+        names = task.space.pages
         merges: list[tuple[int, Ref]] = self.merges.setdefault(task.pid, [])
         step = 2000
         fill = change.fill
         if task.pid in self.plan.workers:
-            fill, self.helped[task.pid] = layout.halve(fill)
+            fill, self.helped[task.pid] = halve(fill)
             # The helper reads at the same time as these programs: all must be mapped before.
             self.contents_at[task.pid] = len(script.programs)
             script.fresh()
-        for first in range(0, len(fill), step):
-            program = script.program(PROCESS_BYTES // 2)
-            image = self._open_image(program, name)
-            layout.build_fill(program, image, fill[first : first + step])
-            program.call(SYS_close, image)
-        for first in range(0, len(change.merge), step):
-            program = script.program(PROCESS_BYTES // 2)
-            image = self._open_image(program, name)
-            contents = change.merge[first : first + step]
-            self.compared += sum([c.end - c.start for c in contents]) >> 12
-            refs = layout.build_merge(program, image, contents, self.shop.scratch, SCRATCH_BYTES)
-            merges += [(len(script.programs) - 1, ref) for ref in refs]
-            program.call(SYS_close, image)
+        for file, whole in by_file(fill):
+            for first in range(0, len(whole), step):
+                program = script.program(PROCESS_BYTES // 2)
+                image = self._open_image(program, names[file])
+                build_fill(program, image, whole[first : first + step])
+                program.call(SYS_close, image)
+        for file, whole in by_file(change.merge):
+            for first in range(0, len(whole), step):
+                program = script.program(PROCESS_BYTES // 2)
+                image = self._open_image(program, names[file])
+                contents = whole[first : first + step]
+                self.compared += sum([c.end - c.start for c in contents]) >> 12
+                refs = build_merge(program, image, contents, self.shop.scratch, SCRATCH_BYTES)
+                merges += [(len(script.programs) - 1, ref) for ref in refs]
+                program.call(SYS_close, image)
 
     def _build_close_images(self, task: TaskImages, program: Program) -> None:
         if self.plan.table_of.get(task.pid, task.pid) == task.pid:
             program.call(SYS_close, self.shop.directory)
 
-    def _open_image(self, program: Program, name: bytes) -> Ref:
+    def _open_image(self, program: Program, name: str) -> Ref:
         return program.call(
             SYS_openat,
             self.shop.directory,
-            program.put(name),
+            program.put(name.encode() + b"\0"),
             os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC,
             0,
-            label=f"open {name[:-1].decode()}",
+            label=f"open {name}",
         )
 
     def _open_mapped(self, program: Program, file_id: int, flags: int) -> Ref:

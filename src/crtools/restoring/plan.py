@@ -9,6 +9,7 @@ from crtools.errors import ImageError
 from crtools.images.messages.fdinfo import FdTypes
 from crtools.kinds.files.plan import FilesPlan
 from crtools.kinds.memory import areas, layout, vdso
+from crtools.kinds.memory.content import FILE_SHIFT, Content
 from crtools.kinds.memory.shared import SharedObject, is_shared_writable
 from crtools.kinds.process import ldt, registers, relations
 from crtools.procfs.files import open_proc
@@ -17,7 +18,7 @@ from crtools.restoring.skeleton import Workshop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from crtools.images.messages.core import CoreEntry
     from crtools.images.messages.crtools import CrtoolsTaskEntry
@@ -122,7 +123,8 @@ class Plan:
             for ring in task.space.rings:
                 from crtools.kinds.memory import aio
 
-                header = self._page_bytes(task.space.pages_id, ring.offset, aio.HEADER.size)
+                head = Content(start=0, end=aio.HEADER.size, offset=ring.offset)
+                header = self._read_pages(task.space, [head]) if ring.offset >= 0 else b""
                 plans[task.pid, ring.start] = aio.plan_ring(
                     ring, header, aio.possible_cpus(), task.name
                 )
@@ -197,8 +199,8 @@ class Plan:
             if place is None or not self.has_own_memory(task):
                 continue
             users = [task, *[t for t in self.alive if self.memory_of.get(t.pid) == task.pid]]
-            start, code, end, offset = place
-            content = self._page_bytes(task.space.pages_id, offset, end - code)
+            start, code, end, contents = place
+            content = self._read_pages(task.space, contents)
             plan = vdso.plan_vdso(
                 vdso.VdsoImage(start=start, code=code, end=end, content=content),
                 host,
@@ -215,14 +217,17 @@ class Plan:
                 patches[task.pid] = plan.patches
         return patches
 
-    def _page_bytes(self, pages_id: int, offset: int, length: int) -> bytes:
-        if offset < 0:
-            return b""
-        image = self.store.open_raw("pages", pages_id)
-        try:
-            return os.pread(image, length, offset)
-        finally:
-            os.close(image)
+    def _read_pages(self, space: layout.Space, contents: Sequence[Content]) -> bytes:
+        """What lies in pages files, one piece after the other."""
+        pieces: list[bytes] = []
+        for content in contents:
+            file, offset = divmod(content.offset, 1 << FILE_SHIFT)
+            image = self.store.open_named(space.pages[file])
+            try:
+                pieces.append(os.pread(image, content.end - content.start, offset))
+            finally:
+                os.close(image)
+        return b"".join(pieces)
 
     def _plan_workers(self) -> dict[int, tuple[int, int]]:
         """Processes with so much memory that a second thread helps to read it: pid -> (pid, tid of

@@ -149,7 +149,7 @@ def _read_task(
     if first is images:
         images.mm = store.read_one("mm", pid)
         head, *pagemap = store.read("pagemap", pid)
-        images.space = read_space(pid, images.name, images.mm, head.pages_id, pagemap)
+        images.space = read_space(pid, images.name, images.mm, head.pages_id, pagemap, store)
     else:
         images.mm, images.space = first.mm, first.space
     images.fs = store.read_one("fs", pid)

@@ -11,8 +11,6 @@ have been begotten: a read-only area cannot be filled, and MADV_DONTFORK would k
 
 from __future__ import annotations
 
-import struct
-
 from crtools.abi.kernel import PAGE
 from crtools.abi.mman import (
     MAP_ANONYMOUS,
@@ -33,6 +31,7 @@ from crtools.abi.mman import (
 from crtools.errors import ImageError, UnsupportedObject
 from crtools.images.messages.vma import VmaEntry
 from crtools.kinds.memory import areas as kinds
+from crtools.kinds.memory.content import Content
 from crtools.kinds.memory.pages import IN_PARENT, PRESENT
 from crtools.model.value import Value
 
@@ -43,10 +42,12 @@ if TYPE_CHECKING:
     from crtools.agent.program import Arg, Program, Ref
     from crtools.images.messages.mm import MmEntry
     from crtools.images.messages.pagemap import PagemapEntry
+    from crtools.images.store import ImageStore
     from crtools.kinds.memory.aio import Ring
+    from crtools.kinds.memory.parents import Parents
 
 SYS_close, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_madvise = 3, 9, 10, 11, 28
-SYS_mremap, SYS_openat, SYS_preadv, SYS_arch_prctl, SYS_mlock2 = 25, 257, 295, 158, 325
+SYS_mremap, SYS_openat, SYS_arch_prctl, SYS_mlock2 = 25, 257, 158, 325
 SYS_prctl = 157
 ARCH_MAP_VDSO_64 = 0x2003  # asm/prctl.h
 MADV_DONTNEED, MADV_MERGEABLE, MADV_UNMERGEABLE = 4, 12, 13
@@ -54,20 +55,9 @@ PR_SET_MEMORY_MERGE = 67  # linux/prctl.h
 PR_SET_VMA, PR_SET_VMA_ANON_NAME = 0x53564D41, 0
 SYSV_SHM, AIO_RING = kinds.SYSV_SHM, kinds.AIO_RING
 TASK_SIZE = 0x7FFFFFFFF000  # x86-64, 4-level page tables: asm/page_64_types.h
-_IOV = struct.Struct("<QQ")
-_PIECE = 8 << 20
-_HUGE = 2 << 20  # a huge page, x86-64
 # Areas this large are made writable only where they are filled: a writable reservation larger
 # than memory is ENOMEM (vm.overcommit_memory 0).
 _LARGE = 256 << 20
-
-
-class Content(Value):
-    """A run of pages in a pages file: address, length and offset in bytes."""
-
-    start: int
-    end: int
-    offset: int
 
 
 class Space(Value):
@@ -79,24 +69,21 @@ class Space(Value):
     contents: tuple[Content, ...]
     # By the area's start: where its guard pages are.
     guards: dict[int, list[tuple[int, int]]]
-    pages_id: int
+    # Names of the pages files that contents lie in: its own, then that in the parent directory.
+    pages: tuple[str, ...]
     # Where this kernel's vDSO goes, from vvar to the vDSO's end: in the image's place if that is
     # the same, elsewhere if the image's has become ordinary memory (with_other_vdso).
     kernel_vdso: tuple[int, int] | None
     # Asynchronous I/O contexts of its own (kinds/memory/aio.py).
     rings: tuple[Ring, ...] = ()
 
-    def vdso_image(self) -> tuple[int, int, int, int] | None:
-        """The image's: where vvar begins, where the vDSO begins and ends, and its offset in the
-        pages file (-1: not there)."""
+    def vdso_image(self) -> tuple[int, int, int, list[Content]] | None:
+        """The image's: where vvar begins, where the vDSO begins and ends, and its contents."""
         vvar = [vma.start for vma in self.vmas if vma.status & kinds.VVAR]
         for vma in self.vmas:
             if vma.status & kinds.VDSO:
-                offsets = [
-                    c.offset - c.start for c in self.contents if c.start <= vma.start < c.end
-                ]
-                offset = offsets[0] + vma.start if offsets else -1
-                return min([vma.start, *vvar]), vma.start, vma.end, offset
+                inside = _by_area(self).get(vma.start, [])
+                return min([vma.start, *vvar]), vma.start, vma.end, inside
         return None
 
     def with_other_vdso(self, kernel_vdso: tuple[int, int] | None) -> Space:
@@ -112,7 +99,12 @@ class Space(Value):
 
 
 def read_space(
-    pid: int, name: str, mm: MmEntry, pages_id: int, pagemap: Sequence[PagemapEntry]
+    pid: int,
+    name: str,
+    mm: MmEntry,
+    pages_id: int,
+    pagemap: Sequence[PagemapEntry],
+    store: ImageStore,
 ) -> Space:
     """Checks all that the images say: nothing in them is trusted. Raises ImageError."""
     last = 0
@@ -137,6 +129,27 @@ def read_space(
         from crtools.kinds.memory.marks import read_guards
 
         guards = read_guards(pid, marks, vmas)
+    contents, behind = _read_contents(pid, vmas, pagemap, store)
+    space = Space(
+        pid=pid,
+        name=name,
+        vmas=vmas,
+        contents=tuple(contents),
+        guards=guards,
+        pages=(f"pages-{pages_id}.img", *behind),
+        kernel_vdso=None,
+    )
+    if any(vma.status & kinds.AIO_RING for vma in vmas):
+        space = _with_rings(space, mm)
+    place = space.vdso_image()
+    return space if place is None else space.but(kernel_vdso=(place[0], place[2]))
+
+
+def _read_contents(
+    pid: int, vmas: Sequence[VmaEntry], pagemap: Sequence[PagemapEntry], store: ImageStore
+) -> tuple[list[Content], tuple[str, ...]]:
+    """Where the pages are, and the names of the pages files behind the process's own."""
+    parents: Parents | None = None
     contents: list[Content] = []
     offset = 0
     last = 0
@@ -160,27 +173,17 @@ def read_space(
         last = end
         flags = PRESENT if entry.flags is None else entry.flags
         if entry.in_parent or flags & IN_PARENT:
-            raise UnsupportedObject(
-                f"Cannot restore {name}: its pages are in a parent directory",
-                because="incremental images are not carried yet",
-            )
+            if parents is None:
+                from crtools.kinds.memory.parents import Parents
+
+                parents = Parents(store)
+            contents += parents.find(pid, start, end)
+            continue
         if not flags & PRESENT:
             continue
         contents.append(Content(start=start, end=end, offset=offset))
         offset += end - start
-    space = Space(
-        pid=pid,
-        name=name,
-        vmas=vmas,
-        contents=tuple(contents),
-        guards=guards,
-        pages_id=pages_id,
-        kernel_vdso=None,
-    )
-    if any(vma.status & kinds.AIO_RING for vma in vmas):
-        space = _with_rings(space, mm)
-    place = space.vdso_image()
-    return space if place is None else space.but(kernel_vdso=(place[0], place[2]))
+    return contents, parents.names(pid) if parents is not None else ()
 
 
 def _with_rings(space: Space, mm: MmEntry) -> Space:
@@ -193,6 +196,8 @@ def _with_rings(space: Space, mm: MmEntry) -> Space:
         if start not in places:
             left += contents
         elif contents[0].start == start:
+            if len(contents) > 1:
+                raise ImageError(f"The pages of the ring at {start:x} are not in one piece")
             places[start] = contents[0].offset
     rings = read_rings(mm, space.vmas, space.pid)
     left.sort(key=lambda content: content.start)
@@ -465,106 +470,6 @@ def build_map(program: Program, vma: VmaEntry, filled: bool, opener: FileOpener,
         expected=start,
         label=lambda: f"map {start:x}-{end:x}",
     )
-
-
-def build_fill(program: Program, image: Arg, contents: Sequence[Content]) -> int:
-    """Reads runs that follow each other in the file with as few calls as there can be; returns the
-    bytes read."""
-    total = at = 0
-    while at < len(contents):
-        first = contents[at]
-        offset = first.offset
-        vector: list[bytes] = []
-        length = 0
-        while at < len(contents) and contents[at].offset == offset + length and len(vector) < 2048:
-            start, end = contents[at].start, contents[at].end
-            for piece in range(start, end, _PIECE):
-                vector.append(_IOV.pack(piece, min(_PIECE, end - piece)))
-            length += end - start
-            at += 1
-        program.transfer(
-            SYS_preadv,
-            image,
-            program.put(b"".join(vector)),
-            len(vector),
-            offset,
-            length,
-            f"read its memory from {first.start:x} on",
-        )
-        total += length
-    return total
-
-
-def halve(contents: Sequence[Content]) -> tuple[tuple[Content, ...], tuple[Content, ...]]:
-    """Two parts of about equal size, cut on a boundary that keeps huge pages whole."""
-    half = sum([c.end - c.start for c in contents]) // 2
-    first: list[Content] = []
-    second: list[Content] = []
-    for content in contents:
-        length = content.end - content.start
-        if half <= 0:
-            second.append(content)
-        elif length <= half:
-            first.append(content)
-        else:
-            cut = min((content.start + half + _HUGE - 1) & ~(_HUGE - 1), content.end)
-            first.append(content.but(end=cut))
-            if cut < content.end:
-                offset = content.offset + cut - content.start
-                second.append(Content(start=cut, end=content.end, offset=offset))
-        half -= length
-    return tuple(first), tuple(second)
-
-
-def build_merge(
-    program: Program, image: Arg, contents: Sequence[Content], scratch: int, room: int
-) -> list[Ref]:
-    """Compares pages with what was inherited, by way of the scratch memory; the results count the
-    pages that differed."""
-    copied: list[Ref] = []
-    batch: list[Content] = []
-    size = 0
-
-    def flush() -> None:
-        nonlocal size
-        if not batch:
-            return
-        vector: list[bytes] = []
-        at = scratch
-        offset = batch[0].offset
-        for content in batch:
-            vector.append(_IOV.pack(at, content.end - content.start))
-            at += content.end - content.start
-        program.transfer(
-            SYS_preadv,
-            image,
-            program.put(b"".join(vector)),
-            len(vector),
-            offset,
-            at - scratch,
-            f"read its memory from {batch[0].start:x} on",
-        )
-        at = scratch
-        for content in batch:
-            copied.append(program.merge(content.start, at, content.end - content.start))
-            at += content.end - content.start
-        batch.clear()
-        size = 0
-
-    for content in contents:
-        start = content.start
-        while start < content.end:
-            offset = content.offset + start - content.start
-            if batch and (
-                size == room or batch[-1].offset + batch[-1].end - batch[-1].start != offset
-            ):
-                flush()
-            end = min(content.end, start + room - size)
-            batch.append(Content(start=start, end=end, offset=offset))
-            size += end - start
-            start = end
-    flush()
-    return copied
 
 
 def build_vdso(program: Program, start: int) -> None:

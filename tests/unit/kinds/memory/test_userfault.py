@@ -26,7 +26,7 @@ SPACE = Space(
     ),
     contents=(),
     guards={},
-    pages_id=1,
+    pages=("pages-1.img",),
     kernel_vdso=None,
 )
 FDINFO = {b"pending": [b"1"], b"total": [b"3"], b"API": [b"aa:80006001:80000000000001ff"]}
