@@ -258,6 +258,7 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("tun and tap devices", b"/dev/net/tun", stat.S_IFCHR, (10, 200), 0, 1),
     ("other devices", b"/dev/x", stat.S_IFCHR, (10, 1), 0, 1),
     ("memfds", b"/memfd:x (deleted)", stat.S_IFREG, (0, 0), 0, 0),
+    ("namespaces that the tree is in, or that are mounted", b"net:[1]", stat.S_IFREG, (0, 0), 0, 1),
     ("inotify queues", b"anon_inode:inotify", 0, (0, 0), 0, 1),
     ("io_urings", b"anon_inode:[io_uring]", 0, (0, 0), 0, 1),
     ("eventfds", b"anon_inode:[eventfd]", 0, (0, 0), 0, 1),
@@ -298,9 +299,6 @@ def samples() -> Iterator[tuple[str, OpenFile]]:
         yield plural(what), sample(b"anon_inode:" + inode, 0)
     for inode, words in nameless.ANONYMOUS.items():
         yield words[0], sample(b"anon_inode:" + inode, 0)
-    spaces = ", ".join([name.decode() for name in refused._NAMESPACES])
-    for name in refused._NAMESPACES:
-        yield f"namespaces: {spaces}", sample(name + b":[1]", stat.S_IFREG)
 
 
 def sample(

@@ -25,6 +25,7 @@ REFUSED = {
     "fuse-server": ("a connection to a file system's server (FUSE)", "unmount"),
     "latency": ("a demand on the processors' latency", "close it"),
     "arbiter": ("a lock on graphics devices", "close it"),
+    "namespace": ("a namespace, uts:[", "mount it somewhere"),
     "log": ("the kernel's log", "open it for writing only"),
 }
 

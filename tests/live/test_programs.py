@@ -286,6 +286,8 @@ CASES = (
     Case("epolls many", changes=True),
     Case("mqueue"),
     Case("mqueue notify"),
+    Case("namespaces"),
+    Case("namespaces mounted", root=True, not_in=ALL_BUT_NAMESPACE),  # it mounts
 )
 
 pytestmark = pytest.mark.root

@@ -136,3 +136,14 @@ def test_children_of_the_tool_are_not_in_the_new_namespace(new_run: Callable[...
     said = set((run.directory / "said").read_text().split())
     assert said == {namespace_of(os.getpid())}
     run.expect_pass()
+
+
+def test_a_descriptor_of_the_time_namespace_is_of_the_new_one(new_run: Callable[..., Run]) -> None:
+    run = new_run("namespaces", compare=False)
+    run.start()
+    if not os.path.exists("/proc/self/timens_offsets"):
+        pytest.skip("the kernel has no time namespaces (CONFIG_TIME_NS)")
+    run.restore(run.dump(), "--timens")
+    assert namespace_of(run.pid) != namespace_of(os.getpid())
+    run.restore(run.dump())
+    run.expect_pass()

@@ -188,6 +188,18 @@ static void make_arbiter(void)
 	open_device("/dev/vga_arbiter", O_RDWR);
 }
 
+/* Nobody is in it, and it is mounted nowhere. */
+static void make_namespace(void)
+{
+	int home = open("/proc/self/ns/uts", O_RDONLY);
+
+	NEED(home >= 0);
+	if (unshare(CLONE_NEWUTS))
+		skip("no namespace can be made here");
+	fds[0] = open("/proc/self/ns/uts", O_RDONLY);
+	NEED(setns(home, CLONE_NEWUTS) == 0 && close(home) == 0);
+}
+
 static void make_log(void)
 {
 	open_device("/dev/kmsg", O_RDONLY);
@@ -211,6 +223,7 @@ static const struct {
 	{ "latency", make_latency },
 	{ "arbiter", make_arbiter },
 	{ "log", make_log },
+	{ "namespace", make_namespace },
 };
 
 static void name(int fd, char *link, size_t size)

@@ -28,7 +28,7 @@ from crtools.kinds.memory.shared import SharedDump
 from crtools.kinds.process.cpu import dump_cpu
 from crtools.kinds.process.limits import AllNumbers
 from crtools.kinds.process.sharing import Sharing, check_outside, check_threads, collect_sharing
-from crtools.model.tree import HostPid
+from crtools.model.tree import FOREIGN_TIME, OWN_NAMESPACES, HostPid
 from crtools.model.value import Value
 from crtools.procfs.files import open_proc
 from crtools.procfs.ns import read_namespaces
@@ -77,19 +77,6 @@ class DumpResult(Value):
 MET_ALWAYS = (build_id, regular)
 
 SIGCHLD = 17
-
-# Namespaces' ids in an image set where all tasks share the tool's own, as CRIU numbers them.
-OWN_NAMESPACES = {
-    "pid": 1,
-    "net": 2,
-    "ipc": 3,
-    "uts": 4,
-    "time": 5,
-    "mnt": 6,
-    "user": 7,
-    "cgroup": 8,
-}
-FOREIGN_TIME = 9  # a time namespace of the tree's own
 
 
 def dump(options: Options, *, until_gone: bool) -> DumpResult:

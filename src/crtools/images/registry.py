@@ -246,6 +246,8 @@ IMAGES = (
        "crtools_notify:CrtoolsInotifyEntry"),
     _k("crtools-mqueue", "crtools-mqueue.img", "CRTOOLS_MQUEUE", 0x43521901,
        "crtools_mqueue:CrtoolsMqueueEntry"),
+    _k("crtools-namespace", "crtools-namespace.img", "CRTOOLS_NAMESPACE", 0x43521902,
+       "crtools_namespace:CrtoolsNamespaceEntry"),
     _k("crtools-ghost", "crtools-ghost.img", "CRTOOLS_GHOST", 0x43520020,
        "crtools_ghost:CrtoolsGhostEntry"),
     _k("crtools-path", "crtools-path.img", "CRTOOLS_PATH", 0x43520021,

@@ -17,6 +17,19 @@ else:
     HostPid = int
     NSpid = tuple
 
+# Namespaces' ids in an image set where all tasks share the tool's own, as CRIU numbers them.
+OWN_NAMESPACES = {
+    "pid": 1,
+    "net": 2,
+    "ipc": 3,
+    "uts": 4,
+    "time": 5,
+    "mnt": 6,
+    "user": 7,
+    "cgroup": 8,
+}
+FOREIGN_TIME = 9  # a time namespace of the tree's own
+
 
 class Process:
     """A process of the tree: stopped, or a zombie (then without tracees).

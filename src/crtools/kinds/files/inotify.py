@@ -91,6 +91,7 @@ class InotifyDumper(FileDumper):
         self.own: list[CrtoolsInotifyEntry] = []
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
+        self.context.watch(file, "the inotify queue")
         lost = self._has_unread(file)
         substitutes: list[tuple[int, int]] = []
         watches: list[InotifyWdEntry] = []

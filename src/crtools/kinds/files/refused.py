@@ -17,7 +17,6 @@ _ANON = {
     b"[fanotify]": "a fanotify queue",
     b"bpf-map": "a BPF map",
 }
-_NAMESPACES = (b"mnt", b"net", b"pid", b"user", b"uts", b"ipc", b"time", b"cgroup")
 
 
 def explain(file: OpenFile) -> tuple[str, str, str]:
@@ -39,12 +38,6 @@ def explain(file: OpenFile) -> tuple[str, str, str]:
             return f"it is {words[0]}", *words[1:]
         what = _ANON.get(rest, f"a file of the kernel's, {_text(link)}")
         return f"it is {what}", "crtools does not carry such files yet", _CLOSE
-    if head in _NAMESPACES and rest.startswith(b"["):
-        return (
-            f"it is a namespace, {_text(link)}",
-            "crtools does not carry namespaces' descriptors yet",
-            _CLOSE,
-        )
     if file.stat.st_nlink == 0 and link.startswith(b"/secretmem"):
         return (
             "it is secret memory (memfd_secret)",

@@ -43,6 +43,7 @@ FILE_KINDS = (
     # Linux 6.9 to 6.14 have inodes of regular files for them (fs/pidfs.c).
     ("pidfd:Pidfd", FdTypes.PIDFD, (0, S_IFREG)),
     ("mqueue:Mqueue", MQUEUE, (S_IFREG,)),
+    ("namespace:Namespace", FdTypes.NS, (S_IFREG,)),
 )
 # Sockets, which are all of one type of inode. Of each kind: module and class, its type in the
 # images, and what of them it takes: address families, types and protocols (abi/socket.py), () for

@@ -33,10 +33,6 @@ def make_socket() -> None:
     socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).detach()
 
 
-def make_namespace() -> None:
-    open_at(0, "/proc/self/ns/uts", os.O_RDONLY)
-
-
 def make_pathless_pipe() -> None:
     os.pipe2(0)
     open_at(0, "/proc/self/fd/0", os.O_PATH)
@@ -47,7 +43,6 @@ def make_pathless_pipe() -> None:
     ("body", "what"),
     [
         (make_socket, r"it is a socket \(vsock, stream\), inode \d+"),
-        (make_namespace, r"it is a namespace, uts:\[\d+\]"),
         (make_pathless_pipe, "it is an O_PATH descriptor of something without a path"),
         (lambda: open_at(0, "/dev/kmsg", os.O_RDONLY), "it is the device /dev/kmsg, 1:11"),
     ],
