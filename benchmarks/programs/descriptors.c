@@ -1,8 +1,12 @@
 /* COUNT open files: "files" in the directory given, "pipes" with data in them (two descriptors
- * each), "pairs" of connected sockets with data (two as well). */
+ * each), "pairs" of connected sockets with data (two as well), "eventfds", "timerfds" that are armed,
+ * "watched" eventfds, all by one epoll set. */
 #include "bench.h"
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
 static const char data[100] = "what lies in a file, a pipe or a socket";
 
@@ -23,14 +27,37 @@ static void open_pair(int is_pipe)
 	NEED(write(ends[1], data, sizeof(data)) == sizeof(data));
 }
 
+static void open_timer(void)
+{
+	struct itimerspec spec = { { 1, 0 }, { 3600, 0 } };
+	int fd = timerfd_create(CLOCK_MONOTONIC, 0);
+
+	NEED(fd >= 0 && timerfd_settime(fd, 0, &spec, NULL) == 0);
+}
+
+static void watch_event(int set)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	event.data.fd = eventfd(0, 0);
+	NEED(event.data.fd >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, event.data.fd, &event) == 0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 1 ? argv[1] : "pipes";
 	int count = argc > 2 ? atoi(argv[2]) : 1;
+	int set = epoll_create1(0);
 
 	for (int i = 0; i < count; i++) {
 		if (strcmp(kind, "files") == 0)
 			open_file(argc > 3 ? argv[3] : ".", i);
+		else if (strcmp(kind, "eventfds") == 0)
+			NEED(eventfd((unsigned)i, 0) >= 0);
+		else if (strcmp(kind, "timerfds") == 0)
+			open_timer();
+		else if (strcmp(kind, "watched") == 0)
+			watch_event(set);
 		else
 			open_pair(strcmp(kind, "pipes") == 0);
 	}

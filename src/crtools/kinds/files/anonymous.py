@@ -25,11 +25,11 @@ from crtools.kinds.files.base import FilePlanner, choose_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, TypeAlias
 
     from crtools.agent.program import Program, Ref
     from crtools.kinds.files.base import PlanContext, PlannedFile, Programs
+    from crtools.kinds.files.look import Key
 
     # An open file at its first sight: task, descriptor, id, type.
     Known: TypeAlias = tuple[int, int, int, int]
@@ -40,9 +40,9 @@ _SETTABLE = O_APPEND | O_NOATIME | O_NONBLOCK
 
 
 class Lookup:
-    """Finds an open file of the tree. `lists` are those of one inode, each in kcmp's order."""
+    """Finds open files of the tree. `lists` are those that may be one, in kcmp's order."""
 
-    def __init__(self, lists: dict[tuple[int, int, int, int], list[Known]]) -> None:
+    def __init__(self, lists: dict[Key, list[Known]]) -> None:
         self._lists: dict[tuple[int, int], list[list[Known]]] = {}
         self.inodes: dict[int, tuple[int, int]] = {}  # by id: device and inode
         self.places: dict[int, tuple[int, int]] = {}  # by id: task and descriptor
@@ -53,41 +53,50 @@ class Lookup:
                 self.inodes[id] = inode
                 self.places[id] = tid, fd
 
-    def find(self, device: int, inode: int, compare: Callable[[int, int], int]) -> Known | None:
-        """compare(task, descriptor) is what kcmp answers for an open file that is known and the one
-        that is sought: 1 if the former is less, 2 if it is greater, 0 if they are one. Any other
-        answer ends the search."""
-        for same in self._lists.get((device, inode), ()):
-            low, high = 0, len(same)
-            while low < high:
-                middle = (low + high) // 2
-                known = same[middle]
-                order = compare(known[0], known[1])
-                if order == 0:
-                    return known
-                if order == 1:
-                    low = middle + 1
-                elif order == 2:
-                    high = middle
-                else:
-                    return None
-        return None
-
-    def find_open(self, device: int, inode: int, tid: int, fd: int) -> Known | None:
-        """What a descriptor of any task is."""
-        raw = kernel.raw
-        return self.find(
-            device, inode, lambda other, there: raw(SYS_kcmp, other, tid, KCMP_FILE, there, fd)
-        )
+    def is_alone(self, id: int) -> bool:
+        """Whether its inode has no other open file."""
+        return len(self._lists[self.inodes[id]]) == 1 == len(self._lists[self.inodes[id]][0])
 
     def find_watched(self, device: int, inode: int, tid: int, slot: int) -> Known | None:
         """What an epoll set of a task watches; `slot` is where a struct kcmp_epoll_slot is."""
-        raw = kernel.raw
-        return self.find(
-            device,
-            inode,
-            lambda other, there: raw(SYS_kcmp, other, tid, KCMP_EPOLL_TFD, there, slot),
-        )
+        same = self._sorted(device, inode)
+        low, high = 0, len(same)
+        while low < high:
+            middle = (low + high) // 2
+            known = same[middle]
+            order = kernel.raw(SYS_kcmp, known[0], tid, KCMP_EPOLL_TFD, known[1], slot)
+            if order == 0:
+                return known
+            if order == 1:
+                low = middle + 1
+            elif order == 2:
+                high = middle
+            else:
+                return None
+        return None
+
+    def _sorted(self, device: int, inode: int) -> list[Known]:
+        """All open files of an inode in kcmp's order, which each list is in already."""
+        lists = self._lists.get((device, inode), [])
+        while len(lists) > 1:
+            pairs = zip(lists[::2], lists[1::2], strict=False)
+            rest = lists[-1:] if len(lists) % 2 else []
+            lists = self._lists[device, inode] = [_merge(*pair) for pair in pairs] + rest
+        return lists[0] if lists else []
+
+
+def _merge(first: list[Known], second: list[Known]) -> list[Known]:
+    merged: list[Known] = []
+    at = there = 0
+    while at < len(first) and there < len(second):
+        one, other = first[at], second[there]
+        if kernel.raw(SYS_kcmp, one[0], other[0], KCMP_FILE, one[1], other[1]) == 1:
+            merged.append(one)
+            at += 1
+        else:
+            merged.append(other)
+            there += 1
+    return merged + first[at:] + second[there:]
 
 
 class AnonymousPlanner(FilePlanner):

@@ -5,7 +5,11 @@ from __future__ import annotations
 import errno
 import os
 
+from crtools.abi import kernel
+from crtools.abi.clone import KCMP_FILE
 from crtools.abi.fcntl import F_OWNER_PGRP, F_OWNER_PID
+from crtools.abi.x86_64 import SYS_kcmp
+from crtools.kinds.files.look import read_key
 from crtools.procfs.files import explain
 
 TYPE_CHECKING = False
@@ -96,13 +100,22 @@ class Elsewhere:
 
     def _check_anonymous(self, pid: int, via: str, link: bytes) -> None:
         """Refuses what a process outside the tree has as well."""
-        same = self._anonymous[link]
-        file, _ = next(iter(same.values()))
-        fd = int(via.rpartition("/")[2])
-        known = self._context.lookup().find_open(file.stat.st_dev, file.stat.st_ino, pid, fd)
-        if known is not None:
-            file, what = same[known[:2]]
-            raise self._held_outside(file, what, pid)
+        directory, _, number = via.rpartition("/")
+        fd = int(number)
+        try:
+            stat = os.stat(via, dir_fd=self._proc)
+            infos = os.open(f"{directory}info", _DIRECTORY, dir_fd=self._proc)
+            try:
+                key = read_key(infos, fd, stat)
+            finally:
+                os.close(infos)
+        except OSError as error:
+            self._check_hidden(error, str(pid))
+            return
+        for tid, there, _, _ in self._context.known(key):
+            if kernel.raw(SYS_kcmp, pid, tid, KCMP_FILE, fd, there) == 0:
+                file, what = self._anonymous[link][tid, there]
+                raise self._held_outside(file, what, pid)
 
     def _held_outside(self, file: OpenFile, what: str, pid: int) -> UnsupportedObject:
         return self._context.refuse(

@@ -38,8 +38,6 @@ _POLL = struct.Struct("<ihh")  # struct pollfd
 _PARAMS = struct.Struct("<IHBx")  # struct epoll_params
 _EVENT = struct.Struct("<IQ")  # struct epoll_event, packed
 _POLLIN = 1
-# One open file for each inode: nothing opens a socket again.
-_SOCKETS = (FdTypes.INETSK, FdTypes.UNIXSK, FdTypes.PACKETSK, FdTypes.NETLINKSK)
 
 
 class Watch:
@@ -133,11 +131,11 @@ class EpollDumper(FileDumper):
     # --- When all tables are known ---
 
     def check(self) -> None:
-        for one in self.sets.values():
+        sets = [one for one in self.sets.values() if one.watches]
+        for one in sets:
             self._find_targets(one)
-        for one in self.sets.values():
-            if one.watches:
-                self._find_ready(one)
+        for one in sets:
+            self._find_ready(one)
         self._memory = None
 
     def _find_targets(self, one: Set) -> None:
@@ -150,12 +148,13 @@ class EpollDumper(FileDumper):
         for watch in one.watches:
             _SLOT.pack_into(slot, 0, file.fd, watch.fd, watch.repeated)
             there = ids.get(watch.fd)
-            # kcmp walks through all watches of the set: it is asked where it has to be.
+            # kcmp walks through all watches of the set: it is asked only where it has to be, and
+            # never for sockets.
             if (
                 there is not None
                 and inodes.get(there.id) == (watch.device, watch.inode)
                 and (
-                    there.type in _SOCKETS
+                    lookup.is_alone(there.id)
                     or raw(SYS_kcmp, tid, tid, KCMP_EPOLL_TFD, watch.fd, at) == 0
                 )
             ):

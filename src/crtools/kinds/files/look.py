@@ -18,6 +18,9 @@ from crtools.procfs.fdinfo import parse_fdinfo
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import TypeAlias
+
+    Key: TypeAlias = tuple[int, int, int, int, bytes]
 
 _BATCH = 256
 _INFO = 65536
@@ -37,6 +40,21 @@ class NotTaken(Exception):
         self.errno = errno
 
 
+def _first_lines(data: bytes) -> tuple[int, int, bytes]:
+    """Position, flags and, since all eventfds have one inode, the number that each of them has."""
+    # "pos:\t0\nflags:\t0100002\n...": always the first two lines (fs/proc/fd.c).
+    first, second, _ = data.split(b"\n", 2)
+    at = data.find(b"eventfd-id:")
+    number = data[at : data.find(b"\n", at)] if at >= 0 else b""
+    return int(first[5:]), int(second[7:], 8), number
+
+
+def read_key(infos: int, fd: int, stat: os.stat_result) -> Key:
+    """What Look.key is, of a descriptor of a process that is not being dumped."""
+    pos, flags, number = _first_lines(read_info(infos, fd))
+    return stat.st_dev, stat.st_ino, flags & ~O_CLOEXEC, pos, number
+
+
 class Look:
     """A descriptor at its first sight: the bytes of fdinfo, and what leads to more."""
 
@@ -45,13 +63,11 @@ class Look:
     def __init__(self, fd: int, data: bytes, record: tuple[int, ...]) -> None:
         self.fd = fd
         self.data = data
-        # "pos:\t0\nflags:\t0100002\n...": always the first two lines (fs/proc/fd.c).
-        first, second, _ = data.split(b"\n", 2)
-        flags = int(second[7:], 8)
-        self.pos = int(first[5:])
+        self.pos, flags, number = _first_lines(data)
         self.cloexec = flags & O_CLOEXEC
         self.flags = flags & ~O_CLOEXEC
-        self.key = (record[6], record[7], self.flags, self.pos)  # device, inode, flags, position
+        # Two that differ in this are two open files: device, inode, flags, position, number.
+        self.key: Key = (record[6], record[7], self.flags, self.pos, number)
         self._record = record
 
     def open_file(self, pid: int, tid: int, directory: int) -> OpenFile:
@@ -66,7 +82,9 @@ class Look:
         elif kind == S_IFSOCK and not self.flags & O_PATH:
             link = b"socket:[%d]" % inode.st_ino
         else:
-            link = os.readlink(b"%d" % self.fd, dir_fd=directory)
+            link = (kind == 0 and _anonymous_link(self.data)) or os.readlink(
+                b"%d" % self.fd, dir_fd=directory
+            )
         info = parse_fdinfo(self.data)
         return OpenFile(
             pid,
@@ -82,6 +100,23 @@ class Look:
             (signal, owner_type, owner),
             life,
         )
+
+
+# Kinds of which a program may have thousands: a line of fdinfo, the kernel's name.
+_ANONYMOUS = (
+    (b"\neventfd-count:", b"anon_inode:[eventfd]"),
+    (b"\nclockid:", b"anon_inode:[timerfd]"),
+    (b"\nsigmask:", b"anon_inode:[signalfd]"),
+    (b"\ntfd:", b"anon_inode:[eventpoll]"),
+)
+
+
+def _anonymous_link(data: bytes) -> bytes:
+    """What the kernel calls an anonymous inode, as far as that is told by fdinfo; else b""."""
+    for mark, link in _ANONYMOUS:
+        if mark in data:
+            return link
+    return b""
 
 
 _pipe_device: list[int] = []

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from crtools.kinds.files.base import FileDumper, FileKind
     from crtools.kinds.files.elsewhere import Elsewhere
     from crtools.kinds.files.locks import LocksDump
+    from crtools.kinds.files.look import Key
     from crtools.model.options import Options
     from crtools.model.tree import Process
 
@@ -100,7 +101,7 @@ class FilesDump(DumpContext):
         self._last_id = 0
         self._dumpers: dict[FileKind, FileDumper] = {}
         # Open files that agree in inode, flags and position, in kcmp's order.
-        self._known: dict[tuple[int, int, int, int], list[tuple[int, int, int, int]]] = {}
+        self._known: dict[Key, list[tuple[int, int, int, int]]] = {}
         # The table that was added last: the task it was seen through, its entries.
         self._last: tuple[int, list[FdinfoEntry]] = (0, [])
         self._paths: dict[tuple[int, int, bytes, int], int] = {}
@@ -590,6 +591,10 @@ class FilesDump(DumpContext):
 
     def root_of(self, file: OpenFile) -> int:
         return self._places.root_of(file)
+
+    def known(self, key: Key) -> list[tuple[int, int, int, int]]:
+        """Open files that may be one with what has this key: task, descriptor, id, type."""
+        return self._known.get(key, [])
 
     def lookup(self) -> Lookup:
         if self._lookup is None:
