@@ -11,7 +11,9 @@ PATH=$PATH:/usr/sbin:/sbin
 need bash bash
 need crit criu  # reads our images independently of our own code
 need gcc gcc
+need java default-jdk-headless
 need make make
+need node nodejs
 need perl perl
 need setpriv util-linux
 need xz xz-utils

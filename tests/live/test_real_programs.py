@@ -71,7 +71,10 @@ def test_bash_with_background_jobs_and_pipes(new_run: Callable[..., Run]) -> Non
     run.expect_pass()
 
 
-@pytest.mark.parametrize("script", ["python_threads.py", "python_processes.py", "python_numpy.py"])
+@pytest.mark.parametrize(
+    "script",
+    ["python_threads.py", "python_processes.py", "python_numpy.py", "python_asyncio.py"],
+)
 def test_cpython_survives(script: str, new_run: Callable[..., Run]) -> None:
     if "numpy" in script and importlib.util.find_spec("numpy") is None:
         pytest.skip("needs numpy")
@@ -83,6 +86,20 @@ def test_cpython_survives(script: str, new_run: Callable[..., Run]) -> None:
 
 def test_perl_with_a_child_on_a_pipe(new_run: Callable[..., Run]) -> None:
     run = new_run(tool("perl"), str(SCRIPTS / "perl_words.pl"), ".")
+    run.start()
+    twice(run, cpu_ticks(run))
+    run.expect_pass()
+
+
+def test_node_with_timers_a_worker_and_a_child(new_run: Callable[..., Run]) -> None:
+    run = new_run(tool("node"), str(SCRIPTS / "node_events.js"), ".")
+    run.start()
+    twice(run, cpu_ticks(run))
+    run.expect_pass()
+
+
+def test_java_with_threads_timers_and_a_selector(new_run: Callable[..., Run]) -> None:
+    run = new_run(tool("java"), "-Xmx64m", str(SCRIPTS / "JavaThreads.java"), ".")
     run.start()
     twice(run, cpu_ticks(run))
     run.expect_pass()
