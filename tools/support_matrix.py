@@ -105,6 +105,7 @@ REFUSALS = (
         "a file that lost its name and has others, without `--link-remap` or `--force-irmap`",
         "pass --link-remap",
     ),
+    ("an overlay's file, mapped before it was copied up and changed", "was copied up since it was"),
     ("a file on a mount that was taken away", "a file on no mount of the task's"),
 )  # fmt: skip
 

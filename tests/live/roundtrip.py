@@ -400,6 +400,18 @@ def left_running_then_restored(run: Run) -> None:
     run.expect_pass()
 
 
+def refused(run: Run) -> None:
+    """The dump is refused, without harm; DIR/refusal has what it says."""
+    run.start()
+    before = run.snapshot()
+    done = run.try_dump(run.new_images())
+    if done.returncode != 1:
+        run.fail(f"the dump was not refused, its status is {done.returncode}")
+    (run.directory / "refusal").write_text(done.stderr)
+    run.expect_same(before, "after the refusal")
+    run.expect_pass()
+
+
 def session_from_outside(run: Run) -> None:
     """As `docker exec` leaves it: session and group have no number in this pid namespace."""
     with mock.patch.object(os, "setsid"):
@@ -445,6 +457,7 @@ MODES: dict[str, Callable[[Run], None]] = {
     "left-running-then-restored": left_running_then_restored,
 }
 MODES_INSIDE = MODES | {
+    "refused": refused,
     "session-from-outside": session_from_outside,
     "numbers-above-the-most": numbers_above_the_most,
 }

@@ -49,3 +49,21 @@ def test_files_that_are_hard_to_find_are_the_same_afterwards(
         )
     except Skipped as reason:
         pytest.skip(str(reason))
+
+
+# variant -> words of the refusal
+REFUSED = {
+    "copied": ("mapped is mapped at", "was copied up since it was mapped"),
+    "link": ("merged/linked was removed or leads elsewhere", "--link-remap"),
+    "hidden": ("was removed or leads elsewhere", "--link-remap"),
+}
+
+
+@pytest.mark.parametrize("variant", REFUSED)
+def test_files_that_nothing_leads_to_are_refused_by_name(variant: str, directory: Path) -> None:
+    try:
+        run_in_namespace(directory, "refused", "mounts", variant)
+    except Skipped as reason:
+        pytest.skip(str(reason))
+    said = (directory / "refusal").read_text()
+    assert all(words in said for words in REFUSED[variant]), said

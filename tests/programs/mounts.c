@@ -6,6 +6,7 @@
  *   overlay   every layer: plain, copied up, deleted, replaced, mapped; renamed, directories
  *   link      an overlay's file with another name: needs --link-remap
  *   hidden    an overlay whose layers cannot be seen: likewise, to tell what has no name
+ *   copied    an overlay's file, mapped before it was copied up, changed in what is mapped: refused
  */
 #include "program.h"
 #include <sys/mount.h>
@@ -189,7 +190,7 @@ static void mount_overlay(void)
 static void overlay(void)
 {
 	int plain, deleted, replaced, copied, both, new, renamed, directory, gone;
-	char *mapped, *private;
+	char *mapped, *private, *own;
 
 	mount_overlay();
 	plain = get("merged/plain", O_RDWR);
@@ -203,7 +204,10 @@ static void overlay(void)
 	int to_map = get("merged/mapped", O_RDONLY);
 	mapped = mmap(NULL, 4096, PROT_READ, MAP_SHARED, to_map, 0);
 	private = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, deleted, 0);
-	NEED(mapped != MAP_FAILED && private != MAP_FAILED && close(to_map) == 0);
+	/* Copied up after it was mapped, and changed only where this process has pages of its own. */
+	own = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, copied, 0);
+	NEED(mapped != MAP_FAILED && private != MAP_FAILED && own != MAP_FAILED && close(to_map) == 0);
+	strcpy(own, "own");
 	NEED(unlink("merged/deleted") == 0 && unlink("merged/both") == 0 && unlink("merged/new") == 0);
 	put("merged/another", "another");
 	NEED(rename("merged/another", "merged/replaced") == 0);
@@ -234,6 +238,7 @@ static void overlay(void)
 	check_content("without a name", "unborn", gone);
 	check_bytes("mapped", "mapped", mapped, 6);
 	check_bytes("mapped and deleted", "deleted", private, 7);
+	check_text("written to", "own", own);
 	CHECK("no name came back", -1, access("deleted", F_OK) & access("new", F_OK));
 	NEED(chdir("..") == 0);
 }
@@ -264,6 +269,29 @@ static void overlay_link(bool hidden)
 		check_content("deleted", "deleted", deleted);
 }
 
+static void copied(void)
+{
+	char *mapped, *again;
+	int fd, more;
+
+	mount_overlay();
+	fd = get("merged/mapped", O_RDONLY);
+	mapped = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	/* What is the process's own differs by right. */
+	again = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	NEED(mapped != MAP_FAILED && again != MAP_FAILED);
+	again[0] = 'M';
+	more = get("merged/mapped", O_WRONLY);
+	NEED(write(more, "MAP", 3) == 3 && close(more) == 0);
+
+	ready();
+	wait_until_told();
+
+	check_bytes("mapped", "mapped", mapped, 6);
+	check_bytes("mapped", "Mapped", again, 6);
+	check_content("the file", "MAPped", fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *which = variant(argc, argv);
@@ -275,6 +303,8 @@ int main(int argc, char **argv)
 		bind();
 	else if (!strcmp(which, "overlay"))
 		overlay();
+	else if (!strcmp(which, "copied"))
+		copied();
 	else
 		overlay_link(!strcmp(which, "hidden"));
 	return verdict();

@@ -228,7 +228,7 @@ class MemoryDump:
         return area_kinds.collect_areas(
             vmas,
             facts,
-            lambda vma: self._mapped_file(pid, vma),
+            lambda vma: self._mapped_file(process, vma),
             lambda vma: self._shared.file_id(pid, vma),
             process.name,
             uprobes=self._allow_uprobes,
@@ -269,9 +269,10 @@ class MemoryDump:
                 found[at : at + 1] = new = [(a, b, what) for a, b in stay if a < b]
                 at += len(new)
 
-    def _mapped_file(self, pid: int, vma: Vma) -> tuple[int, int]:
+    def _mapped_file(self, process: Process, vma: Vma) -> tuple[int, int]:
         """The file behind a mapping, and how it was opened: the link's mode tells
         (fs/proc/base.c, map_files_d_instantiate)."""
+        pid = process.via
         link = f"map_files/{vma.start:x}-{vma.end:x}"
         try:
             mode = os.stat(f"{pid}/{link}", dir_fd=self._proc, follow_symlinks=False).st_mode
@@ -280,6 +281,11 @@ class MemoryDump:
         flags = os.O_RDWR if mode & 0o200 else os.O_RDONLY
         if vma.path.startswith(b"/memfd:") and vma.deleted and not vma.dev[0]:
             return self._shared.file_id(pid, vma), flags
+        # File systems without a disk of their own: overlays are.
+        if not vma.dev[0] and flags == os.O_RDONLY:
+            from crtools.kinds.memory.copied_up import check_copied_up
+
+            check_copied_up(self._proc, process, vma)
         # Most are mapped in several pieces and by many processes: the path is looked at once.
         key = (vma.dev, vma.inode, vma.path, vma.deleted)
         id = self._mapped.get(key)
