@@ -40,7 +40,7 @@ sys.exit(failed)
 # Files without messages, and those that only crtools knows.
 RAW = ("pages-", "crtools-")
 # What they make outlives them unless they remove it in the end.
-CLEAN_UP = ("sem_undo", "sysv_shm")
+CLEAN_UP = ("paths", "sem_undo", "sysv_shm")
 
 
 def start(new_run: Callable[..., Run], case: Case) -> Run:

@@ -84,6 +84,14 @@ def test_cpython_survives(script: str, new_run: Callable[..., Run]) -> None:
     run.expect_pass()
 
 
+def test_sqlite_with_a_transaction_and_a_snapshot_open(new_run: Callable[..., Run]) -> None:
+    script = str(SCRIPTS / "python_sqlite.py")
+    run = new_run(sys.executable, script, ".", dump_options=("--file-locks",))
+    run.start()
+    twice(run, cpu_ticks(run))
+    run.expect_pass()
+
+
 def test_perl_with_a_child_on_a_pipe(new_run: Callable[..., Run]) -> None:
     run = new_run(tool("perl"), str(SCRIPTS / "perl_words.pl"), ".")
     run.start()
