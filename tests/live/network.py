@@ -37,3 +37,21 @@ def own_network() -> Iterator[None]:
                 raise OSError(ctypes.get_errno(), "cannot leave the network namespace")
     finally:
         os.close(before)
+
+
+def list_tables() -> list[str]:
+    """The names of all tables of nftables in this network (NFT_MSG_GETTABLE)."""
+    names = []
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:
+        netlink.settimeout(10)
+        netlink.send(struct.pack("=IHHIIBBH", 20, 10 << 8 | 1, 0x301, 1, 0, 0, 0, 0))
+        while True:
+            data = netlink.recv(65536)
+            while data:
+                length, type = struct.unpack_from("=IH", data)
+                if type == 3:  # NLMSG_DONE
+                    return names
+                assert type == 10 << 8, f"netlink answered with a message of type {type}"
+                size = struct.unpack_from("=H", data, 20)[0]  # NFTA_TABLE_NAME comes first
+                names.append(data[24 : 20 + size].rstrip(b"\0").decode())
+                data = data[length:]

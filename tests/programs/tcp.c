@@ -6,6 +6,10 @@
  *     tcp closing           those of which one or both ends have been shut down
  *     tcp options           options
  *     tcp shared            two processes have both ends of one, and threads read and write meanwhile
+ *     tcp echo              sends back what somebody else sends, on any number of connections
+ *     tcp closes            closes a connection whose peer has not read all yet
+ *     tcp connect PORT      connects there
+ *     tcp waiting|urgent|upper|saved|error|unread|multipath    what is refused
  */
 #include "program.h"
 #include <arpa/inet.h>
@@ -482,6 +486,165 @@ static void test_shared(void)
 	expect_exit("the reader", child, 0);
 }
 
+static void test_echo(void)
+{
+	struct pollfd all[64] = { { .fd = listener(64), .events = POLLIN } };
+	unsigned char piece[1500];
+	int closing[64], count_closing = 0;
+	nfds_t count = 1;
+
+	say("PORT %d", port_of(all[0].fd));
+	ready();
+	/* A connection is closed in the end only, so that there are some that are closing. */
+	while (!told()) {
+		if (poll(all, count, 2) <= 0)
+			continue;
+		for (nfds_t i = 1; i < count; i++) {
+			ssize_t n;
+
+			if (!all[i].revents)
+				continue;
+			n = recv(all[i].fd, piece, sizeof(piece), 0);
+			if (n < 0)
+				fail("recv: errno %d", errno);
+			if (n <= 0) {
+				shutdown(all[i].fd, SHUT_WR);
+				closing[count_closing++] = all[i].fd;
+				all[i--] = all[--count];
+				continue;
+			}
+			for (ssize_t done = 0, put; done < n; done += put) {
+				put = send(all[i].fd, piece + done, (size_t)(n - done), MSG_NOSIGNAL);
+				if (put < 0 && errno == EINTR)
+					put = 0;
+				if (put < 0) {
+					fail("send: errno %d", errno);
+					break;
+				}
+			}
+		}
+		if (all[0].revents && count < COUNT(all))
+			all[count++] = (struct pollfd){ .fd = accept(all[0].fd, NULL, NULL), .events = POLLIN };
+	}
+	while (count_closing)
+		close(closing[--count_closing]);
+}
+
+/* What it closes has still to deliver most of its bytes. */
+static void test_closes(void)
+{
+	int from = listener(1), fd;
+
+	say("PORT %d", port_of(from));
+	fd = accept(from, NULL, NULL);
+	NEED(fd >= 0);
+	NEED(send(fd, "00400000", 8, 0) == 8);
+	set(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20);
+	NEED(stuff(fd, 400000, 1) == 400000);
+	close(fd);
+
+	ready();
+	wait_until_told();
+
+	CHECK("listening", TCP_LISTEN, state_of(from));
+	finish_pair("a new one", connect_pair(from, 0), 0, 0);
+}
+
+static void test_connect(int port)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct sockaddr_storage name;
+	socklen_t length = make_name(&name, port);
+	struct pollfd writable = { .fd = fd, .events = POLLOUT };
+
+	CHECK("connect", -1, connect(fd, (void *)&name, length));
+	CHECK("errno", EINPROGRESS, errno);
+	NEED(state_of(fd) == TCP_SYN_SENT);
+
+	ready();
+	wait_until_told();
+
+	CHECK("flags", O_RDWR | O_NONBLOCK, fcntl(fd, F_GETFL));
+	CHECK("connected in the end", 1, poll(&writable, 1, 20000));
+	CHECK("error", 0, option(fd, SOL_SOCKET, SO_ERROR));
+	CHECK("state", TCP_ESTABLISHED, state_of(fd));
+	CHECK("send", 5, send(fd, "hello", 5, MSG_NOSIGNAL));
+}
+
+static void test_refused(const char *what)
+{
+	struct pair other;
+	int from = listener(5);
+	char byte;
+
+	if (!strcmp(what, "multipath")) {
+		int fd = socket(family, SOCK_STREAM, 262 /* IPPROTO_MPTCP */);
+
+		if (fd < 0)
+			skip("needs a kernel with MPTCP (CONFIG_MPTCP)");
+		ready();
+		wait_until_told();
+		CHECK("protocol", 262, option(fd, SOL_SOCKET, SO_PROTOCOL));
+		return;
+	}
+	if (!strcmp(what, "saved"))
+		set(from, IPPROTO_TCP, 27 /* TCP_SAVE_SYN */, 1);
+	if (!strcmp(what, "waiting")) {
+		struct sockaddr_storage name;
+		socklen_t length = make_name(&name, port_of(from));
+
+		other.client = socket(family, SOCK_STREAM, 0);
+		NEED(connect(other.client, (void *)&name, length) == 0);
+		ready();
+		wait_until_told();
+		other.server = accept(from, NULL, NULL);
+		CHECK("send", 1, send(other.client, "x", 1, MSG_NOSIGNAL));
+		CHECK("recv", 1, recv(other.server, &byte, 1, 0));
+		return;
+	}
+	other = connect_pair(from, 0);
+	NEED(send(other.client, "abc", 3, 0) == 3);
+	if (!strcmp(what, "urgent")) {
+		NEED(send(other.client, "!", 1, MSG_OOB) == 1);
+		NEED(send(other.client, "def", 3, 0) == 3);
+	} else if (!strcmp(what, "upper")) {
+		if (setsockopt(other.server, IPPROTO_TCP, TCP_ULP, "tls", 3))
+			skip("needs a kernel with TLS (CONFIG_TLS)");
+	} else if (!strcmp(what, "error")) {
+		/* What nobody has read when it is closed makes a reset of it. */
+		NEED(send(other.server, "x", 1, 0) == 1);
+		sleep_ms(20);
+		close(other.client);
+		sleep_ms(20);
+	} else if (!strcmp(what, "unread")) {
+		NEED(shutdown(other.server, SHUT_WR) == 0);
+		sleep_ms(20);
+		close(other.client);
+		sleep_ms(20);
+		NEED(state_of(other.server) == TCP_CLOSE);
+	}
+
+	ready();
+	wait_until_told();
+
+	if (!strcmp(what, "error")) {
+		CHECK("error", ECONNRESET, option(other.server, SOL_SOCKET, SO_ERROR));
+		return;
+	}
+	CHECK("recv", 1, recv(other.server, &byte, 1, 0));
+	CHECK("byte", 'a', byte);
+	if (!strcmp(what, "urgent")) {
+		CHECK("urgent", 1, recv(other.server, &byte, 1, MSG_OOB));
+		CHECK("byte", '!', byte);
+	} else if (!strcmp(what, "saved")) {
+		char saved[200];
+		socklen_t length = sizeof(saved);
+
+		CHECK("TCP_SAVED_SYN", 0, getsockopt(other.server, IPPROTO_TCP, 28, saved, &length));
+		check_between("its length", 40, 80, length);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = variant(argc, argv);
@@ -493,6 +656,15 @@ int main(int argc, char **argv)
 		test_options();
 	} else if (!strcmp(what, "shared")) {
 		test_shared();
+	} else if (!strcmp(what, "echo")) {
+		test_echo();
+	} else if (!strcmp(what, "closes")) {
+		test_closes();
+	} else if (!strcmp(what, "connect")) {
+		NEED(argc > 3);
+		test_connect(atoi(argv[3]));
+	} else if (strlen(what) > 2 && strcmp(what, "mapped")) {
+		test_refused(what);
 	} else {
 		if (!strcmp(what, "v6")) {
 			family = AF_INET6;

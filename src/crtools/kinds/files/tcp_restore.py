@@ -30,6 +30,7 @@ from crtools.abi.socket import (
     SO_MARK,
     SO_RCVBUFFORCE,
     SO_REUSEADDR,
+    SO_REUSEPORT,
     SO_SNDBUFFORCE,
     SOCK_CLOEXEC,
     SOCK_RAW,
@@ -173,6 +174,8 @@ class TcpPlanner(FilePlanner):
         if inventory.network_lock_method == SKIP:
             method = SKIP
         self.lock = Lock(method, inventory.dump_criu_run_id or "")
+        self.locked = inventory.network_lock_method in METHODS.values() and method != SKIP
+        self.taken: set[int] = set()  # ports that somebody listens at
         context.connections = self
 
     def add(self, file: PlannedFile) -> None:
@@ -201,9 +204,7 @@ class TcpPlanner(FilePlanner):
         choose_place(self.context, self.files)
         # Connections come from sockets that listen at the same port: those must be there first.
         for file in sorted(self.files, key=lambda file: file.id in self.streams):
-            self.context.add_job(
-                file.pid, Making(self.context, file, self.streams.get(file.id), self.closes)
-            )
+            self.context.add_job(file.pid, Making(self, file, self.streams.get(file.id)))
 
     def _locked(self) -> list[tuple[bytes, int, bytes, int]]:
         return [
@@ -220,9 +221,13 @@ class TcpPlanner(FilePlanner):
     def create(self, tool_pid: int, root: int) -> None:
         connections = self._locked()
         self.lock.hold(connections)
-        ports = {file.message.src_port for file in self.files}
-        if any(ports):
-            clear_remains(set(connections), ports)
+        listeners = {
+            (entry.src_port, bare(_address(entry.src_addr))): bool(entry.opts.so_reuseport)
+            for entry in [file.message for file in self.files]
+            if entry.state == TCP_LISTEN
+        }
+        if connections or listeners:
+            self.taken = clear_remains(set(connections), listeners)
 
     def close(self, *, restored: bool) -> None:
         self.lock.release()
@@ -261,23 +266,21 @@ class TcpPlanner(FilePlanner):
 
     def unlock(self) -> None:
         """Lets packets through: after this the tasks may run, or must not fail any more."""
-        if self.streams:
+        if self.streams or self.locked:
             self.lock.unlock()
 
 
 class Making:
     """Makes one socket, with all that it had but what `TcpPlanner.wake` does."""
 
-    __slots__ = ("closes", "context", "entry", "file", "stream")
+    __slots__ = ("context", "entry", "file", "planner", "stream")
 
-    def __init__(
-        self, context: PlanContext, file: PlannedFile, stream: _Stream | None, closes: bool
-    ) -> None:
-        self.context = context
+    def __init__(self, planner: TcpPlanner, file: PlannedFile, stream: _Stream | None) -> None:
+        self.planner = planner
+        self.context = planner.context
         self.file = file
         self.entry: InetSkEntry = file.message
         self.stream = stream
-        self.closes = closes
 
     def __call__(self, programs: Programs) -> None:
         context, file, entry, stream = self.context, self.file, self.entry, self.stream
@@ -305,7 +308,7 @@ class Making:
         if stream is not None:
             self._connect(programs, stream)
             program = programs.need(4096)
-        elif self.closes and entry.state not in (TCP_CLOSE, TCP_LISTEN):
+        elif self.planner.closes and entry.state not in (TCP_CLOSE, TCP_LISTEN):
             self._shut_down(program)
         else:
             self._bind(program)
@@ -351,10 +354,9 @@ class Making:
             if closed:
                 # Its port may be another one's by now, as that of a connection that was accepted.
                 self._repair(program, TCP_REPAIR_ON)
-            elif not entry.opts.reuseaddr:
-                # Nor does it matter what is left of connections to the same port.
-                build_option(program, number, (SOL_SOCKET, SO_REUSEADDR), _ON, self.what)
-            self._name(program, SYS_bind, address, entry.src_port)
+                self._name(program, SYS_bind, address, entry.src_port)
+            else:
+                self._force(program, address)
         if entry.state == TCP_LISTEN:
             program.call(
                 SYS_listen, number, entry.backlog, label=lambda: f"listen with {self.what()}"
@@ -362,8 +364,38 @@ class Making:
         if closed:
             self._repair(program, TCP_REPAIR_OFF_NO_WP)
             self._shut_down(program)
-        reuse = _word(entry.opts.reuseaddr or 0)
-        build_option(program, number, (SOL_SOCKET, SO_REUSEADDR), reuse, self.what)
+        for option, value in (
+            (SO_REUSEADDR, entry.opts.reuseaddr),
+            (SO_REUSEPORT, entry.opts.so_reuseport),
+        ):
+            build_option(program, number, (SOL_SOCKET, option), _word(value or 0), self.what)
+
+    def _force(self, program: Program, address: bytes) -> None:
+        """Binds to an address and port, whatever is left of connections at that port.
+
+        What the program had accepted there and closed may still be delivering its last bytes.
+        bind(2) asks nobody in repair mode, but nothing that listens can leave that, and listen(2)
+        asks again, unless the port's last comer is such as this one and shares it
+        (net/ipv4/inet_connection_sock.c, sk_reuseport_match): which this one has been then.
+        """
+        entry, number = self.entry, self.file.number
+        if not entry.opts.reuseaddr:
+            build_option(program, number, (SOL_SOCKET, SO_REUSEADDR), _ON, self.what)
+        name = build_name(entry.family, address, entry.src_port, self._scope())
+        forced = entry.src_port not in self.planner.taken
+        done = program.call(
+            *(SYS_bind, number, program.put(name), len(name)),
+            expect=OR_ERRNO,
+            expected=errnos(errno.EADDRINUSE) if forced else 0,
+            label=lambda: f"bind {show(address, entry.src_port)} with {self.what()}",
+        )
+        if forced:
+            program.skip_if(done, 0, 4)
+            build_option(program, number, (SOL_SOCKET, SO_REUSEPORT), _ON, self.what)
+            self._repair(program, TCP_REPAIR_ON)
+            self._name(program, SYS_bind, address, entry.src_port)
+            self._repair(program, TCP_REPAIR_OFF_NO_WP)
+            build_option(program, number, (SOL_SOCKET, SO_REUSEADDR), _ON, self.what)
 
     def _name(self, program: Program, call: int, address: bytes, port: int) -> None:
         name = build_name(self.entry.family, address, port, self._scope())

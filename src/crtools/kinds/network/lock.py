@@ -57,8 +57,10 @@ class Lock:
 
     def unlock(self) -> None:
         """Ends what `hold` and `keep` have begun, this one's and that of the dump."""
-        if self._fd >= 0:
+        if self.method != SKIP:
             try:
+                if self._fd < 0:
+                    self._fd = nftables.connect()
                 nftables.delete_table(self._fd, self._name)
             except OSError as error:
                 raise _explain(error) from error

@@ -1,8 +1,8 @@
-"""What the kernel still keeps of connections that nobody has any more, where they are to be again.
+"""What is there already where sockets of TCP are to be again: sock_diag(7) tells of it.
 
-A port may be left in TIME_WAIT, and what was closed while its peer was locked away waits for an
-answer. Both would be in the way of a restore; sock_diag(7) tells of them and ends them
-(SOCK_DESTROY, Linux 4.5, CONFIG_INET_DIAG_DESTROY).
+A connection may be left in TIME_WAIT, or wait for an answer of the peer that was locked away when
+it was closed. What nobody has is ended (SOCK_DESTROY, Linux 4.5, CONFIG_INET_DIAG_DESTROY); what
+somebody has is a conflict.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import struct
 
 from crtools.abi import kernel
 from crtools.abi.socket import AF_INET, AF_INET6, AF_NETLINK, IPPROTO_TCP, SOCK_CLOEXEC, SOCK_RAW
-from crtools.abi.tcp import TCP_LISTEN, TCP_TIME_WAIT
+from crtools.abi.tcp import TCP_LISTEN
 from crtools.abi.x86_64 import SYS_socket
 from crtools.errors import RestoreConflict
 from crtools.kinds.network.names import bare, show
@@ -20,7 +20,7 @@ from crtools.procfs.sock_diag import NETLINK_SOCK_DIAG, read_diag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from crtools.kinds.network.nftables import Connection
 
@@ -30,8 +30,7 @@ _HEADER = struct.Struct("<IHHII")
 _DIAG = struct.Struct("<4BI")  # struct inet_diag_req_v2, but for the socket's id
 _ID = slice(4, 52)  # of struct inet_diag_msg
 _U32 = struct.Struct("<I")
-# All but those that listen, and those that are being made.
-_STATES = 0xFFF & ~(1 << TCP_LISTEN)
+_STATES = 0xFFF  # all
 
 
 class Row:
@@ -49,13 +48,18 @@ class Row:
         self.inode: int = _U32.unpack_from(row, 68)[0]
 
 
-def clear_remains(connections: Collection[Connection], ports: Collection[int]) -> None:
-    """Ends what is left of the `connections`, and what waits in TIME_WAIT at one of the `ports`.
+def clear_remains(
+    connections: Collection[Connection], listeners: Mapping[tuple[int, bytes], bool]
+) -> set[int]:
+    """Ends what is left of `connections`, which are locked: nobody hears of it. The ports that
+    somebody listens at.
 
-    Of the connections, nothing of that is heard where they are locked. Raises RestoreConflict where
-    somebody has one of them.
+    `listeners` are ports and addresses to listen at, and whether others may do so too
+    (SO_REUSEPORT). Raises RestoreConflict where somebody has one of the connections, or listens
+    where nobody else may.
     """
     found = []
+    ports = set()
     for family in (AF_INET, AF_INET6):
         request = _DIAG.pack(family, IPPROTO_TCP, 0, 0, _STATES) + bytes(48)
         for message in read_diag(request):
@@ -64,10 +68,20 @@ def clear_remains(connections: Collection[Connection], ports: Collection[int]) -
                 if row.inode:
                     raise _in_use(row)
                 found.append(row)
-            elif row.state == TCP_TIME_WAIT and row.connection[1] in ports:
-                found.append(row)
+            elif row.state == TCP_LISTEN:
+                address, port, *_ = row.connection
+                ports.add(port)
+                for (other, ours), shared in listeners.items():
+                    both = address == ours or not any(address) or not any(ours)
+                    if port == other and both and not shared:
+                        raise RestoreConflict(
+                            f"Somebody listens at {show(address, port)} already",
+                            because=f"a process has a TCP socket there, with inode {row.inode}",
+                            hint="end that before the restore",
+                        )
     if found:
         _destroy(found)
+    return ports
 
 
 def _in_use(row: Row) -> RestoreConflict:
