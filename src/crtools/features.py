@@ -446,6 +446,12 @@ EXTRA = (
     ("timerfd", "counting a timerfd's expirations", "such as nobody has read can't be restored"),
     ("kcmp_epoll", "telling what an epoll set watches", "tasks that have such sets are refused"),
     ("fdinfo_lock", "locks of files in /proc/PID/fdinfo", "they can't be seen, and are lost"),
+    ("tcp_repair", "TCP's repair mode", "TCP connections are refused, unless with --tcp-close"),
+    (
+        "nftables",
+        "nftables that end with their owner",
+        "connections are carried without a lock only",
+    ),
     ("link_by_descriptor", "linking an open file by its descriptor", "--link-remap is refused"),
 )
 # What no tree needs yet, and what the issues of the next kinds need.
@@ -555,6 +561,8 @@ SERVED = {
     "timerfd": "timerfd",
     "kcmp_epoll": "kcmp_epoll",
     "fdinfo_lock": "fdinfo_lock",
+    "tcp_half_closed": "tcp_repair",
+    "network_lock_nftables": "nftables",
 }
 # … and what the others stand for. A kind that learns to carry it moves its name up.
 NOT_SERVED = {
@@ -565,7 +573,6 @@ NOT_SERVED = {
     "userns": "user namespaces",
     "cgroupns": "cgroup namespaces",
     "autofs": "autofs mounts",
-    "tcp_half_closed": "TCP connections",
     "compat_cr": "32-bit tasks",
     "uffd": "lazy restores",
     "uffd-noncoop": "lazy restores",
@@ -580,7 +587,6 @@ NOT_SERVED = {
     "has_ipt_legacy": "iptables rules",
     "pidfd_store": "pidfds",
     "apparmor_stacking": "stacked AppArmor profiles",
-    "network_lock_nftables": "locked networks",
     "sockopt_buf_lock": "locked socket buffers",
     "move_mount_set_group": "mount namespaces",
     "ipv6_freebind": "IPv6 sockets",

@@ -258,7 +258,41 @@ def _try_kcmp_epoll() -> str:
     return "" if same else "kcmp does not know the file that an epoll set watches"
 
 
+def _try_tcp_repair() -> str:
+    fd = checked(syscalls.SYS_socket, 2, 1 | os.O_CLOEXEC, 6)  # AF_INET, SOCK_STREAM, IPPROTO_TCP
+    try:
+        on = (1).to_bytes(4, "little")
+        checked(syscalls.SYS_setsockopt, fd, 6, 19, address_of(on), 4)  # TCP_REPAIR
+    finally:
+        os.close(fd)
+    return ""
+
+
+def _try_nftables() -> str:
+    fd = checked(syscalls.SYS_socket, 16, 3 | os.O_CLOEXEC, 12)  # AF_NETLINK, NETLINK_NETFILTER
+    try:
+        # NFTA_TABLE_NAME, NFTA_TABLE_FLAGS: NFT_TABLE_F_OWNER
+        table = struct.pack("=HH16sHH4s", 20, 1, b"crtools-a-probe\0", 8, 2, bytes((0, 0, 0, 2)))
+        # A batch: it begins, NFT_MSG_NEWTABLE of family NFPROTO_INET to be acknowledged, it ends.
+        batch = b"".join(
+            struct.pack("=IHHIIBBH", 20 + len(body), type, flags, 0, 0, family, 0, resource) + body
+            for type, flags, family, resource, body in (
+                (0x10, 1, 0, 10 << 8, b""),
+                (10 << 8, 0x405, 1, 0, table),
+                (0x11, 1, 0, 10 << 8, b""),
+            )
+        )
+        os.write(fd, batch)
+        failed: int = -struct.unpack_from("=i", os.read(fd, 4096), 16)[0]
+        return os.strerror(failed) if failed else ""
+    finally:
+        # The table goes with it.
+        os.close(fd)
+
+
 PROBES = {
+    "tcp_repair": _try_tcp_repair,
+    "nftables": _try_nftables,
     "aio": _try_aio,
     "area_names": _try_area_names,
     "dispatch": _try_dispatch,
