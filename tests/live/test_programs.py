@@ -219,6 +219,7 @@ CASES = (
     Case("unix_pairs"),
     Case("unix_names"),
     Case("unix_flight"),
+    Case("udp", root=True),
     Case("fifos"),
     Case("owners"),
     Case("locks plain", options=("--file-locks",)),

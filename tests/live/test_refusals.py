@@ -17,7 +17,6 @@ HELD = {
     "holds socketpair": "socket",
     "holds unix-listener": "socket",
     "holds tcp-listener": "socket tcp",
-    "holds udp": "socket udp",
     "holds netlink": "socket netlink",
     "blocked_socket": "socket",
     "holds inotify": "inotify",
@@ -89,6 +88,19 @@ HELD = {
 }
 
 
+# States of sockets that are refused whatever else is learned: variant -> words that are all said.
+SOCKETS = {
+    "corked": ("it is a socket with data that has not been sent",),
+    "error": ("it is a socket with an error that the program has not read",),
+    "numbered": ("SOF_TIMESTAMPING_OPT_ID",),
+    "bpf": ("it is a socket with a filter of extended BPF", "detach it"),
+    "control": ("datagrams wait in it that come with more", "message 20 of level 0"),
+    "namespace": ("it is a socket of another network namespace", "nsenter --net=/proc/"),
+    "vsock": ("it is a socket (vsock, stream), inode",),
+    "mptcp": ("it is a socket (IPv4, MPTCP), inode",),
+}
+
+
 def start(new_run: Callable[..., Run], what: str) -> Run:
     program, *args = what.split()
     run = new_run(program, *args)
@@ -110,6 +122,19 @@ def test_held_object_is_carried_or_refused_by_name(what: str, new_run: Callable[
         run.restore(images)
     else:
         expect_refusal(run, done.stderr, HELD[what].split())
+    run.expect_same(before, "afterwards")
+    run.expect_pass()
+
+
+@pytest.mark.parametrize("what", SOCKETS)
+def test_socket_is_refused_by_name_and_unharmed(what: str, new_run: Callable[..., Run]) -> None:
+    run = start(new_run, f"sockets_held {what}")
+    before = run.snapshot()
+    done = run.try_dump(run.new_images())
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    for words in SOCKETS[what]:
+        assert words in done.stderr, done.stderr
     run.expect_same(before, "afterwards")
     run.expect_pass()
 

@@ -415,7 +415,7 @@ class PlanContext:
     sockets: Any  # crtools.kinds.files.sockets.SocketsPlan, None before a socket is met
     files: dict[int, PlannedFile]  # by id
     clock_offsets: tuple[int, int]  # of the tree's monotonic and boot clock from ours, in ns
-    shortfalls: Any  # crtools.model.shortfall.Shortfalls, set before anything is checked
+    shortfalls: Any  # crtools.model.shortfall.Shortfalls; None where a plan is only looked at
 
     def describe(self, file: PlannedFile) -> str:
         """`/var/log/x for fd 5 of task 812`."""

@@ -103,6 +103,7 @@ class FilesPlan(PlanContext):
         self.sockets: Any = None
         self.unix: Any = None
         self.connections: Any = None
+        self.shortfalls: Any = None
         self.files: dict[int, PlannedFile] = {}
         self.tables: dict[int, Table] = {}
         self._reserved: set[int] = set()
@@ -139,7 +140,6 @@ class FilesPlan(PlanContext):
         # By round and pid.
         self.late_jobs: dict[int, dict[int, list[Callable[[Programs], None]]]] = {}
         self.clock_offsets = (0, 0)
-        self.shortfalls: Any = None
         for pid, entries in processes:
             self._add_table(pid, entries)
         self._pids = {*self.tables, *pids}
@@ -472,6 +472,8 @@ class FilesPlan(PlanContext):
         """Instructions that close what was parked, and say whom the kernel signals about a file
         where that is a process or a group."""
         programs = Programs(program, fresh)
+        if self.sockets is not None:
+            self.sockets.build_owners(self.files, pid, programs)
         for number in self.tables[pid].parked if pid in self.tables else ():
             programs.need(128).call(SYS_close, number)
         self._plan_owners(pid, programs, late=False)

@@ -10,7 +10,14 @@ from __future__ import annotations
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK
 
 from crtools.abi.fcntl import O_PATH
-from crtools.abi.socket import AF_INET, AF_INET6, AF_UNIX, IPPROTO_TCP, SOCK_STREAM
+from crtools.abi.socket import (
+    AF_INET,
+    AF_INET6,
+    AF_UNIX,
+    IPPROTO_TCP,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+)
 from crtools.images.messages.fdinfo import FdTypes
 
 TYPE_CHECKING = False
@@ -51,6 +58,7 @@ FILE_KINDS = (
 SOCKET_KINDS: tuple[tuple[str, int, tuple[int, ...], tuple[int, ...], tuple[int, ...]], ...] = (
     ("unix_socket:UnixSocket", FdTypes.UNIXSK, (AF_UNIX,), (), ()),
     ("tcp:TcpSocket", FdTypes.INETSK, (AF_INET, AF_INET6), (SOCK_STREAM,), (IPPROTO_TCP,)),
+    ("udp:Udp", FdTypes.INETSK, (AF_INET, AF_INET6), (SOCK_DGRAM,), ()),
 )
 
 _loaded: dict[str, FileKind] = {}

@@ -464,17 +464,24 @@ def build_options(
 
 
 def build_buffers(
-    program: Program, number: int, message: SkOptsEntry, fresh: Fresh, what: Callable[[], str]
+    program: Program,
+    number: int,
+    message: SkOptsEntry,
+    fresh: Fresh,
+    what: Callable[[], str],
+    *,
+    always: bool = False,
 ) -> None:
     """Instructions that set how large the buffers of descriptor `number` are: after all options
-    (SO_RCVLOWAT changes it as well), and after everything has been put into them."""
+    (SO_RCVLOWAT changes it as well), and after everything has been put into them; `always`: even
+    where a fresh socket's are of that size, if they have been made larger for that."""
     own = fresh.values(_OTHERS)
     changed = False
     for at, size, force in (
         (0, message.so_sndbuf, SO_SNDBUFFORCE),
         (8, message.so_rcvbuf, SO_RCVBUFFORCE),
     ):
-        if own[at : at + 4] != _U32.pack(size):
+        if always or own[at : at + 4] != _U32.pack(size):
             # The kernel doubles what it is told; and the sysctls' limits are not for the forced.
             value = program.put(_U32.pack(size // 2))
             program.call(

@@ -6,16 +6,23 @@ import os
 
 from crtools.abi import kernel
 from crtools.abi.socket import SO_DOMAIN, SO_NETNS_COOKIE, SO_PROTOCOL, SO_TYPE, SOL_SOCKET
+from crtools.abi.x86_64 import SYS_fchown
 from crtools.errors import ImageError
 from crtools.images.messages.crtools_socket import CrtoolsSocketEntry, SocketOptionEntry
 from crtools.kinds.files.socket_options import Fresh, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
-    from crtools.kinds.files.base import DumpContext, OpenFile, PlanContext
+    from crtools.kinds.files.base import (
+        DumpContext,
+        OpenFile,
+        PlanContext,
+        PlannedFile,
+        Programs,
+    )
     from crtools.kinds.files.socket_options import Values
 
 _IDENTITY = Table(
@@ -37,7 +44,7 @@ class SocketsDump:
 
     def __init__(self, context: DumpContext) -> None:
         self.context = context
-        self._options: dict[int, Values] = {}
+        self._entries: dict[int, CrtoolsSocketEntry] = {}
         self._tables: dict[str, Any] = {}
         self._namespace = b""
         self._file: OpenFile | None = None
@@ -86,27 +93,37 @@ class SocketsDump:
             self._tables[name] = read()
         return self._tables[name]
 
+    def entry(self, id: int) -> CrtoolsSocketEntry:
+        """What crtools-socket.img will say of file `id`, to be filled in."""
+        entry = self._entries.get(id)
+        if entry is None:
+            entry = self._entries[id] = CrtoolsSocketEntry(id=id)
+        return entry
+
     def add_options(self, id: int, values: Values) -> None:
         """Has crtools-socket.img say these options of file `id`."""
         if values:
-            self._options.setdefault(id, {}).update(values)
+            entry = self.entry(id)
+            entry.options = [
+                *entry.options,
+                *(
+                    SocketOptionEntry(level=level, number=number, value=value)
+                    for (level, number), value in values.items()
+                ),
+            ]
+
+    def add_owner(self, file: OpenFile, id: int) -> None:
+        """Has it say whose the inode is, if not root's: /proc/net shows that, and who may bind to
+        the same port depends on it (SO_REUSEPORT)."""
+        uid, gid = file.stat.st_uid, file.stat.st_gid
+        if uid or gid:
+            entry = self.entry(id)
+            entry.uid, entry.gid = uid, gid
 
     def finish(self) -> None:
         """Writes crtools-socket.img."""
-        if self._options:
-            self.context.store.write(
-                "crtools-socket",
-                [
-                    CrtoolsSocketEntry(
-                        id=id,
-                        options=[
-                            SocketOptionEntry(level=level, number=number, value=value)
-                            for (level, number), value in values.items()
-                        ],
-                    )
-                    for id, values in self._options.items()
-                ],
-            )
+        if self._entries:
+            self.context.store.write("crtools-socket", list(self._entries.values()))
 
 
 def _read_own_namespace() -> bytes:
@@ -124,19 +141,21 @@ class SocketsPlan:
     """The sockets of a restore."""
 
     def __init__(self, store: Any) -> None:
-        self._options: dict[int, Values] = {}
+        self.entries: dict[int, CrtoolsSocketEntry] = {}  # by the id of the file
         self._fresh: dict[tuple[int, int, int], Fresh] = {}
+        self._owned: dict[int, list[tuple[PlannedFile, CrtoolsSocketEntry]]] | None = None
         if store.has("crtools-socket"):
             for entry in store.read("crtools-socket"):
-                if entry.id in self._options:
+                if entry.id in self.entries:
                     raise ImageError(f"File {entry.id} is twice in the crtools-socket image")
-                self._options[entry.id] = {
-                    (option.level, option.number): option.value for option in entry.options
-                }
+                self.entries[entry.id] = entry
 
     def options(self, id: int) -> Values:
         """The options of file `id` that CRIU's messages have no field for."""
-        return self._options.get(id, _NONE)
+        entry = self.entries.get(id)
+        if entry is None:
+            return _NONE
+        return {(option.level, option.number): option.value for option in entry.options}
 
     def fresh(self, family: int, type: int, protocol: int) -> Fresh:
         how = (family, type, protocol)
@@ -144,6 +163,20 @@ class SocketsPlan:
         if found is None:
             found = self._fresh[how] = Fresh(*how)
         return found
+
+    def build_owners(self, files: Mapping[int, PlannedFile], pid: int, programs: Programs) -> None:
+        """Instructions that give the sockets which process `pid` has made to whom they belonged."""
+        if self._owned is None:
+            self._owned = {}
+            for id, entry in self.entries.items():
+                if entry.uid is not None and id in files:
+                    self._owned.setdefault(files[id].pid, []).append((files[id], entry))
+        for file, entry in self._owned.get(pid, ()):
+            what = file.planner.name(file)
+            programs.need(256).call(
+                *(SYS_fchown, file.number, entry.uid or 0, entry.gid or 0),
+                label=f"give {what} for fd {file.users[0][1]} of task {pid} to its owner",
+            )
 
 
 _NONE: Values = {}

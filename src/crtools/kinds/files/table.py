@@ -361,6 +361,8 @@ class FilesDump(DumpContext):
                     dumper = self._dumpers[kind] = kind.dumper(self)
                 id = self.new_id()
                 self.entries.append(dumper.dump(file, id))
+                if file.socket is not None:
+                    self.sockets.add_owner(file, id)
                 return id, kind.type
         raise self._refusal(file)
 

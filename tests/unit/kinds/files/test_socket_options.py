@@ -71,7 +71,8 @@ def look(sock: socket.socket) -> tuple[SkOptsEntry, dict[tuple[int, int], bytes]
     fd = sock.fileno()
     file = OpenFile(os.getpid(), os.getpid(), fd, "", b"", os.fstat(fd))
     message = read_options(context, file, fd, 1)
-    return message, context.sockets._options.get(1, {})
+    options = context.sockets.entry(1).options
+    return message, {(option.level, option.number): option.value for option in options}
 
 
 def make_again(message: SkOptsEntry, others: Any) -> socket.socket:

@@ -1,0 +1,125 @@
+/*
+ * Sockets in states that nobody can carry: `corked` data, an unread `error`, `numbered` timestamps,
+ * a filter of extended `bpf`, control messages with a waiting datagram (`control`), one of another
+ * network `namespace`, of another family (`vsock`) or protocol (`mptcp`).
+ */
+#include "program.h"
+#include <arpa/inet.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#ifndef SO_TIMESTAMPING
+#define SO_TIMESTAMPING 37
+#endif
+#define OPT_ID (1 << 7)
+
+static int fd = -1, receiver = -1;
+
+static struct sockaddr_in loopback(int port)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+}
+
+static int bound(void)
+{
+	struct sockaddr_in name = loopback(0);
+	int made = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	NEED(made >= 0 && bind(made, (void *)&name, sizeof(name)) == 0);
+	return made;
+}
+
+static void connect_to(int from, int to)
+{
+	struct sockaddr_in name;
+	socklen_t size = sizeof(name);
+
+	NEED(getsockname(to, (void *)&name, &size) == 0);
+	NEED(connect(from, (void *)&name, sizeof(name)) == 0);
+}
+
+static void attach_bpf(void)
+{
+	struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = -1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_SOCKET_FILTER, .insn_cnt = COUNT(code),
+				.insns = (uintptr_t)code, .license = (uintptr_t)"GPL" };
+	int program = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+
+	if (program < 0) {
+		say("SKIP: BPF programs cannot be loaded here: %s", strerror(errno));
+		_exit(77);
+	}
+	NEED(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)) == 0);
+	close(program);
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = variant(argc, argv);
+	int on = 1, value = 0;
+	socklen_t size = sizeof(value);
+	char text[64];
+
+	begin(argc, argv);
+	receiver = bound();
+	fd = bound();
+	connect_to(fd, receiver);
+	if (!strcmp(what, "corked")) {
+		NEED(send(fd, "half", 4, MSG_MORE) == 4);
+	} else if (!strcmp(what, "error")) {
+		struct pollfd wait = { fd, 0, 0 };
+
+		close(receiver);
+		receiver = -1;
+		NEED(send(fd, "to nobody", 9, 0) == 9 && poll(&wait, 1, 10000) == 1);
+	} else if (!strcmp(what, "numbered")) {
+		value = OPT_ID | 0x12;
+		NEED(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &value, sizeof(value)) == 0);
+	} else if (!strcmp(what, "bpf")) {
+		attach_bpf();
+	} else if (!strcmp(what, "control")) {
+		NEED(setsockopt(receiver, IPPROTO_IP, IP_RECVORIGDSTADDR, &on, sizeof(on)) == 0);
+		NEED(send(fd, "with its destination", 20, 0) == 20);
+	} else if (!strcmp(what, "namespace")) {
+		int before = open("/proc/self/ns/net", O_RDONLY);
+
+		NEED(before >= 0 && unshare(CLONE_NEWNET) == 0);
+		close(fd);
+		fd = socket(AF_INET, SOCK_DGRAM, 0);
+		NEED(fd >= 0 && setns(before, CLONE_NEWNET) == 0 && close(before) == 0);
+	} else {
+		close(fd);
+		fd = !strcmp(what, "vsock") ? socket(AF_VSOCK, SOCK_STREAM, 0) :
+					      socket(AF_INET, SOCK_STREAM, 262);
+		if (fd < 0) {
+			say("SKIP: no such sockets here: %s", strerror(errno));
+			return 77;
+		}
+	}
+	ready();
+	wait_until_told();
+
+	if (!strcmp(what, "corked")) {
+		CHECK("the rest", 4, send(fd, " all", 4, 0));
+		CHECK("both", 8, recv(receiver, text, sizeof(text), 0));
+		check_bytes("both", "half all", text, 8);
+	} else if (!strcmp(what, "error")) {
+		CHECK("SO_ERROR", 0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &size));
+		CHECK("SO_ERROR", ECONNREFUSED, value);
+	} else if (!strcmp(what, "control")) {
+		CHECK("the datagram", 20, recv(receiver, text, sizeof(text), MSG_DONTWAIT));
+		size = sizeof(value);
+		CHECK("SO_PEEK_OFF", 0, getsockopt(receiver, SOL_SOCKET, SO_PEEK_OFF, &value, &size));
+		CHECK("SO_PEEK_OFF", -1, value);
+	} else {
+		check_between("flags", 0, INT_MAX, fcntl(fd, F_GETFL));
+	}
+	return verdict();
+}
