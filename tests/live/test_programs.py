@@ -239,6 +239,8 @@ CASES = (
     Case("pty status"),
     Case("pty session"),
     Case("pty own"),
+    Case("consoles", root=True),
+    Case("consoles session", root=True),
     Case("pty instances", root=True, not_in=ALL_BUT_NAMESPACE),
     Case("ghosts"),
     Case("ghosts occupied", changes=True),  # likewise

@@ -23,6 +23,8 @@ HELD = {
     "holds fanotify": "fanotify",
     "holds memfd": "memfd",
     "holds pty": "bpf",
+    "consoles graphics": "draws",
+    "consoles process": "vt_setmode",
     "pty discipline": "discipline null",
     "pty echo": "echo",
     "pty outside": "outside",

@@ -17,6 +17,7 @@
  *              descriptor of its terminal
  * "pty instances" pairs of two devpts file systems, with the same number
  * "pty job"    a job of a shell: its input is a terminal from outside, without lines and echo
+ * "pty container NAME" leads a session whose terminal is one from outside, with that name
  * And what is refused: a "discipline" of its own, "echo" that is still to come, a pair that a
  * process "outside" has as well.
  */
@@ -863,6 +864,33 @@ static int own(void)
 	return verdict();
 }
 
+static int container(const char *path)
+{
+	int tty = open(path, O_RDWR), again = open(path, O_WRONLY | O_NONBLOCK), own;
+	struct termios set;
+	char byte = 0;
+
+	signal(SIGHUP, SIG_IGN);
+	own = open("/dev/tty", O_RDWR | O_CLOEXEC);
+	NEED(tty >= 0 && again >= 0 && own >= 0 && tcgetsid(tty) == getpid());
+	NEED(tcgetattr(tty, &set) == 0);
+	make_raw(&set);
+	set.c_cc[VQUIT] = 'q';
+	NEED(tcsetattr(tty, TCSANOW, &set) == 0 && tcgetattr(tty, &set) == 0);
+
+	ready();
+	wait_until_told();
+
+	check_termios(&set, tty);
+	CHECK("session", getpid(), tcgetsid(own));
+	CHECK("foreground group", getpgrp(), tcgetpgrp(own));
+	CHECK("flags of the other", O_WRONLY | O_NONBLOCK, fcntl(again, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	CHECK("write", 5, write(again, "hello", 5));
+	CHECK("read", 1, read(tty, &byte, 1));
+	CHECK("what", '!', byte);
+	return verdict();
+}
+
 /* Mounts are for who is alone to see them. */
 static int instances(void)
 {
@@ -1004,6 +1032,8 @@ int main(int argc, char **argv)
 		return own();
 	if (!strcmp(argv[2], "instances"))
 		return instances();
+	if (!strcmp(argv[2], "container"))
+		return container(argv[3]);
 	if (!strcmp(argv[2], "discipline"))
 		return discipline();
 	if (!strcmp(argv[2], "echo"))

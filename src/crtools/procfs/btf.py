@@ -100,11 +100,17 @@ class Btf:
         return None
 
 
+_known: list[Btf] = []  # this kernel's, once it has been read: several kinds may want it
+
+
 def read_btf() -> Btf:
     """This kernel's. Raises MissingFeature."""
+    if _known:
+        return _known[0]
     try:
         with open(PATH, "rb", buffering=0) as file:
-            return Btf(file.readall())
+            _known.append(Btf(file.readall()))
+        return _known[0]
     except OSError as error:
         raise MissingFeature(
             f"Cannot read the kernel's types, {PATH}",

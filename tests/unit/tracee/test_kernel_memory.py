@@ -69,6 +69,7 @@ def test_signal_while_a_program_is_checked_is_no_error(monkeypatch: pytest.Monke
 
 
 def test_kernel_without_types_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(btf, "_known", [])
     monkeypatch.setattr(btf, "PATH", "/nowhere/btf")
     with pytest.raises(MissingFeature, match="/nowhere/btf"):
         KernelMemory()
