@@ -286,6 +286,7 @@ CASES = (
     Case("epolls nested", changes=True),
     Case("epolls family", changes=True),
     Case("epolls signals", changes=True),
+    Case("epolls flight", changes=True),
     Case("epolls many", changes=True),
     Case("mqueue"),
     Case("mqueue notify"),

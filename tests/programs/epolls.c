@@ -1,13 +1,15 @@
 /*
  * Epoll sets: what they watch, by which numbers, with which modes, what has been told of, sets in
  * sets. Variants: "nested" (sets in sets), "family" (a set that is shared, of files that only one has),
- * "signals" (signalfds are watched, a thread waits), "many" (3,000 watches).
+ * "signals" (signalfds are watched, a thread waits), "flight" (sent and not received), "many" (3,000
+ * watches).
  */
 #include "program.h"
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 
 #ifndef EPOLLEXCLUSIVE
@@ -152,7 +154,7 @@ static int modes(void)
 	struct params params = { 64, 8, 1, 0 }, got = { 0 };
 	int level, order[4], once, disabled, silent[2], told, untold, quiet, exclusive, wakeup;
 	int set, same_data, ordered, edges, empty, nothing, closed, closed_copy, moved, moved_copy, other;
-	int hung[2], timer, has_params;
+	int hung[2], timer, has_params, own, late;
 	struct itimerspec spec = { { 0, 0 }, { 0, 1 } };
 	struct epoll_event event;
 	uint64_t value;
@@ -217,6 +219,12 @@ static int modes(void)
 	NEED(closed_copy >= 0 && moved_copy >= 0 && close(closed) == 0 && dup2(other, moved) == moved);
 	NEED(close(other) == 0 && fcntl(moved, F_SETFD, FD_CLOEXEC) == 0);
 	add(empty, moved, EPOLLIN, DATA(15));
+	/* By the number that is the set's own by now. */
+	own = dup(empty);
+	late = new_event(0);
+	NEED(own > empty && dup2(late, own) == own);
+	add(empty, own, EPOLLIN, DATA(16));
+	NEED(dup2(empty, own) == own);
 	has_params = ioctl(empty, SET_PARAMS, &params) == 0;
 	NEED(fcntl(empty, F_SETFL, O_NONBLOCK) == 0);
 	copy_info(empty, before, sizeof(before));
@@ -269,6 +277,9 @@ static int modes(void)
 	expect_one("the quiet one", edges, DATA(11), EPOLLIN);
 	expect_one("told anew, in the other set", nothing, DATA(20), EPOLLIN | EPOLLOUT);
 
+	trigger(late);
+	expect_one("by the number of the set's copy", own, DATA(16), EPOLLIN);
+	NEED(read(late, &value, 8) == 8);
 	trigger(closed_copy);
 	expect_one("by a number that is closed", empty, DATA(12), EPOLLIN);
 	NEED(read(closed_copy, &value, 8) == 8);
@@ -450,6 +461,59 @@ static int signals(void)
 	return verdict();
 }
 
+/* Sent to oneself and not received yet: a set and what it watches, what another set watches. */
+static int flight(void)
+{
+	struct itimerspec spec = { { 0, 0 }, { 3600, 0 } };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+	} control = { .header = { CMSG_LEN(4 * sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec byte = { &(char){ 'x' }, 1 };
+	struct msghdr message = { NULL, 0, &byte, 1, &control, sizeof(control), 0 };
+	int ends[2], files[4], here = new_set(), event, timer, sent = new_set(), local;
+	uint64_t value;
+
+	NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+	event = new_event(0);
+	timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	local = new_event(0);
+	NEED(timer >= 0 && timerfd_settime(timer, 0, &spec, NULL) == 0);
+	add(here, event, EPOLLIN, DATA(1));
+	add(sent, timer, EPOLLIN, DATA(2));
+	add(sent, local, EPOLLIN | EPOLLET, DATA(3));
+	add(sent, event, EPOLLIN | EPOLLONESHOT, DATA(4));
+	files[0] = event;
+	files[1] = timer;
+	files[2] = sent;
+	files[3] = event;
+	memcpy(CMSG_DATA(&control.header), files, sizeof(files));
+	NEED(sendmsg(ends[0], &message, 0) == 1);
+	NEED(close(event) == 0 && close(timer) == 0 && close(sent) == 0);
+
+	ready();
+	wait_until_told();
+
+	expect_none("nothing yet", here);
+	CHECK("recvmsg", 1, recvmsg(ends[1], &message, 0));
+	memcpy(files, CMSG_DATA(&control.header), sizeof(files));
+	CHECK("timerfd_gettime", 0, timerfd_gettime(files[1], &spec));
+	check_between("seconds left", 3000, 3600, spec.it_value.tv_sec);
+	trigger(files[3]);
+	expect_one("what was in flight", here, DATA(1), EPOLLIN);
+	expect_one("by what was in flight", files[2], DATA(4), EPOLLIN);
+	trigger(local);
+	expect_one("what was here", files[2], DATA(3), EPOLLIN);
+	spec = (struct itimerspec){ { 0, 0 }, { 0, 1 } };
+	NEED(timerfd_settime(files[1], 0, &spec, NULL) == 0);
+	while (read(files[1], &value, 8) != 8)
+		sleep_ms(1);
+	NEED(timerfd_settime(files[1], 0, &spec, NULL) == 0);
+	sleep_ms(2);
+	expect_one("the timer", files[2], DATA(2), EPOLLIN);
+	return verdict();
+}
+
 #define MANY 3000
 
 static int many(void)
@@ -492,5 +556,6 @@ int main(int argc, char **argv)
 
 	begin(argc, argv);
 	return !strcmp(what, "nested") ? nested() : !strcmp(what, "family") ? family() :
-	       !strcmp(what, "signals") ? signals() : !strcmp(what, "many") ? many() : modes();
+	       !strcmp(what, "signals") ? signals() : !strcmp(what, "flight") ? flight() :
+	       !strcmp(what, "many") ? many() : modes();
 }

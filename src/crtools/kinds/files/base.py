@@ -33,6 +33,7 @@ PROGRAM_BYTES = 512 << 10
 # has a time is armed; what needed a thread is made, and then fetched by others. Epoll sets come
 # last, those that are watched by others first: from WATCH on, a round for each level.
 ARM, MAKE, FETCH, WATCH = range(4)
+LAST = 100
 
 
 class Inode:
@@ -453,9 +454,20 @@ class PlanContext:
         threads are there."""
         raise NotImplementedError
 
-    def add_late_job(self, round: int, pid: int, job: Callable[[Programs], None]) -> None:
+    def add_late_job(
+        self,
+        round: int,
+        pid: int,
+        job: Callable[[Programs], None],
+        needed: Sequence[PlannedFile] = (),
+    ) -> None:
         """A job for after those, in a round of its own, ARM to WATCH: all processes end one round
-        before any begins the next."""
+        before any begins the next. `needed` files are there until the last, also where nobody has
+        them but a queue that they are in."""
+        raise NotImplementedError
+
+    def is_kept(self, pid: int, number: int) -> bool:
+        """Whether a number of process `pid` is such a file's meanwhile."""
         raise NotImplementedError
 
     def open_path(

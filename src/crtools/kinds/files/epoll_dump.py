@@ -139,8 +139,9 @@ class EpollDumper(FileDumper):
         self._memory = None
 
     def _find_targets(self, one: Set) -> None:
+        # One that is in flight, and seen by ourselves, is in no table.
         file, lookup = one.file, self.context.lookup()
-        ids = {entry.fd: entry for entry in self.context.tables[file.pid]}
+        ids = {entry.fd: entry for entry in self.context.tables.get(file.pid, ())}
         inodes = lookup.inodes
         raw, tid = kernel.raw, file.tid
         slot = bytearray(_SLOT.size)
@@ -303,7 +304,7 @@ class EpollDumper(FileDumper):
             self.context.store.write("crtools-epoll", own)
 
     def _own_entry(self, one: Set) -> CrtoolsEpollEntry | None:
-        numbers = {entry.fd: entry.id for entry in self.context.tables[one.file.pid]}
+        numbers = {entry.fd: entry.id for entry in self.context.tables.get(one.file.pid, ())}
         elsewhere = [
             index
             for index, watch in enumerate(one.watches)

@@ -77,10 +77,12 @@ class EpollPlanner(AnonymousPlanner):
         self.own = read_own(self.context, "crtools-epoll")
         super().place()
         sets = {file.id: SetPlan(self, file) for file in self.files}
-        for one in sets.values():
+        for file in self.files:
+            one = sets[file.id]
             one.level = self._level(sets, one, ())
             if one.watches or one.has_params:
-                self.context.add_late_job(WATCH + one.level, one.file.pid, one)
+                needed = [file, *[one.targets[index] for index in one.elsewhere]]
+                self.context.add_late_job(WATCH + one.level, one.file.pid, one, needed)
 
     def _level(self, sets: dict[int, SetPlan], one: SetPlan, above: tuple[int, ...]) -> int:
         """How many levels of sets are below it."""
@@ -240,9 +242,11 @@ class SetPlan:
 
     def _build_add(self, program: Program, index: int, events: int) -> None:
         watch = self.watches[index]
+        # The number may be the set's own by now.
+        displaced = index in self.elsewhere and watch.tfd == self.file.number
         program.call(
             SYS_epoll_ctl,
-            self.file.number,
+            self.spare if displaced else self.file.number,
             EPOLL_CTL_ADD,
             watch.tfd,
             program.put(_EVENT.pack(events, watch.data)),
@@ -283,19 +287,22 @@ class SetPlan:
         )
 
     def _place(self, program: Program, index: int) -> None:
-        """Has the watched file at the number that it was added by."""
+        """Has the watched file at the number that it was added by. Locks of the process would not
+        survive that: they come later."""
         number = self.watches[index].tfd
         target = self.targets[index]
 
         def label() -> str:
             return f"have {self.context.describe(target)} at {number} for {self.what()}"
 
-        if number in self.table.wanted:
+        here = self._number_here(target)
+        if here == number:
+            return  # what is in flight has any number meanwhile
+        if self._occupied(number) is not None:
             program.call(SYS_dup3, number, self.spare, O_CLOEXEC, label=label)
-        for pid, fd, _ in target.users:
-            if pid == self.file.pid:
-                program.call(SYS_dup3, fd, number, O_CLOEXEC, label=label)
-                return
+        if here >= 0:
+            program.call(SYS_dup3, here, number, O_CLOEXEC, label=label)
+            return
         pid, fd, _ = target.users[0]
         pidfd = program.call(SYS_pidfd_open, pid, 0, label=label)
         taken = program.call(SYS_pidfd_getfd, pidfd, fd, 0, label=label)
@@ -304,15 +311,26 @@ class SetPlan:
         program.call(SYS_dup3, taken, number, O_CLOEXEC, label=label)
         program.call(SYS_close, taken)
 
+    def _number_here(self, target: PlannedFile) -> int:
+        """A number of the watched file in the process that adds it, -1: there is none."""
+        return next((fd for pid, fd, _ in target.users if pid == self.file.pid), -1)
+
     def _put_back(self, program: Program, index: int) -> None:
         number = self.watches[index].tfd
-        wanted = self.table.wanted.get(number)
-        if wanted is None:
+        if self._number_here(self.targets[index]) == number:
+            return
+        cloexec = self._occupied(number)
+        if cloexec is None:
             program.call(SYS_close, number)
             return
-        _, cloexec = wanted
         program.call(SYS_dup3, self.spare, number, O_CLOEXEC if cloexec else 0)
         program.call(SYS_close, self.spare)
+
+    def _occupied(self, number: int) -> bool | None:
+        """Whether what a number is for is close-on-exec; None: it is free."""
+        if number in self.table.wanted:
+            return self.table.wanted[number][1]
+        return True if self.context.is_kept(self.file.pid, number) else None
 
     def what(self) -> str:
         return self.context.describe(self.file)

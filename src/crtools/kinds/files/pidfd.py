@@ -271,7 +271,7 @@ class PidfdPlanner(AnonymousPlanner):
         return made
 
     def _place_late(self, file: PlannedFile) -> None:
-        self.context.add_late_job(MAKE, file.pid, Replacing(self, file, file.pid))
+        self.context.add_late_job(MAKE, file.pid, Replacing(self, file, file.pid), [file])
         for pid in dict.fromkeys(user for user, _, _ in file.users):
             if pid != file.pid:
                 self.context.add_late_job(FETCH, pid, Replacing(self, file, pid))

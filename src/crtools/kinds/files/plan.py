@@ -44,7 +44,7 @@ from crtools.abi.x86_64 import (
 )
 from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
 from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes
-from crtools.kinds.files.base import PlanContext, PlannedFile, Programs, Table
+from crtools.kinds.files.base import LAST, PlanContext, PlannedFile, Programs, Table
 from crtools.kinds.files.path import below, check_entry, check_path, reopening
 from crtools.kinds.files.registry import kind_of_entry
 
@@ -139,6 +139,7 @@ class FilesPlan(PlanContext):
         self._late: dict[int, list[Callable[[Programs], None]]] = {}
         # By round and pid.
         self.late_jobs: dict[int, dict[int, list[Callable[[Programs], None]]]] = {}
+        self._kept: dict[int, dict[int, None]] = {}  # by pid: numbers that these need
         self.clock_offsets = (0, 0)
         for pid, entries in processes:
             self._add_table(pid, entries)
@@ -389,8 +390,24 @@ class FilesPlan(PlanContext):
     def add_late(self, pid: int, job: Callable[[Programs], None]) -> None:
         self._late.setdefault(pid, []).append(job)
 
-    def add_late_job(self, round: int, pid: int, job: Callable[[Programs], None]) -> None:
+    def add_late_job(
+        self,
+        round: int,
+        pid: int,
+        job: Callable[[Programs], None],
+        needed: Sequence[PlannedFile] = (),
+    ) -> None:
         self.late_jobs.setdefault(round, {}).setdefault(pid, []).append(job)
+        for file in needed:
+            for user, number, _ in file.users:
+                kept = self._kept.setdefault(user, {})
+                if number in self.tables[user].parked and number not in kept:
+                    if not kept:
+                        self.add_late_job(LAST, user, lambda p, kept=kept: _close_all(p, kept))  # type: ignore[misc]
+                    kept[number] = None
+
+    def is_kept(self, pid: int, number: int) -> bool:
+        return number in self._kept.get(pid, {})
 
     def plan_create(
         self, pid: int, program: Program, fresh: Callable[[], Program] | None = None
@@ -475,7 +492,8 @@ class FilesPlan(PlanContext):
         if self.sockets is not None:
             self.sockets.build_owners(self.files, pid, programs)
         for number in self.tables[pid].parked if pid in self.tables else ():
-            programs.need(128).call(SYS_close, number)
+            if not self.is_kept(pid, number):
+                programs.need(128).call(SYS_close, number)
         self._plan_owners(pid, programs, late=False)
         return programs.program
 
@@ -624,6 +642,11 @@ class FilesPlan(PlanContext):
                 program.call(SYS_setresuid, real, effective, saved, label=label)
         if flags & FASYNC:
             program.call(SYS_fcntl, fd, F_SETFL, flags & _SETTABLE, label=label)
+
+
+def _close_all(programs: Programs, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        programs.need(128).call(SYS_close, number)
 
 
 def _number_limits() -> tuple[int, int]:

@@ -194,7 +194,7 @@ class TimerfdPlanner(AnonymousPlanner):
             entry = file.message
             state = entry.vsec, entry.vnsec, entry.isec, entry.insec, entry.ticks
             if any(state) or entry.settime_flags:
-                self.context.add_late_job(ARM, file.pid, Arming(self, file))
+                self.context.add_late_job(ARM, file.pid, Arming(self, file), [file])
 
     def build(self, program: Program, file: PlannedFile, flags: int) -> Ref:
         return program.call(
