@@ -260,6 +260,7 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("other devices", b"/dev/x", stat.S_IFCHR, (10, 1), 0, 1),
     ("memfds", b"/memfd:x (deleted)", stat.S_IFREG, (0, 0), 0, 0),
     ("namespaces that the tree is in, or that are mounted", b"net:[1]", stat.S_IFREG, (0, 0), 0, 1),
+    ("BPF maps: arrays, hashes and tries", b"anon_inode:bpf-map", 0, (0, 0), 0, 1),
     ("inotify queues", b"anon_inode:inotify", 0, (0, 0), 0, 1),
     ("io_urings", b"anon_inode:[io_uring]", 0, (0, 0), 0, 1),
     ("eventfds", b"anon_inode:[eventfd]", 0, (0, 0), 0, 1),

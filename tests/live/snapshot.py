@@ -203,7 +203,7 @@ class _Collector:
                 continue
             # The inode of a nameless file; of a timerfd and of an io_uring, what runs on.
             if name not in (
-                *("ino", "eventfd-id", "it_value"),
+                *("ino", "eventfd-id", "it_value", "map_id"),
                 *("SqTotalTime", "SqWorkTime", "SqThreadCpu"),
             ):
                 yield f"fd {fd} {name}", value.strip()

@@ -30,19 +30,35 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_is_the_kernels_own_is_refused_by_name(what: str, new_run: Callable[..., Run]) -> None:
-    run = new_run("kernel_files", what)
+# Of maps there are many kinds, and who else has one matters.
+MAPS = {
+    "ring": ("a BPF map, which is a ring", "end what loads BPF programs"),
+    "used": ("a BPF map, which a BPF program uses", "end what loads BPF programs"),
+    "pinned": ("a BPF map, which somebody outside the tree has", "end what loads BPF programs"),
+}
+
+
+@pytest.mark.parametrize(
+    ("program", "what", "words"),
+    [
+        *[("kernel_files", what, words) for what, words in REFUSED.items()],
+        *[("bpf_maps", what, words) for what, words in MAPS.items()],
+    ],
+)
+def test_what_is_the_kernels_own_is_refused_by_name(
+    program: str, what: str, words: tuple[str, str], new_run: Callable[..., Run]
+) -> None:
+    run = new_run(program, what)
     try:
         run.start()
     except Skipped as reason:
         pytest.skip(str(reason))
     before = run.snapshot()
     done = run.try_dump(run.new_images())
-    name, advice = REFUSED[what]
+    name, advice = words
     lines = done.stderr.splitlines()
     assert done.returncode == 1, done.stderr
-    assert f"(kernel_files): it is {name}" in lines[0] or f", {name}" in lines[0], done.stderr
+    assert f"({program}): it is {name}" in lines[0] or f", {name}" in lines[0], done.stderr
     assert lines[1].startswith("Because: "), done.stderr
     assert any(line.startswith("Try: ") and advice in line for line in lines), done.stderr
     run.expect_same(before, "after a dump that was refused")

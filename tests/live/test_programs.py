@@ -290,6 +290,7 @@ CASES = (
     Case("epolls many", changes=True),
     Case("mqueue"),
     Case("mqueue notify"),
+    Case("bpf_maps", root=True),
     Case("namespaces"),
     Case("namespaces mounted", root=True, not_in=ALL_BUT_NAMESPACE),  # it mounts
 )

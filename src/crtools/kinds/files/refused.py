@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 _CLOSE = "let the program close it before the dump"
 _ANON = {
     b"[fanotify]": "a fanotify queue",
-    b"bpf-map": "a BPF map",
 }
 
 

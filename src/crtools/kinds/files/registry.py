@@ -51,6 +51,7 @@ FILE_KINDS = (
     ("pidfd:Pidfd", FdTypes.PIDFD, (0, S_IFREG)),
     ("mqueue:Mqueue", MQUEUE, (S_IFREG,)),
     ("namespace:Namespace", FdTypes.NS, (S_IFREG,)),
+    ("bpf_map:BpfMap", FdTypes.BPFMAP, (0,)),
 )
 # Sockets, which are all of one type of inode. Of each kind: module and class, its type in the
 # images, and what of them it takes: address families, types and protocols (abi/socket.py), () for
