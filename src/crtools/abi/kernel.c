@@ -332,10 +332,15 @@ void crt_look(int infos, int pidfd, unsigned long fds_at, unsigned long count,
 			continue;
 		}
 		look->failed = 2;
-		if (fstat(fd, &look->stat))
-			look->text = -errno;
-		else
+		if (fstat(fd, &look->stat) == 0) {
 			look->failed = 0;
+		} else if (errno == ENOENT && fstat(infos, &look->stat) == 0) {
+			/* /proc/PID/fd of a process that has ended (fs/proc/fd.c, proc_readfd_count). */
+			look->failed = 0;
+			look->stat.st_ino = 0;
+		} else {
+			look->text = -errno;
+		}
 		/* Not for O_PATH descriptors: EBADF leaves it at 0. */
 		if (S_ISREG(look->stat.st_mode))
 			fcntl(fd, F_GET_RW_HINT, &look->life);

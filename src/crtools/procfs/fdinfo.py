@@ -79,7 +79,7 @@ def parse_fdinfo(data: bytes) -> FdInfo:
                 extra[next(reversed(extra))].append(line.strip())
             elif line:
                 raise ValueError(line)
-    except ValueError:
+    except (ValueError, IndexError):
         raise misread("/proc/PID/fdinfo", line) from None
     if pos is None or flags is None or mnt_id is None:
         raise misread("/proc/PID/fdinfo", data, "pos, flags or mnt_id is missing")

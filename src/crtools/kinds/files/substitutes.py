@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crtools.kinds.files.base import DumpContext, OpenFile
+    from crtools.kinds.files.ended import Ended
     from crtools.kinds.files.irmap import Irmap
     from crtools.procfs.mountinfo import Mount
 
@@ -72,6 +73,8 @@ class Substitutes:
         deleted = file.link != name
         if file.stat.st_nlink and key not in self.ghosts:
             if key not in self.links:
+                if self._is_ended(file, id, name):
+                    return text
                 if not deleted and self._is_covered(file, id, name, mount, root):
                     return text
                 if not (deleted and self._is_nameless(file, name, mount)):
@@ -167,6 +170,17 @@ class Substitutes:
             ) from error
         return CrtoolsPathEntry(id=id, below=decode(mount.mountpoint))
 
+    def _is_ended(self, file: OpenFile, id: int, name: bytes) -> bool:
+        """Whether it is a file of /proc, of a process that has ended; then that is written down."""
+        if file.stat.st_dev != os.stat(".", dir_fd=self.context.proc).st_dev:
+            return False
+        from crtools.kinds.files.ended import process_of
+
+        pid = process_of(self.context.proc, name)
+        if pid:
+            self._remap(id, pid, RemapType.PROCFS)
+        return bool(pid)
+
     def _is_nameless(self, file: OpenFile, name: bytes, mount: Mount) -> bool:
         """Whether a deleted file has no name although it has a link count."""
         if not is_overlay(mount):
@@ -189,8 +203,8 @@ class Substitutes:
         if file.stat.st_dev == os.stat(".", dir_fd=context.proc).st_dev:
             raise context.refuse(
                 file,
-                f"it is {text}, of a task that has ended",
-                "its content ended with the task",
+                f"it is {text}, of a thread that has ended",
+                "its process lives, and another thread with that number would be seen",
                 "let the program close it before the dump",
             )
         failed: UnsupportedObject | None = None
@@ -311,6 +325,8 @@ class Held:
         self.given: dict[int, int] = {}
         self.linked: dict[int, int] = {}  # id -> id of the entry with the other name, 0: a ghost
         self.paths: dict[int, CrtoolsPathEntry] = {}
+        self.ended: Ended | None = None
+        self.of_ended: set[int] = set()  # ids of files of /proc, opened by their path
         self.targets: set[int] = set()  # those ids: names that --link-remap gave
         self._ghosts: dict[int, list[int]] = {}  # ghost -> ids of entries
         self._maker: ghosts.GhostMaker | None = None
@@ -346,11 +362,15 @@ class Held:
         elif kind == RemapType.GHOST:
             self._ghosts.setdefault(target, []).append(id)
             self.linked[id] = 0
+        elif kind == RemapType.PROCFS:
+            if self.ended is None:
+                from crtools.kinds.files.ended import Ended
+
+                self.ended = Ended()
+            self.ended.add(target, self.entries[id].name)
+            self.of_ended.add(id)
         else:
-            raise ImageError(
-                f"File {id} ({self.entries[id].name}) was of a task that had ended",
-                because="crtools does not bring back such files of /proc yet",
-            )
+            raise ImageError(f"File {id} has an impossible entry in the remap-fpath image")
 
     def _check_below(self, path: CrtoolsPathEntry) -> None:
         entry, mountpoint = self.entries[path.id], path.below or ""
@@ -367,7 +387,7 @@ class Held:
 
     def covers(self, id: int) -> bool:
         """Whether entry `id` is looked at here: a task's, or the name that --link-remap gave."""
-        return id in self or id in self.targets
+        return id in self or id in self.targets or id in self.of_ended
 
     def check(self, root: int, *, validation: str, rwx: bool) -> None:
         """Whether the other names are still there, or what had them. Raises RestoreConflict."""
@@ -415,6 +435,8 @@ class Held:
     def create(self, root: int) -> None:
         """Makes the ghosts and finds the others, below the directory `root`."""
         self._root = os.dup(root)
+        if self.ended is not None:
+            self.ended.create()
         if self._ghosts:
             self._maker = ghosts.GhostMaker(self.store, self._root)
             chosen = {ghost: self._choose(ids) for ghost, ids in self._ghosts.items()}
@@ -450,11 +472,15 @@ class Held:
 
     def dress(self) -> None:
         """What comes last, when all tasks have opened theirs."""
+        if self.ended is not None:
+            self.ended.end()
         if self._maker is not None:
             self._maker.dress()
 
     def close(self, *, restored: bool) -> None:
         """Lets go. After a restore that went well, the names of --link-remap have served."""
+        if self.ended is not None:
+            self.ended.end()
         if self._maker is not None:
             self._maker.close()
         for fd in self._fds:

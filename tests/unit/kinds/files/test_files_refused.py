@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,18 +115,16 @@ def test_locks_are_refused(roundtrip: Roundtrip, tmp_path: Path, held: str) -> N
         roundtrip.dump(body)
 
 
-def test_a_file_of_a_task_that_has_ended(roundtrip: Roundtrip) -> None:
+def test_a_file_of_a_thread_that_has_ended(roundtrip: Roundtrip) -> None:
     def body() -> None:
-        pid = os.fork()
-        if pid == 0:
-            signal.pause()
-        open_at(0, f"/proc/{pid}/status", os.O_RDONLY)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        opened = threading.Event()
+        thread = threading.Thread(target=opened.wait)
+        thread.start()
+        open_at(0, f"/proc/{os.getpid()}/task/{thread.native_id}/status", os.O_RDONLY)
+        opened.set()
+        thread.join()
 
-    with pytest.raises(
-        UnsupportedObject, match=r"it is /proc/\d+/status, of a task that has ended"
-    ):
+    with pytest.raises(UnsupportedObject, match=r"it is /proc/.*/status, of a thread that has"):
         roundtrip.dump(body)
 
 
