@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import lzma
+import pwd
 import shutil
 import subprocess
 import sys
@@ -89,6 +90,19 @@ def test_sqlite_with_a_transaction_and_a_snapshot_open(new_run: Callable[..., Ru
     run = new_run(sys.executable, script, ".", dump_options=("--file-locks",))
     run.start()
     twice(run, cpu_ticks(run))
+    run.expect_pass()
+
+
+def test_postgresql_with_a_transaction_open(new_run: Callable[..., Run]) -> None:
+    programs = Path(tool("postgres")).resolve().parent
+    try:
+        user = pwd.getpwnam("postgres")  # it does not run as root, nor as nobody that has a name
+    except KeyError:
+        pytest.skip("needs the user postgres")
+    script = (str(SCRIPTS / "postgres.sh"), ".", str(programs))
+    run = new_run(tool("bash"), *script, uid=user.pw_uid, dump_options=("--file-locks",))
+    run.start()
+    twice(run, size(run.work / "answers"))
     run.expect_pass()
 
 

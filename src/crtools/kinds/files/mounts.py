@@ -36,6 +36,8 @@ class Mounts:
     def __init__(self, context: DumpContext) -> None:
         self.context = context
         self._mounts: dict[int, Mount] | None = None
+        # The last path that was asked about: many files in a row were in one directory.
+        self._last: tuple[tuple[int, bytes], int] = ((-1, b""), -1)
 
     def mount_of(self, file: OpenFile) -> Mount | None:
         """The mount that a file is on, None if that is mounted nowhere."""
@@ -54,18 +56,21 @@ class Mounts:
 
     def is_on(self, mount: Mount, path: bytes, root: int) -> bool:
         """Whether a path, or what there is of it, leads to a place on that mount."""
-        while True:
+        asked = (root, path)
+        if self._last[0] != asked:
+            while True:
+                try:
+                    fd = os.open(below(path), _PATH, dir_fd=root)
+                    break
+                except OSError:
+                    if not path:
+                        raise
+                    path = path.rpartition(b"/")[0]
             try:
-                fd = os.open(below(path), _PATH, dir_fd=root)
-                break
-            except OSError:
-                if not path:
-                    raise
-                path = path.rpartition(b"/")[0]
-        try:
-            return self._id_of(fd) == mount.mnt_id
-        finally:
-            os.close(fd)
+                self._last = (asked, self._id_of(fd))
+            finally:
+                os.close(fd)
+        return self._last[1] == mount.mnt_id
 
     def _id_of(self, fd: int) -> int:
         info = os.open(f"self/fdinfo/{fd}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.context.proc)
