@@ -101,6 +101,8 @@ CASES = (
     Case("sharing memory"),
     Case("sharing actions"),
     Case("sharing all"),
+    Case("unshared thread-fs"),
+    Case("unshared thread-root", root=True),
     Case("vfork short", changes=True, not_in=NOT_INTERRUPTED),
     # What a process is and where.
     Case("titles"),

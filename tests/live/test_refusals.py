@@ -65,7 +65,7 @@ HELD = {
     "holds shared-files-clone": "files descriptor",
     "holds packets": "packets",
     "unshared thread-files": "clone_files",
-    "unshared thread-fs": "clone_fs",
+    "unshared fs-shared": "shares a root",
     "unshared exec": "memory",
     "bits32": "32-bit",
     "far_jump": "32-bit",

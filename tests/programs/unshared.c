@@ -1,18 +1,30 @@
 /*
- * What has been left by some of those that shared it. Variants: thread-files, thread-fs (a thread
- * has a descriptor table, a working directory of its own), exec (a grandchild has its grandparent's
+ * What has been left by some of those that shared it. Variants: thread-fs and thread-root (a thread
+ * has a working directory and umask, or also a root directory of its own), thread-files (likewise a
+ * descriptor table; refused), fs-shared (the thread's is shared by another one; refused), exec (a grandchild has its grandparent's
  * memory; its parent had it until it called execve).
  */
 #include "program.h"
 
 static int flags;
-static volatile int thread_is_ready, checked, written;
+static bool with_root, shared;
+static volatile int thread_is_ready, go_on, checked, written;
 static struct {
 	volatile int born, stage;
 } *all;
 
+static void *wait_for_go(void *argument)
+{
+	thread_is_ready = 1;
+	while (!go_on)
+		sleep_ms(2);
+	return argument;
+}
+
 static void *other_thread(void *argument)
 {
+	pthread_t companion;
+
 	char path[PATH_MAX + 16], cwd[PATH_MAX];
 
 	(void)argument;
@@ -23,15 +35,25 @@ static void *other_thread(void *argument)
 	} else {
 		NEED(mkdir(path, 0755) == 0 && chdir(path) == 0);
 		umask(0123);
+		write_file("inside", "in", 2);
 	}
+	if (with_root)
+		NEED(chroot(path) == 0 && mkdir("below", 0755) == 0 && chdir("below") == 0);
+	if (shared)
+		NEED(pthread_create(&companion, NULL, wait_for_go, NULL) == 0);
 	thread_is_ready = 1;
-	wait_until_told();
+	/* Where it is, it may not see the sign. */
+	while (!go_on)
+		sleep_ms(2);
+	if (shared)
+		NEED(pthread_join(companion, NULL) == 0);
 	if (flags == CLONE_FILES) {
 		CHECK("thread's descriptor", 0, fcntl(100, F_GETFD));
 		CHECK("what it has closed", -1, fcntl(90, F_GETFD));
 	} else {
 		NEED(getcwd(cwd, sizeof(cwd)));
-		check_text("thread's directory", path, cwd);
+		check_text("thread's directory", with_root ? "/below" : path, cwd);
+		CHECK("a file there", 0, access(with_root ? "/inside" : "inside", F_OK));
 		CHECK("thread's umask", 0123, umask(0123));
 	}
 	checked = 1;
@@ -50,6 +72,7 @@ static void check_thread(int what)
 		sleep_ms(1);
 	ready();
 	wait_until_told();
+	go_on = 1;
 	NEED(pthread_join(thread, NULL) == 0);
 	CHECK("the thread has looked", 1, checked);
 	CHECK("the thread's descriptor", -1, fcntl(100, F_GETFD));
@@ -90,6 +113,12 @@ int main(int argc, char **argv)
 	if (!strcmp(variant(argc, argv), "thread-files")) {
 		check_thread(CLONE_FILES);
 	} else if (!strcmp(variant(argc, argv), "thread-fs")) {
+		check_thread(CLONE_FS);
+	} else if (!strcmp(variant(argc, argv), "thread-root")) {
+		with_root = true;
+		check_thread(CLONE_FS);
+	} else if (!strcmp(variant(argc, argv), "fs-shared")) {
+		shared = true;
 		check_thread(CLONE_FS);
 	} else if (!strcmp(variant(argc, argv), "after-exec")) {
 		ready();

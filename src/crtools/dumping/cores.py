@@ -108,6 +108,7 @@ class CoreImages:
             entry = of_process if first else CrtoolsTaskEntry(tid=tracee.tid)
             core = self._thread_core(tracee, index, collected, answers, queues[index], entry)
             core.tc = task if first else None
+            entry.own_fs = collected.own_fs.get(tracee.tid)
             self._store.write("core", [core], id=tracee.tid)
             if index == 0:
                 for field, value in answers.about.unusual(process.stat.flags):

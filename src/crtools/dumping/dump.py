@@ -291,8 +291,9 @@ def _check_tree(
         tree.time_offsets = check_namespace(proc, tree.alive)
     _check_session(tree, options)
     check_outside(tree.root)
-    check_threads(tree.alive)
+    own_fs = check_threads(tree.alive)
     sharing = collect_sharing(tree.alive)
+    sharing.own_fs = own_fs
     unusual = any(process.stat.exit_signal != SIGCHLD for process in tree.processes[1:])
     if sharing or unusual:
         _check_births(tree, sharing)

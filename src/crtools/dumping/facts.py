@@ -35,6 +35,7 @@ class Collected:
         "fdinfo",
         "fs",
         "memory",
+        "own_fs",
         "threads",
         "timers",
     )
@@ -46,6 +47,7 @@ class Collected:
     fdinfo: list[FdinfoEntry] | None  # None: another process's table
     fs: FsEntry
     memory: Memory  # the same one for those that share it
+    own_fs: dict[int, FsEntry]  # by tid, of threads that share the process's no more
     threads: dict[int, tuple[bytes, Status]]  # by tid: name, ids and capabilities
     timers: list[PosixTimer]
 

@@ -135,6 +135,10 @@ class TaskDump:
         collected.autogroup_nice = scheduling.autogroup_nice(self._proc, process, self._sessions)
         self._collect_userfaults(process, collected)
         collected.fs = fs.dump_fs(self._files, process.via, process.status.umask or 0)
+        collected.own_fs = {}
+        for tid in self.sharing.own_fs.intersection(t.tid for t in process.tracees):
+            umask = parse_status(read_task_file(self._proc, pid, "status", tid)).umask or 0
+            collected.own_fs[tid] = fs.dump_fs(self._files, pid, umask, tid)
 
     def _collect_userfaults(self, process: Process, collected: Collected) -> None:
         files = self._files.userfaults.get(process.pid, ())

@@ -117,6 +117,7 @@ class Restore:
                 tree.finish_memory()
                 self.state.restore_files()
                 self.state.create_threads()
+                self.state.leave_fs()
                 self.state.restore_state()
                 self.state.restore_semaphores()
                 self.state.finish_files()

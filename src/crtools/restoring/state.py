@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from crtools.abi.clone import CLONE_FS
 from crtools.abi.prctl import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
 from crtools.abi.x86_64 import (
     SYS_exit_group,
@@ -13,6 +14,7 @@ from crtools.abi.x86_64 import (
     SYS_rt_sigprocmask,
     SYS_set_robust_list,
     SYS_set_tid_address,
+    SYS_unshare,
 )
 from crtools.agent.program import Program
 from crtools.errors import CrtoolsError, RemoteSyscallError
@@ -164,6 +166,20 @@ class StateBuilder:
         for task in self.plan.tasks:
             if task.zombie:
                 self._end(task)
+
+    def leave_fs(self) -> None:
+        """Threads that have a root, working directory and umask of their own go there, while their
+        process's are still where paths begin at."""
+        scripts: dict[int, list[Program]] = {}
+        for task in self.plan.alive:
+            for tid, own in task.own.items():
+                if own.own_fs is not None and tid != task.pid:
+                    fs.check_fs(own.own_fs, self.plan.files)
+                    program = Program()
+                    program.call(SYS_unshare, CLONE_FS, label="leave its process's directories")
+                    fs.plan_fs(program, own.own_fs, self.plan.files, tid)
+                    scripts[tid] = [program]
+        self.shop.run(scripts)
 
     def finish_files(self) -> None:
         """What needs every descriptor at its number and every thread: timers, epoll sets."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from crtools.images.messages.crtools_parts import AnonNameEntry, AreaKeyEntry, CrtoolsSemUndoEntry, MemoryPolicyEntry, RestartEntry, SchedEntry, TimerEntry, UserfaultfdEntry
+    from crtools.images.messages.fs import FsEntry
 
 _bool_9 = field(9, "bool")
 _bool_25 = field(25, "bool")
@@ -41,6 +42,7 @@ _length_60 = field(60, "length")
 _length_62 = field(62, "length")
 _length_72 = field(72, "length")
 _length_80 = field(80, "length")
+_length_91 = field(91, "length")
 _sint32_36 = field(36, "sint32")
 _uint32_6 = field(6, "uint32")
 _uint32_7 = field(7, "uint32")
@@ -104,6 +106,7 @@ class CrtoolsTaskEntry(Message):
         "userfaultfds",
         "sem_undo",
         "no_terminal",
+        "own_fs",
     )
 
     NAME = "crtools_task_entry"
@@ -145,6 +148,7 @@ class CrtoolsTaskEntry(Message):
         (72, "userfaultfds", "repeated", "message", "crtools_parts:UserfaultfdEntry", None, None),
         (80, "sem_undo", "repeated", "message", "crtools_parts:CrtoolsSemUndoEntry", None, None),
         (90, "no_terminal", "optional", "bool", None, None, None),
+        (91, "own_fs", "optional", "message", "fs:FsEntry", None, None),
     )
 
     def __init__(
@@ -187,6 +191,7 @@ class CrtoolsTaskEntry(Message):
         userfaultfds: Sequence[UserfaultfdEntry] = (),
         sem_undo: Sequence[CrtoolsSemUndoEntry] = (),
         no_terminal: bool | None = None,
+        own_fs: FsEntry | None = None,
         unknown: bytes = b"",
     ) -> None:
         self.xstate = xstate
@@ -226,6 +231,7 @@ class CrtoolsTaskEntry(Message):
         self.userfaultfds = userfaultfds
         self.sem_undo = sem_undo
         self.no_terminal = no_terminal
+        self.own_fs = own_fs
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -271,6 +277,7 @@ class CrtoolsTaskEntry(Message):
                     *[_length_72[len(b)] + b for b in [m.encode() for m in self.userfaultfds]],
                     *[_length_80[len(b)] + b for b in [m.encode() for m in self.sem_undo]],
                     b"" if self.no_terminal is None else _bool_90[self.no_terminal],
+                    b"" if self.own_fs is None else _length_91[len(b := self.own_fs.encode())] + b,
                     self.unknown,
                 ]
             )
@@ -316,6 +323,7 @@ class CrtoolsTaskEntry(Message):
         userfaultfds: Any = ()
         sem_undo: Any = ()
         no_terminal: Any = None
+        own_fs: Any = None
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -626,6 +634,18 @@ class CrtoolsTaskEntry(Message):
                 else:
                     no_terminal = no_terminal == 1
                 tag = buf[at] if at < stop else 0
+            if tag == 218 and buf[at + 1] == 5:
+                from crtools.images.messages.fs import FsEntry
+
+                span = buf[at + 2]
+                at += 3
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                own_fs = FsEntry.read_at(buf, at - span, at)
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -666,6 +686,7 @@ class CrtoolsTaskEntry(Message):
         new.userfaultfds = userfaultfds
         new.sem_undo = sem_undo
         new.no_terminal = no_terminal
+        new.own_fs = own_fs
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

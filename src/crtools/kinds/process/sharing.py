@@ -30,23 +30,21 @@ _WHAT = (
     ("root, working directory and umask", "CLONE_FS"),
     ("signal actions", "CLONE_SIGHAND"),
 )
-_THREADS = (
-    (KCMP_FILES, "a descriptor table", "CLONE_FILES"),
-    (KCMP_FS, "a root, working directory and umask", "CLONE_FS"),
-)
 
 
 class Sharing:
     """For each process that shares an object with one before it in the tree, the first that has
-    it. Those that share nothing are absent."""
+    it. Those that share nothing are absent. `own_fs` are threads that share the root, working
+    directory and umask of their process no more."""
 
-    __slots__ = ("files", "fs", "sighand", "vm")
+    __slots__ = ("files", "fs", "own_fs", "sighand", "vm")
 
     def __init__(self) -> None:
         self.vm: dict[int, int] = {}
         self.files: dict[int, int] = {}
         self.fs: dict[int, int] = {}
         self.sighand: dict[int, int] = {}
+        self.own_fs: set[int] = set()
 
     def __bool__(self) -> bool:
         return bool(self.vm or self.files or self.fs or self.sighand)
@@ -98,22 +96,41 @@ def check_outside(root: Process) -> None:
             )
 
 
-def check_threads(processes: Sequence[Process]) -> None:
-    """Raises UnsupportedObject where a thread has left what its process has, with unshare(2)."""
+def check_threads(processes: Sequence[Process]) -> set[int]:
+    """The threads that have left their process's root, working directory and umask by unshare(2).
+
+    Raises UnsupportedObject where one has left its descriptor table, or shares what it has instead
+    with somebody.
+    """
     raw = kernel.raw
+    own: set[int] = set()
     for process in processes:
         first, *others = process.tracees
         for tracee in others:
-            for kind, what, flag in _THREADS:
-                if raw(SYS_kcmp, tracee.tid, first.tid, kind, 0, 0) == 0:
-                    continue
-                _compare(tracee.tid, first.tid, kind)
+            if raw(SYS_kcmp, tracee.tid, first.tid, KCMP_FILES, 0, 0):
+                _compare(tracee.tid, first.tid, KCMP_FILES)
                 raise UnsupportedObject(
-                    f"Cannot dump {process.name}: its thread {tracee.tid} has {what} of its own",
-                    because=f"it was made without {flag}, or called unshare({flag}), and crtools"
-                    " does not carry that yet",
+                    f"Cannot dump {process.name}: its thread {tracee.tid} has a descriptor table of"
+                    " its own",
+                    because="it was made without CLONE_FILES, or called unshare(CLONE_FILES), and"
+                    " crtools does not carry that yet",
                     subject=("task", tracee.tid),
                 )
+            if raw(SYS_kcmp, tracee.tid, first.tid, KCMP_FS, 0, 0):
+                _compare(tracee.tid, first.tid, KCMP_FS)
+                own.add(tracee.tid)
+    for tid in own:
+        for process in processes:
+            for other in (process.via, *own.intersection(t.tid for t in process.tracees)):
+                if other != tid and raw(SYS_kcmp, tid, other, KCMP_FS, 0, 0) == 0:
+                    raise UnsupportedObject(
+                        f"Cannot dump {process.name}: its task {other} shares a root, working"
+                        f" directory and umask with thread {tid}, whose process has others",
+                        because="crtools restores threads that have them alone, or with all of"
+                        " their process",
+                        subject=("task", other),
+                    )
+    return own
 
 
 def has_semaphores() -> bool:
