@@ -59,6 +59,7 @@ from crtools.kinds.files.tcp import FIELDS, OPTIONS
 from crtools.kinds.files.tcp_repair import Connection, ask_queue, read_connections
 from crtools.kinds.network.lock import METHODS, Lock
 from crtools.kinds.network.names import bare, parse_name, show
+from crtools.model.tree import OWN_NAMESPACES
 from crtools.procfs.sock_diag import read_diag
 
 TYPE_CHECKING = False
@@ -162,6 +163,7 @@ class TcpDumper(FileDumper):
             backlog=_U32.unpack_from(values, 28)[0] if state == TCP_LISTEN else 0,
             src_addr=_words(ours),
             dst_addr=_words(theirs),
+            ns_id=OWN_NAMESPACES["net"],
             fown=context.owner_of(file),
             opts=read_options(context, file, fd, id),
         )
