@@ -261,6 +261,7 @@ FILES: tuple[tuple[str, bytes, int, tuple[int, int], int, int], ...] = (
     ("memfds", b"/memfd:x (deleted)", stat.S_IFREG, (0, 0), 0, 0),
     ("namespaces that the tree is in, or that are mounted", b"net:[1]", stat.S_IFREG, (0, 0), 0, 1),
     ("BPF maps: arrays, hashes and tries", b"anon_inode:bpf-map", 0, (0, 0), 0, 1),
+    ("fanotify queues", b"anon_inode:[fanotify]", 0, (0, 0), 0, 1),
     ("inotify queues", b"anon_inode:inotify", 0, (0, 0), 0, 1),
     ("io_urings", b"anon_inode:[io_uring]", 0, (0, 0), 0, 1),
     ("eventfds", b"anon_inode:[eventfd]", 0, (0, 0), 0, 1),
@@ -297,8 +298,6 @@ def samples() -> Iterator[tuple[str, OpenFile]]:
     queues.file_system_of = lambda via: queues.MQUEUE_MAGIC if via == QUEUE else 0
     queue = sample(b"/x", stat.S_IFREG, via=QUEUE, size=queues.QUEUE_BYTES)
     yield "POSIX message queues", queue
-    for inode, what in refused._ANON.items():
-        yield plural(what), sample(b"anon_inode:" + inode, 0)
     for inode, words in nameless.ANONYMOUS.items():
         yield words[0], sample(b"anon_inode:" + inode, 0)
 
@@ -317,14 +316,6 @@ def sample(
         (kind | 0o600, 1, 1, names, 0, 0, size, 0, 0, 0), {"st_rdev": os.makedev(*device)}
     )
     return OpenFile(1, 1, 3, via, link, inode, flags)
-
-
-def plural(what: str) -> str:
-    """The plural, without the article."""
-    article, _, noun = what.partition(" ")
-    if article not in ("a", "an"):
-        return what
-    return noun + ("es" if noun.endswith("x") else "s")
 
 
 def open_files() -> str:

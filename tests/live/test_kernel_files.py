@@ -38,10 +38,17 @@ MAPS = {
 }
 
 
+QUEUES = {
+    "decides": ("a fanotify queue that decides about accesses", "stop the program"),
+    "unread": ("a fanotify queue with", "dump again"),
+}
+
+
 @pytest.mark.parametrize(
     ("program", "what", "words"),
     [
         *[("kernel_files", what, words) for what, words in REFUSED.items()],
+        *[("fanotify", what, words) for what, words in QUEUES.items()],
         *[("bpf_maps", what, words) for what, words in MAPS.items()],
     ],
 )

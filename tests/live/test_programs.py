@@ -293,6 +293,7 @@ CASES = (
     Case("mqueue"),
     Case("mqueue notify"),
     Case("bpf_maps", root=True),
+    Case("fanotify", root=True),
     Case("namespaces"),
     Case("proc_files"),
     Case("namespaces mounted", root=True, not_in=ALL_BUT_NAMESPACE),  # it mounts

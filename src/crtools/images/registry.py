@@ -246,6 +246,8 @@ IMAGES = (
        "crtools_socket:CrtoolsDatagramEntry", extra="length"),
     _k("crtools-inotify", "crtools-inotify.img", "CRTOOLS_INOTIFY", 0x43521900,
        "crtools_notify:CrtoolsInotifyEntry"),
+    _k("crtools-fanotify", "crtools-fanotify.img", "CRTOOLS_FANOTIFY", 0x43521903,
+       "crtools_notify:CrtoolsFanotifyEntry"),
     _k("crtools-mqueue", "crtools-mqueue.img", "CRTOOLS_MQUEUE", 0x43521901,
        "crtools_mqueue:CrtoolsMqueueEntry"),
     _k("crtools-namespace", "crtools-namespace.img", "CRTOOLS_NAMESPACE", 0x43521902,

@@ -314,7 +314,7 @@ class CrtoolsFanotifyEntry(Message):
 
     __slots__ = (
         "id",
-        "unprivileged",
+        "uid",
         "substitutes",
         "filesystems",
     )
@@ -322,7 +322,7 @@ class CrtoolsFanotifyEntry(Message):
     NAME = "crtools_fanotify_entry"
     FIELDS = (
         (1, "id", "required", "uint32", None, None, None),
-        (2, "unprivileged", "optional", "bool", None, None, None),
+        (2, "uid", "optional", "uint32", None, None, None),
         (
             3,
             "substitutes",
@@ -347,13 +347,13 @@ class CrtoolsFanotifyEntry(Message):
         self,
         *,
         id: int,
-        unprivileged: bool | None = None,
+        uid: int | None = None,
         substitutes: Sequence[NotifySubstituteEntry] = (),
         filesystems: Sequence[FanotifyFilesystemMarkEntry] = (),
         unknown: bytes = b"",
     ) -> None:
         self.id = id
-        self.unprivileged = unprivileged
+        self.uid = uid
         self.substitutes = substitutes
         self.filesystems = filesystems
         self.unknown = unknown
@@ -363,7 +363,7 @@ class CrtoolsFanotifyEntry(Message):
             return b"".join(
                 [
                     _uint32_1[self.id],
-                    b"" if self.unprivileged is None else _bool_2[self.unprivileged],
+                    b"" if self.uid is None else _uint32_2[self.uid],
                     *[_length_3[len(b)] + b for b in [m.encode() for m in self.substitutes]],
                     *[_length_4[len(b)] + b for b in [m.encode() for m in self.filesystems]],
                     self.unknown,
@@ -375,7 +375,7 @@ class CrtoolsFanotifyEntry(Message):
     @classmethod
     def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
         id: Any = None
-        unprivileged: Any = None
+        uid: Any = None
         substitutes: Any = ()
         filesystems: Any = ()
         begin = at
@@ -388,12 +388,10 @@ class CrtoolsFanotifyEntry(Message):
                     id, at = read_varint32(buf, at, id)
                 tag = buf[at] if at < stop else 0
             if tag == 16:
-                unprivileged = buf[at + 1]
+                uid = buf[at + 1]
                 at += 2
-                if unprivileged > 1:
-                    unprivileged, at = read_bool(buf, at, unprivileged)
-                else:
-                    unprivileged = unprivileged == 1
+                if uid > 127:
+                    uid, at = read_varint32(buf, at, uid)
                 tag = buf[at] if at < stop else 0
             if tag == 26:
                 substitutes = []
@@ -423,7 +421,7 @@ class CrtoolsFanotifyEntry(Message):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
         new.id = id
-        new.unprivileged = unprivileged
+        new.uid = uid
         new.substitutes = substitutes
         new.filesystems = filesystems
         new.unknown = b""

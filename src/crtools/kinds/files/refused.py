@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from crtools.kinds.files.base import OpenFile
 
 _CLOSE = "let the program close it before the dump"
-_ANON = {
-    b"[fanotify]": "a fanotify queue",
-}
 
 
 def explain(file: OpenFile) -> tuple[str, str, str]:
@@ -35,8 +32,8 @@ def explain(file: OpenFile) -> tuple[str, str, str]:
         words = explain_anonymous(rest)
         if words is not None:
             return f"it is {words[0]}", *words[1:]
-        what = _ANON.get(rest, f"a file of the kernel's, {_text(link)}")
-        return f"it is {what}", "crtools does not carry such files yet", _CLOSE
+        what = f"it is a file of the kernel's, {_text(link)}"
+        return what, "crtools knows nothing of such files", _CLOSE
     if file.stat.st_nlink == 0 and link.startswith(b"/secretmem"):
         return (
             "it is secret memory (memfd_secret)",
