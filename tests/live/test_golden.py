@@ -10,14 +10,19 @@ As a script it does one of them from within:
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +30,9 @@ import pytest
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from crtools.abi import kernel
+from crtools.abi.fcntl import O_LARGEFILE
+from crtools.abi.x86_64 import SYS_kcmp, SYS_pidfd_getfd
 from live.roundtrip import ROOT, SECONDS, Run
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -34,7 +42,7 @@ PAGE = 4096
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 
 
-@pytest.mark.parametrize("name", ["counter", "threads", "tree", "memory"])
+@pytest.mark.parametrize("name", ["counter", "threads", "tree", "memory", "fds"])
 def test_golden_set_is_restored_and_runs(name: str, directory: Path) -> None:
     command = [
         *("unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"),
@@ -72,6 +80,9 @@ def build_place(directory: Path, name: str) -> None:
     shutil.copytree(GOLDEN / name, golden / "images")
     if name == "memory":
         (golden / "run" / name / "memory.dat").chmod(0o600)  # git keeps no such mode
+    if name == "fds":
+        (golden / "run" / name / "fds.txt").chmod(0o640)
+        os.mkfifo(golden / "run" / name / "fds.fifo", 0o600)
     mount("--rbind", str(new), str(PLACE.parent))
 
 
@@ -321,6 +332,124 @@ def verify_memory(run: Run) -> None:
         content = bytearray(data.read_bytes())
         content[PAGE] = 1
         return bytes(content)
+
+    twice(run, pid, check)
+
+
+def take(pid: int, fd: int) -> int:
+    """A descriptor of ours for a process's open file."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        return kernel.checked(SYS_pidfd_getfd, pidfd, fd, 0)
+    finally:
+        os.close(pidfd)
+
+
+def fdinfo(pid: int, fd: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/fdinfo/{fd}").read_text().splitlines()
+    return {
+        name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+
+
+def verify_fds(run: Run) -> None:
+    """Descriptor by descriptor, as src/fds.c has made them."""
+    pid = 31300
+    place = PLACE / "run" / "fds"
+    flags = {
+        3: os.O_RDWR,
+        4: os.O_RDWR | os.O_APPEND,
+        10: os.O_RDWR | os.O_NONBLOCK,
+        12: os.O_RDWR | os.O_NONBLOCK,
+        14: os.O_RDONLY,
+        15: os.O_RDWR | os.O_CLOEXEC,
+        18: os.O_RDWR,
+    } | dict.fromkeys((7, 11), os.O_RDWR | os.O_CLOEXEC)
+    flags[40] = flags[4]
+
+    def check() -> None:
+        fds = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+        assert fds == {*range(19), 40}
+        for fd in fds:
+            if fd > 2:
+                wanted = flags.get(fd, os.O_RDWR)
+                assert int(fdinfo(pid, fd)["flags"], 8) & ~O_LARGEFILE == wanted, fd
+        links = {fd: os.readlink(f"/proc/{pid}/fd/{fd}") for fd in fds}
+        assert [links[fd] for fd in (0, 1, 2)] == ["/dev/null"] * 3
+        with borrowed(3) as fd:
+            assert os.fstat(fd).st_nlink == 0
+            assert os.pread(fd, 100, 0) == b"unlinked but open"
+            assert os.lseek(fd, 0, os.SEEK_CUR) == 17
+        assert links[4] == links[40] == str(place / "fds.txt")
+        assert fdinfo(pid, 4)["pos"] == "5"
+        assert kernel.raw(SYS_kcmp, pid, pid, 0, 4, 40) == 0
+        check_sockets()
+        check_events()
+        # A memfd with seals, a terminal's both ends, a fifo, a signal.
+        with borrowed(15) as fd:
+            assert links[15] == "/memfd:golden (deleted)"
+            assert os.pread(fd, 8192, 0) == bytes(4096) + b"memfd" + bytes(4091)
+            assert fcntl.fcntl(fd, 1034) == 2  # F_GET_SEALS: F_SEAL_SHRINK
+        with borrowed(16) as master, borrowed(17) as slave:
+            assert links[16] == "/dev/ptmx"
+            assert links[17].startswith("/dev/pts/")
+            assert termios.tcgetattr(slave)[6][termios.VINTR] == b"\3"
+            os.write(slave, b"up")
+            assert os.read(master, 10) == b"up"
+        with borrowed(18) as fd:
+            assert links[18] == str(place / "fds.fifo")
+            assert os.read(fd, 100) == b"fifo"
+            os.write(fd, b"fifo")
+        assert status(pid, "ShdPnd") == status(pid, "SigBlk") == f"{1 << 11:016x}"
+
+    def check_sockets() -> None:
+        with borrowed(5) as first, borrowed(6) as second:
+            ends = socket.socket(fileno=os.dup(first)), socket.socket(fileno=os.dup(second))
+            assert ends[1].recv(100, socket.MSG_PEEK) == b"queued"
+            ends[1].send(b"back")
+            assert ends[0].recv(100) == b"back"
+            for end in ends:
+                end.close()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.connect(str(place / "fds.sock"))
+            with borrowed(7) as fd, socket.socket(fileno=os.dup(fd)) as listener:
+                listener.accept()[0].close()
+        for fd, type, port in ((8, socket.SOCK_STREAM, 43235), (9, socket.SOCK_DGRAM, 58974)):
+            with borrowed(fd) as held, socket.socket(fileno=os.dup(held)) as one:
+                assert (one.family, one.type) == (socket.AF_INET, type)
+                assert one.getsockname() == ("127.0.0.1", port)
+                if type == socket.SOCK_STREAM:
+                    assert one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+                    assert one.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR) == 1
+
+    def check_events() -> None:
+        """An eventfd, the epoll set that watches it, a timer, a mask, a directory."""
+        event = fdinfo(pid, 10)
+        assert int(event["eventfd-count"], 16) == 41
+        with borrowed(11) as fd, select.epoll.fromfd(os.dup(fd)) as watching:
+            assert watching.poll(0) == [(0x55667788, select.EPOLLIN)]
+        watch = fdinfo(pid, 11)["tfd"].split()
+        assert watch[:5] == ["10", "events:", "19", "data:", "1122334455667788"]
+        timer = fdinfo(pid, 12)
+        assert (timer["clockid"], timer["ticks"], timer["settime flags"]) == ("1", "0", "00")
+        left = int(timer["it_value"].strip("()").split(",")[0])
+        assert 3400 < left < 3600
+        assert timer["it_interval"] == "(1, 0)"
+        assert int(fdinfo(pid, 13)["sigmask"], 16) == 1 << 11
+        assert f"ino:{place.stat().st_ino:x} " in Path(f"/proc/{pid}/fdinfo/14").read_text()
+        with borrowed(14) as fd:
+            new = place / "new"
+            new.touch()
+            new.unlink()
+            assert b"new\0" in os.read(fd, 1000)
+
+    @contextmanager
+    def borrowed(fd: int) -> Iterator[int]:
+        got = take(pid, fd)
+        try:
+            yield got
+        finally:
+            os.close(got)
 
     twice(run, pid, check)
 

@@ -79,9 +79,7 @@ def read_winsize(fd: int) -> WinsizeEntry:
 def check_settings(id: int, termios: TermiosEntry | None, winsize: WinsizeEntry | None) -> None:
     """Raises ImageError for what no terminal can have. `id` is the entry's."""
     if termios is not None and (
-        termios.c_line != N_TTY
-        or len(termios.c_cc) < CHARACTERS
-        or max(termios.c_cc, default=0) > 0xFF
+        termios.c_line != N_TTY or len(termios.c_cc) < CHARACTERS or max(termios.c_cc) > 0xFFFFFFFF
     ):
         raise ImageError(f"Terminal {id} in tty-info.img has impossible settings (termios)")
     if winsize is not None:
@@ -90,16 +88,25 @@ def check_settings(id: int, termios: TermiosEntry | None, winsize: WinsizeEntry 
             raise ImageError(f"Terminal {id} in tty-info.img has an impossible size, {size}")
 
 
+def _characters(entry: TermiosEntry) -> bytes:
+    """The control characters. CRIU's images have four of them in a number, the lowest first, and
+    after the last whatever lay behind it."""
+    numbers = entry.c_cc[:CHARACTERS]
+    if max(numbers) > 0xFF:
+        return b"".join([number.to_bytes(4, "little") for number in numbers])[:CHARACTERS]
+    return bytes(numbers)
+
+
 def set_termios(fd: int, entry: TermiosEntry) -> None:
     # The kernel takes the speeds from here where c_cflag says BOTHER, else from c_cflag.
-    characters = bytes(entry.c_cc[:CHARACTERS])
+    characters = _characters(entry)
     flags = (entry.c_iflag, entry.c_oflag, entry.c_cflag, entry.c_lflag, entry.c_line)
     tell(fd, ioctl.TCSETS2, _TERMIOS2.pack(*flags, characters, entry.c_ispeed, entry.c_ospeed))
 
 
 def set_locked(fd: int, entry: TermiosEntry) -> None:
     flags = (entry.c_iflag, entry.c_oflag, entry.c_cflag, entry.c_lflag)
-    characters = bytes(entry.c_cc[:CHARACTERS])
+    characters = _characters(entry)
     if any(flags) or any(characters):
         tell(fd, ioctl.TIOCSLCKTRMIOS, _TERMIOS.pack(*flags, entry.c_line, characters))
 
