@@ -96,8 +96,11 @@ REFUSALS = (
     ("a lock on an open file that no descriptor has any more", "no descriptor has it"),
     ("a write lease on a file that is mapped or has no name", "whose name is gone"),
     ("directories watched with `F_NOTIFY`", "is being watched (F_NOTIFY)"),
-    ("a pipe or fifo that a process outside the tree has open", "is also open outside the tree"),
-    ("a pipe in packet mode with packets in it", "holds packets that nobody has read yet"),
+    (
+        "a pipe or fifo that a process outside the tree has open, without `--external`",
+        "is also open outside the tree",
+    ),
+    ("a queue of notifications (`O_NOTIFICATION_PIPE`)", "is a queue of notifications"),
     ("a file whose signals go to a process outside the tree", "its signals go to"),
     ("a deleted file with fs-verity", "is protected by fs-verity"),
     ("a deleted file above `--ghost-limit`", "bytes of a deleted file are put into"),

@@ -24,8 +24,9 @@ def descriptors() -> Iterator[list[int]]:
         os.close(fd)
 
 
-def start(new_run: NewRun, *command: str) -> Run:
+def start(new_run: NewRun, *command: str, given: tuple[int, ...] = ()) -> Run:
     run = new_run(*command)
+    run.given = given
     try:
         run.start()
     except Skipped as reason:
@@ -171,4 +172,137 @@ def test_descriptor_that_crtools_shall_close_is_closed_before_anything_else(
     assert f"Descriptor {write_end} of --inherit-fd" in done.stderr
     done = restore(run, images, "--close", str(read_end), fds=(read_end,))
     assert done.returncode == 0, done.stderr
+    run.expect_pass()
+
+
+class Pipe:
+    """A pipe between the test and the program: `ours` and `theirs` are its ends."""
+
+    def __init__(self, descriptors: list[int], *, we_read: bool, flags: int = 0) -> None:
+        ends = os.pipe2(flags | os.O_CLOEXEC)
+        descriptors.extend(ends)
+        self.ours, self.theirs = ends if we_read else ends[::-1]
+        self.key = f"pipe[{os.fstat(ends[0]).st_ino}]"
+
+
+def refuse(run: Run, images: Path, *options: str, fds: tuple[int, ...] = ()) -> str:
+    done = restore(run, images, *options, fds=fds)
+    assert done.returncode == 1
+    assert not os.path.exists(f"/proc/{run.pid}")
+    return done.stderr
+
+
+def test_pipe_to_somebody_outside_goes_to_another_that_is_given(
+    new_run: NewRun, descriptors: list[int]
+) -> None:
+    old, new = Pipe(descriptors, we_read=True), Pipe(descriptors, we_read=True)
+    run = start(new_run, "outside", "writer", given=(old.theirs,))
+    refused = run.try_dump(run.new_images())
+    assert refused.returncode == 1
+    assert f"--external {old.key}" in refused.stderr
+    images = run.dump("--external", old.key)
+    # What nobody has read is for who reads here, and stays here.
+    assert os.read(old.ours, 100) == b"before"
+    said = refuse(run, images)
+    assert f"There is nothing to restore pipe {old.key[5:-1]} with." in said
+    assert f"--inherit-fd fd[N]:{old.key}" in said
+    where = f"fd[{new.theirs}]:pipe:{old.key[4:]}"
+    expect_restored(run, images, "--inherit-fd", where, fds=(new.theirs,))
+    assert os.read(new.ours, 100) == b"after all."
+
+
+@pytest.mark.parametrize("which", ["the old one", "a new one"])
+def test_unread_bytes_from_somebody_outside_are_read_once(
+    which: str, new_run: NewRun, descriptors: list[int]
+) -> None:
+    old = Pipe(descriptors, we_read=False)
+    os.write(old.ours, b"unread")
+    run = start(new_run, "outside", "reader", given=(old.theirs,))
+    if which == "a new one":
+        # Who can read here as well may take them: nobody does.
+        os.close(old.theirs)
+        descriptors.remove(old.theirs)
+    images = run.dump("--external", "pipe[]")
+    given = old if which == "the old one" else Pipe(descriptors, we_read=False)
+    done = restore(
+        run, images, "--inherit-fd", f"fd[{given.theirs}]:{old.key}", fds=(given.theirs,)
+    )
+    assert done.returncode == 0, done.stderr
+    os.write(given.ours, b", later")
+    os.close(given.ours)
+    descriptors.remove(given.ours)
+    run.expect_pass()
+
+
+def test_pipe_with_others_bytes_in_it_is_not_taken(new_run: NewRun, descriptors: list[int]) -> None:
+    old, new = Pipe(descriptors, we_read=False), Pipe(descriptors, we_read=False)
+    os.write(old.ours, b"unread")
+    os.write(new.ours, b"early")
+    run = start(new_run, "outside", "reader", given=(old.theirs,))
+    os.close(old.theirs)
+    descriptors.remove(old.theirs)
+    images = run.dump("--external", old.key)
+    where = f"fd[{new.theirs}]:{old.key}"
+    said = refuse(run, images, "--inherit-fd", where, fds=(new.theirs,))
+    assert "is not empty." in said
+    assert "it has 5 bytes in it, and 6 that were there at the dump come before them" in said
+    descriptors.append(os.open("/dev/null", os.O_RDONLY))
+    where = f"fd[{descriptors[-1]}]:{old.key}"
+    said = refuse(run, images, "--inherit-fd", where, fds=(descriptors[-1],))
+    assert "is no pipe." in said
+    assert os.read(new.theirs, 100) == b"early"
+
+
+def test_unread_packets_from_somebody_outside_stay_packets(
+    new_run: NewRun, descriptors: list[int]
+) -> None:
+    old = Pipe(descriptors, we_read=False, flags=os.O_DIRECT)
+    new = Pipe(descriptors, we_read=False)
+    os.write(old.ours, b"first")
+    os.write(old.ours, b"second")
+    run = start(new_run, "outside", "packets", given=(old.theirs,))
+    os.close(old.theirs)
+    descriptors.remove(old.theirs)
+    images = run.dump("--external", old.key)
+    where = f"fd[{new.theirs}]:{old.key}"
+    expect_restored(run, images, "--inherit-fd", where, fds=(new.theirs,))
+
+
+def test_end_that_was_opened_anew_is_so_again(new_run: NewRun, descriptors: list[int]) -> None:
+    old, new = Pipe(descriptors, we_read=True), Pipe(descriptors, we_read=True)
+    run = start(new_run, "outside", "opened", given=(old.theirs,))
+    images = run.dump("--external", old.key)
+    where = f"fd[{new.theirs}]:{old.key}"
+    expect_restored(run, images, "--inherit-fd", where, fds=(new.theirs,))
+    assert os.read(new.ours, 100) == b"onetwo"
+
+
+def test_fifo_that_somebody_outside_has_open(new_run: NewRun, descriptors: list[int]) -> None:
+    run = new_run("outside", "fifo")
+    path = run.work / "fifo"
+    os.mkfifo(path)
+    run.start(wait=False)
+    descriptors.append(os.open(path, os.O_WRONLY))
+    os.write(descriptors[0], b"unread")
+    run.wait_until_ready()
+    refused = run.try_dump(run.new_images())
+    assert refused.returncode == 1
+    name = name_of(run, str(path))
+    assert f"--external {name}" in refused.stderr
+    images = run.dump("--external", name)
+    assert "There is nothing to restore" in refuse(run, images)
+    descriptors.append(os.open(path, os.O_PATH))
+    fd = descriptors[1]
+    # They are in it still: we had it open all the time.
+    done = restore(run, images, "--inherit-fd", f"fd[{fd}]:{name}", fds=(fd,))
+    assert done.returncode == 0, done.stderr
+    os.write(descriptors[0], b", later")
+    run.expect_pass()
+
+
+def test_permission_for_pipes_is_no_matter_to_those_inside(new_run: NewRun) -> None:
+    run = start(new_run, "pipes")
+    images = run.dump("--external", "pipe[]")
+    assert not (images / "crtools-pipe.img").exists()
+    run.restore(images)
     run.expect_pass()

@@ -218,6 +218,7 @@ CASES = (
     # Open files.
     Case("positions"),
     Case("pipes"),
+    Case("pipe_shapes"),
     Case("unix_pairs"),
     Case("unix_names"),
     Case("unix_flight"),

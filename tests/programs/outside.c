@@ -1,6 +1,7 @@
 /*
  * Files for which a restore is given others: "log" (by its path), "memfd", "file" (--external
- * file[...], open, mapped and as an O_PATH), "device" (--external dev[...]).
+ * file[...], open, mapped and as an O_PATH), "device" (--external dev[...]); 3 is one end of a pipe,
+ * whose other end the test has: "writer", "reader", "packets", "opened" anew; "fifo".
  */
 #include "program.h"
 
@@ -76,6 +77,74 @@ static void hold_device(void)
 	CHECK("flags", O_WRONLY | O_NONBLOCK, fcntl(device, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
 }
 
+static void expect_text(int fd, const char *expected)
+{
+	char text[64] = "";
+	size_t size = strlen(expected), done = 0;
+	ssize_t got = 1;
+
+	while (done < size && (got = read(fd, text + done, size - done)) > 0)
+		done += (size_t)got;
+	check_text("what was to be read", expected, text);
+}
+
+static void hold_writer(void)
+{
+	int same = dup(3);
+
+	NEED(same >= 0 && write(3, "before", 6) == 6 && fcntl(same, F_SETFD, FD_CLOEXEC) == 0);
+	ready();
+	wait_until_told();
+	CHECK("a write", 5, write(3, "after", 5));
+	CHECK("close-on-exec", FD_CLOEXEC, fcntl(same, F_GETFD));
+	CHECK("a write by the other number", 5, write(same, " all.", 5));
+}
+
+static void hold_reader(void)
+{
+	NEED(fcntl(3, F_SETFL, O_NONBLOCK) == 0);
+	ready();
+	wait_until_told();
+	CHECK("O_NONBLOCK", O_NONBLOCK, fcntl(3, F_GETFL) & O_NONBLOCK);
+	NEED(fcntl(3, F_SETFL, 0) == 0);
+	expect_text(3, "unread, later");
+	CHECK("EOF", 0, read(3, &(char){ 0 }, 1));
+}
+
+static void hold_packets(void)
+{
+	char text[64];
+
+	ready();
+	wait_until_told();
+	CHECK("first packet, in part", 2, read(3, text, 2));
+	CHECK("second packet", 6, read(3, text, sizeof(text)));
+	check_bytes("second packet", "second", text, 6);
+}
+
+static void hold_opened(void)
+{
+	int again = open("/proc/self/fd/3", O_WRONLY | O_NONBLOCK), both = open("/proc/self/fd/3", O_RDWR);
+
+	NEED(again >= 0 && both >= 0 && close(3) == 0);
+	ready();
+	wait_until_told();
+	CHECK("mode", O_WRONLY | O_NONBLOCK, fcntl(again, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	CHECK("mode of the other", O_RDWR, fcntl(both, F_GETFL) & O_ACCMODE);
+	CHECK("a write", 3, write(again, "one", 3));
+	CHECK("a write by the other", 3, write(both, "two", 3));
+}
+
+static void hold_fifo(void)
+{
+	int fd = open("fifo", O_RDONLY);
+
+	NEED(fd >= 0);
+	ready();
+	wait_until_told();
+	expect_text(fd, "unread, later");
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = variant(argc, argv);
@@ -87,6 +156,16 @@ int main(int argc, char **argv)
 		hold_memfd();
 	else if (!strcmp(what, "file"))
 		hold_file();
+	else if (!strcmp(what, "writer"))
+		hold_writer();
+	else if (!strcmp(what, "reader"))
+		hold_reader();
+	else if (!strcmp(what, "packets"))
+		hold_packets();
+	else if (!strcmp(what, "opened"))
+		hold_opened();
+	else if (!strcmp(what, "fifo"))
+		hold_fifo();
 	else
 		hold_device();
 	return verdict();

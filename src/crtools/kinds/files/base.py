@@ -488,6 +488,10 @@ class PlanContext:
         with the close-on-exec flag that is asked for."""
         raise NotImplementedError
 
+    def given(self, id: int) -> int:
+        """Our descriptor that stands in for regular-file entry `id` (--inherit-fd), -1 if none."""
+        raise NotImplementedError
+
     def take_inherited(
         self, programs: Programs, fd: int, number: int, cloexec: bool, what: Callable[[], str]
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from stat import S_ISFIFO
 
 from crtools.abi import kernel
 from crtools.abi.clone import KCMP_FILE
@@ -118,11 +119,16 @@ class Elsewhere:
                 raise self._held_outside(file, what, pid)
 
     def _held_outside(self, file: OpenFile, what: str, pid: int) -> UnsupportedObject:
+        hint = "dump the tree of a task that has both, or end the other"
+        if S_ISFIFO(file.stat.st_mode):
+            from crtools.kinds.files.pipe_buffer import external_option
+
+            hint += f"; or {external_option(file)}"
         return self._context.refuse(
             file,
             f"{what} is also open outside the tree",
             f"{self._context.name_task(pid)} has it, and is not being dumped",
-            "dump the tree of a task that has both, or end the other",
+            hint,
         )
 
     def _is_same(self, via: str, file: OpenFile) -> bool:

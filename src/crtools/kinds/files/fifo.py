@@ -9,7 +9,16 @@ from __future__ import annotations
 import os
 from stat import S_IFIFO, S_IFMT
 
-from crtools.abi.fcntl import F_SETFL, O_ACCMODE, O_CLOEXEC, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR
+from crtools.abi.fcntl import (
+    F_SETFL,
+    O_ACCMODE,
+    O_CLOEXEC,
+    O_NONBLOCK,
+    O_PATH,
+    O_RDONLY,
+    O_RDWR,
+    O_WRONLY,
+)
 from crtools.abi.x86_64 import SYS_close, SYS_fcntl
 from crtools.errors import ImageError
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
@@ -19,10 +28,9 @@ from crtools.kinds.files.path import check_entry, dump_path, reopening
 from crtools.kinds.files.pipe_buffer import (
     SETTABLE,
     Buffer,
+    BuffersDump,
     Content,
-    check_ends,
     plan_content,
-    read_buffer,
     read_contents,
 )
 
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
         PlannedFile,
         Programs,
     )
+    from crtools.kinds.files.pipe_given import Given
 
 
 class Fifo(FileKind):
@@ -62,9 +71,12 @@ class FifoDumper(FileDumper):
         self.context = context
         self.fifos: dict[tuple[int, int], Buffer] = {}
         self.ids: set[int] = set()
+        self.buffers = BuffersDump(context, fifos=True)
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         key = (file.stat.st_dev, file.stat.st_ino)
+        path_id = self.context.new_id()
+        path = dump_path(self.context, file, path_id, file.pos)
         fifo = self.fifos.get(key)
         if fifo is None:
             # The inode's number, unless it is too large or another file system's fifo has it.
@@ -72,34 +84,31 @@ class FifoDumper(FileDumper):
             while number in self.ids:
                 number = (number + 1) & 0xFFFFFFFF
             self.ids.add(number)
-            fifo = self.fifos[key] = Buffer(number, f"the fifo {os.fsdecode(file.link)}")
-            self.context.watch(file, fifo.what)
+            what = f"the fifo {os.fsdecode(file.link)}"
+            fifo = self.fifos[key] = Buffer(number, what, permitted=bool(path.ext))
+            self.buffers.add(file, fifo)
         fifo.ends.append(file)
-        path_id = self.context.new_id()
-        self.context.add_entry(
-            FileEntry(
-                type=FdTypes.REG, id=path_id, reg=dump_path(self.context, file, path_id, file.pos)
-            )
-        )
+        self.context.add_entry(FileEntry(type=FdTypes.REG, id=path_id, reg=path))
         return FileEntry(
             type=FdTypes.FIFO, id=id, fifo=FifoEntry(id=id, pipe_id=fifo.id, regf_id=path_id)
         )
 
     def check(self) -> None:
-        for fifo in self.fifos.values():
-            check_ends(self.context, fifo)
+        self.buffers.check()
 
     def finish(self) -> None:
-        if self.fifos:
-            self.context.store.write(
-                "fifo-data", [read_buffer(self.context, fifo) for fifo in self.fifos.values()]
-            )
+        found, own = self.buffers.read()
+        if found:
+            self.context.store.write("fifo-data", found)
+        if own:
+            self.context.store.write("crtools-fifo", own)
 
 
 class FifoPlanner(FilePlanner):
     def __init__(self, context: PlanContext) -> None:
         self.context = context
         self.fifos: dict[int, list[PlannedFile]] = {}
+        self.given: list[Given] = []
 
     def add(self, file: PlannedFile) -> None:
         entry = self.context.regular(file.message.regf_id or 0)
@@ -114,12 +123,16 @@ class FifoPlanner(FilePlanner):
     def place(self) -> None:
         if not self.fifos:
             return
-        contents = read_contents(self.context.store, "fifo-data")
+        contents = read_contents(self.context.store, "fifo-data", "crtools-fifo")
         for number, files in self.fifos.items():
             choose_place(self.context, files)
             entries = [self._path_of(file) for file in files]
             written = any(entry.flags & O_ACCMODE != O_RDONLY for entry in entries)
             content = contents.get(number) or Content()
+            given = self.context.given(entries[0].id)
+            if given >= 0:
+                self._add_given(given, number, content, entries)
+                content = Content()
             for file, entry in zip(files, entries, strict=True):
                 table = self.context.tables[file.pid]
                 spare = table.park()
@@ -130,6 +143,27 @@ class FifoPlanner(FilePlanner):
                 )
                 # Once: whoever opens the fifo first fills it and keeps it open.
                 content = Content()
+
+    def _add_given(
+        self, fd: int, number: int, content: Content, entries: list[RegFileEntry]
+    ) -> None:
+        from crtools.kinds.files.pipe_given import Given
+
+        if all(entry.flags & O_ACCMODE == O_WRONLY for entry in entries):
+            content = Content()
+        self.given.append(Given(fd, number, content, f"the fifo {entries[0].name}"))
+
+    def check(self, root: int) -> None:
+        for given in self.given:
+            given.check()
+
+    def create(self, tool_pid: int, root: int) -> None:
+        for given in self.given:
+            given.fill()
+
+    def close(self, *, restored: bool) -> None:
+        for given in self.given:
+            given.close(restored=restored)
 
     def name(self, file: PlannedFile) -> str:
         return self._path_of(file).name
@@ -182,7 +216,7 @@ class Opening:
             flags = O_RDWR | O_NONBLOCK | O_CLOEXEC
             fd = self.context.open_path(program, entry.id, flags, what)
             self.context.move(program, fd, spare, True, what)
-            plan_content(programs, spare, self.content, what)
+            plan_content(self.context, programs, spare, self.content, file.pid, what)
             program = programs.need(1024 + len(entry.name))
         cloexec = file.users[0][2]
         # open(2) refuses O_DIRECT here, F_SETFL does not.
@@ -196,7 +230,7 @@ class Opening:
         if not self.quiet:
             program.call(SYS_close, spare)
         elif self.content.size is not None:
-            plan_content(programs, file.number, self.content, what)
+            plan_content(self.context, programs, file.number, self.content, file.pid, what)
 
     def what(self) -> str:
         return self.context.describe(self.file)

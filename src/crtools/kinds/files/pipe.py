@@ -18,19 +18,26 @@ from crtools.abi.fcntl import (
     O_RDWR,
     O_WRONLY,
 )
-from crtools.abi.x86_64 import SYS_close, SYS_dup3, SYS_fcntl, SYS_openat, SYS_pipe2
+from crtools.abi.x86_64 import (
+    SYS_close,
+    SYS_dup3,
+    SYS_fchmod,
+    SYS_fchown,
+    SYS_fcntl,
+    SYS_openat,
+    SYS_pipe2,
+)
 from crtools.agent.program import load32
-from crtools.errors import ImageError
+from crtools.errors import ImageError, RestoreConflict
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.pipe import PipeEntry
 from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner
 from crtools.kinds.files.pipe_buffer import (
     SETTABLE,
     Buffer,
+    BuffersDump,
     Content,
-    check_ends,
     plan_content,
-    read_buffer,
     read_contents,
 )
 
@@ -44,6 +51,7 @@ if TYPE_CHECKING:
         Programs,
         Table,
     )
+    from crtools.kinds.files.pipe_given import Given
 
 
 class Pipe(FileKind):
@@ -64,13 +72,16 @@ class PipeDumper(FileDumper):
     def __init__(self, context: DumpContext) -> None:
         self.context = context
         self.pipes: dict[int, Buffer] = {}
+        self.buffers = BuffersDump(context, fifos=False)
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         number = file.stat.st_ino
         pipe = self.pipes.get(number)
         if pipe is None:
-            pipe = self.pipes[number] = Buffer(number, f"pipe {number}")
-            self.context.watch(file, pipe.what)
+            externals = self.context.externals
+            permitted = externals is not None and externals.find("pipe", str(number)) is not None
+            pipe = self.pipes[number] = Buffer(number, f"pipe {number}", permitted=permitted)
+            self.buffers.add(file, pipe)
         pipe.ends.append(file)
         return FileEntry(
             type=FdTypes.PIPE,
@@ -81,20 +92,22 @@ class PipeDumper(FileDumper):
         )
 
     def check(self) -> None:
-        for pipe in self.pipes.values():
-            check_ends(self.context, pipe)
+        self.buffers.check()
 
     def finish(self) -> None:
-        if self.pipes:
-            self.context.store.write(
-                "pipes-data", [read_buffer(self.context, pipe) for pipe in self.pipes.values()]
-            )
+        found, own = self.buffers.read()
+        if found:
+            self.context.store.write("pipes-data", found)
+        if own:
+            self.context.store.write("crtools-pipe", own)
 
 
 class PipePlanner(FilePlanner):
     def __init__(self, context: PlanContext) -> None:
         self.context = context
         self.pipes: dict[int, list[PlannedFile]] = {}
+        self.given: list[Given] = []
+        self.missing: list[int] = []  # pipes from outside for which nothing was given
 
     def add(self, file: PlannedFile) -> None:
         if file.message.flags & O_ACCMODE not in (O_RDONLY, O_WRONLY, O_RDWR):
@@ -104,7 +117,8 @@ class PipePlanner(FilePlanner):
     def place(self) -> None:
         if not self.pipes:
             return
-        contents = read_contents(self.context.store, "pipes-data")
+        contents = read_contents(self.context.store, "pipes-data", "crtools-pipe")
+        inherited = self.context.inherited
         for number, files in self.pipes.items():
             table = self._maker(files)
             for file in files:
@@ -116,10 +130,44 @@ class PipePlanner(FilePlanner):
                 else:
                     file.number = table.park(file.id)
                     file.parked = True
-            self.context.add_job(
-                table.pid,
-                Making(self.context, table, number, files, contents.get(number) or Content()),
+            content = contents.get(number) or Content()
+            fd = inherited.find(f"pipe[{number}]") if inherited is not None else -1
+            if fd >= 0:
+                self._add_given(fd, table.pid, number, files, content)
+                continue
+            if content.external:
+                self.missing.append(number)
+            self.context.add_job(table.pid, Making(self.context, table, number, files, content))
+
+    def _add_given(
+        self, fd: int, pid: int, number: int, files: list[PlannedFile], content: Content
+    ) -> None:
+        from crtools.kinds.files.pipe_given import Given
+
+        if all(file.message.flags & O_ACCMODE == O_WRONLY for file in files):
+            content = Content()
+        given = Given(fd, number, content, f"pipe {number}")
+        self.given.append(given)
+        self.context.add_job(pid, Inheriting(self.context, given, files))
+
+    def check(self, root: int) -> None:
+        for number in self.missing:
+            raise RestoreConflict(
+                f"There is nothing to restore pipe {number} with",
+                because="its other end was outside at the dump (--external)",
+                hint=f"--inherit-fd fd[N]:pipe[{number}]",
+                subject=("pipe", number),
             )
+        for given in self.given:
+            given.check()
+
+    def create(self, tool_pid: int, root: int) -> None:
+        for given in self.given:
+            given.fill()
+
+    def close(self, *, restored: bool) -> None:
+        for given in self.given:
+            given.close(restored=restored)
 
     def name(self, file: PlannedFile) -> str:
         return f"pipe {file.message.pipe_id}"
@@ -173,9 +221,14 @@ class Making:
             program.call(SYS_close, end)
         if self.content.data:
             program.call(SYS_fcntl, writer, F_SETFL, O_NONBLOCK)
-        plan_content(programs, writer, self.content, self.what)
+        plan_content(self.context, programs, writer, self.content, self.table.pid, self.what)
         if self.content.data:
             programs.need(128).call(SYS_fcntl, writer, F_SETFL, 0)
+        if self.content.whose is not None:
+            uid, gid, mode = self.content.whose
+            program = programs.need(256)
+            program.call(SYS_fchown, reader, uid, gid, label=lambda: f"give {self.what()} away")
+            program.call(SYS_fchmod, reader, mode, label=self.what)
         made = {O_RDONLY: reader, O_WRONLY: writer}
         first: dict[int, PlannedFile] = {}
         for file in self.files:
@@ -184,47 +237,83 @@ class Making:
             if mode in made and mode not in first and not flags & O_LARGEFILE:
                 first[mode] = file
             else:
-                self._open_again(programs, file, made[O_WRONLY if mode == O_WRONLY else O_RDONLY])
+                at = made[O_WRONLY if mode == O_WRONLY else O_RDONLY]
+                open_end(self.context, programs, file, b"/proc/self/fd/%d" % at)
         for mode, number in made.items():
             program = programs.need(512)
             if mode in first:
                 file = first[mode]
-                cloexec = O_CLOEXEC if self._cloexec(file) else 0
+                cloexec = O_CLOEXEC if is_cloexec(file) else 0
                 program.call(SYS_dup3, number, file.number, cloexec, label=self.what)
-                self._set_flags(programs, file)
+                set_flags(self.context, programs, file)
             program.call(SYS_close, number)
-
-    def _open_again(self, programs: Programs, file: PlannedFile, number: int) -> None:
-        program = programs.need(768)
-        flags = file.message.flags & (O_ACCMODE | O_NONBLOCK)
-        cloexec = self._cloexec(file)
-        fd = program.call(
-            SYS_openat,
-            AT_FDCWD,
-            program.put(b"/proc/self/fd/%d\0" % number, 1),
-            flags | O_CLOEXEC if cloexec else flags,
-            label=lambda: f"open {self.context.describe(file)}",
-        )
-        self.context.move(program, fd, file.number, cloexec, self.what)
-        self._set_flags(programs, file)
-
-    def _set_flags(self, programs: Programs, file: PlannedFile) -> None:
-        # open(2) refuses O_DIRECT for a pipe, F_SETFL does not.
-        flags = file.message.flags & SETTABLE
-        if flags:
-            programs.need(128).call(
-                SYS_fcntl,
-                file.number,
-                F_SETFL,
-                flags,
-                label=lambda: f"set the flags of {self.context.describe(file)}",
-            )
-
-    def _cloexec(self, file: PlannedFile) -> bool:
-        for pid, fd, cloexec in file.users:
-            if pid == file.pid and fd == file.number:
-                return cloexec
-        return True
 
     def what(self) -> str:
         return f"pipe {self.number} of task {self.table.pid}"
+
+
+class Inheriting:
+    """Takes over the pipe that the tool was given, and opens it again for the other open files."""
+
+    __slots__ = ("context", "files", "given")
+
+    def __init__(self, context: PlanContext, given: Given, files: list[PlannedFile]) -> None:
+        self.context = context
+        self.given = given
+        self.files = files
+
+    def __call__(self, programs: Programs) -> None:
+        context, fd = self.context, self.given.fd
+        taken = False
+        for file in self.files:
+            if not taken and file.message.flags & O_ACCMODE == self.given.mode:
+                taken = True
+                context.take_inherited(programs, fd, file.number, is_cloexec(file), self.what)
+                set_flags(context, programs, file, always=True)
+            else:
+                open_end(context, programs, file, b"/proc/%d/fd/%d" % (context.tool_pid, fd))
+
+    def what(self) -> str:
+        return self.given.what
+
+
+def open_end(context: PlanContext, programs: Programs, file: PlannedFile, path: bytes) -> None:
+    """Instructions that open a pipe again by a link of /proc to one of its ends."""
+
+    def what() -> str:
+        return context.describe(file)
+
+    program = programs.need(768)
+    flags = file.message.flags & (O_ACCMODE | O_NONBLOCK)
+    cloexec = is_cloexec(file)
+    fd = program.call(
+        SYS_openat,
+        AT_FDCWD,
+        program.put(path + b"\0", 1),
+        flags | O_CLOEXEC if cloexec else flags,
+        label=lambda: f"open {what()}",
+    )
+    context.move(program, fd, file.number, cloexec, what)
+    set_flags(context, programs, file)
+
+
+def set_flags(
+    context: PlanContext, programs: Programs, file: PlannedFile, *, always: bool = False
+) -> None:
+    # open(2) refuses O_DIRECT for a pipe, F_SETFL does not.
+    flags = file.message.flags & SETTABLE
+    if flags or always:
+        programs.need(128).call(
+            SYS_fcntl,
+            file.number,
+            F_SETFL,
+            flags,
+            label=lambda: f"set the flags of {context.describe(file)}",
+        )
+
+
+def is_cloexec(file: PlannedFile) -> bool:
+    for pid, fd, cloexec in file.users:
+        if pid == file.pid and fd == file.number:
+            return cloexec
+    return True

@@ -587,6 +587,10 @@ class FilesPlan(PlanContext):
         """The path by which tasks open again what is our descriptor `fd`."""
         return b"/proc/%d/fd/%d" % (self.tool_pid, fd)
 
+    def given(self, id: int) -> int:
+        found = self._outside.replaced.get(id, -1) if self._outside is not None else -1
+        return found if isinstance(found, int) else -1
+
     def take_inherited(
         self, programs: Programs, fd: int, number: int, cloexec: bool, what: Callable[[], str]
     ) -> None:

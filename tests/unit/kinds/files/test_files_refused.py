@@ -172,16 +172,6 @@ def test_a_fifo_with_a_reader_outside(roundtrip: Roundtrip, tmp_path: Path) -> N
         roundtrip.dump(lambda: open_at(0, path, os.O_RDWR))
 
 
-def test_packets_that_nobody_has_read(roundtrip: Roundtrip) -> None:
-    def body() -> None:
-        os.pipe2(os.O_DIRECT)
-        os.write(1, b"one")
-        os.write(1, b"two")
-
-    with pytest.raises(UnsupportedObject, match="holds packets that nobody has read"):
-        roundtrip.dump(body)
-
-
 def test_signals_to_somebody_outside(roundtrip: Roundtrip) -> None:
     with Process(signal.pause) as other:
 
