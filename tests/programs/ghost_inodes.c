@@ -97,7 +97,7 @@ static const struct list acl = { 2, { { 1, 6, -1u }, { 2, 4, 4711 }, { 4, 4, -1u
 /* --- What every user can have --- */
 
 static int dressed, read_again, path_again, written_again, unborn, inner, inner_directory, listed, lost;
-static int pipe_path, link_path, socket_path, strange, holed, wide;
+static int pipe_path, link_path, link_again, socket_path, strange, holed, wide;
 static char wide_value[200];
 
 static void build(void)
@@ -138,11 +138,12 @@ static void build(void)
 	NEED(utimensat(AT_FDCWD, "fifo", times, 0) == 0);
 	pipe_path = open("fifo", O_PATH);
 	link_path = open("link", O_PATH | O_NOFOLLOW);
+	link_again = open("link", O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	sk = socket(AF_UNIX, SOCK_STREAM, 0);
 	NEED(sk >= 0 && bind(sk, (struct sockaddr *)&name, sizeof(name)) == 0 && close(sk) == 0);
 	NEED(chmod("socket", 0711) == 0 && utimensat(AT_FDCWD, "socket", times, 0) == 0);
 	socket_path = open("socket", O_PATH);
-	NEED(pipe_path >= 0 && link_path >= 0 && socket_path >= 0);
+	NEED(pipe_path >= 0 && link_path >= 0 && link_again >= 0 && socket_path >= 0);
 	NEED(unlink("fifo") == 0 && unlink("link") == 0 && unlink("socket") == 0);
 
 	strange = make(LONG_NAME, O_RDWR, 0600);
@@ -211,6 +212,11 @@ static void look(void)
 	check_times("times of a fifo", pipe_path);
 	CHECK("a link's target", 14, readlinkat(link_path, "", text, sizeof(text)));
 	check_bytes("a link's target", "over the hills", text, 14);
+	CHECK("as it was opened", O_PATH | O_NOFOLLOW, fcntl(link_path, F_GETFL) & (O_PATH | O_NOFOLLOW));
+	CHECK("once more", O_PATH | O_NOFOLLOW, fcntl(link_again, F_GETFL) & (O_PATH | O_NOFOLLOW));
+	CHECK("its own flag", FD_CLOEXEC, fcntl(link_again, F_GETFD));
+	NEED(fstat(link_path, &one) == 0 && fstat(link_again, &two) == 0);
+	CHECK("one link", one.st_ino, two.st_ino);
 	NEED(fstat(socket_path, &one) == 0);
 	CHECK("mode of a socket", S_IFSOCK | 0711, one.st_mode);
 	check_times("times of a socket", socket_path);

@@ -192,7 +192,7 @@ def _dump(
             store.remove("inventory")
             files.undo()
             raise
-        if options.leave_running:
+        if options.leave_running or options.leave_stopped:
             files.let_go()
         if early:
             return result.but(total_us=time.monotonic_ns() // 1000 - started)

@@ -320,8 +320,7 @@ class GhostMaker:
                 flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
                 fd = os.open(path, flags, dir_fd=shown)
                 access = fd if where == shown else os.open(path, flags, dir_fd=where)
-                given = entry.flags & _LINK_ITSELF == _LINK_ITSELF
-                return fd, access, fd if given else -1
+                return fd, access, fd if is_itself(entry.flags) else -1
             except BaseException:
                 if fd >= 0:
                     os.close(fd)
@@ -431,7 +430,12 @@ class _Explained:
 def is_unique(flags: int) -> bool:
     """Whether a file without a name cannot be opened with these O_* flags: one is born with
     O_TMPFILE, and what O_NOFOLLOW would have to open is a link of /proc."""
-    return flags & O_TMPFILE == O_TMPFILE or flags & _LINK_ITSELF == _LINK_ITSELF
+    return flags & O_TMPFILE == O_TMPFILE or is_itself(flags)
+
+
+def is_itself(flags: int) -> bool:
+    """Whether what is open is the place itself, a symbolic link as well."""
+    return flags & _LINK_ITSELF == _LINK_ITSELF
 
 
 def not_made(name: str, error: OSError) -> RestoreConflict:

@@ -67,7 +67,8 @@ def dump_path(context: DumpContext, file: OpenFile, id: int, pos: int) -> RegFil
     if stat.st_mode & 0o170000 == S_IFREG:
         size = stat.st_size
         # Files of /proc and /sys have no blocks: reading them could have effects.
-        if size >= _ELF_HEADER and stat.st_blocks:
+        validates = context.options.file_validation == "buildid"
+        if size >= _ELF_HEADER and stat.st_blocks and validates:
             build_id = context.read_build_id(file)
     return RegFileEntry(
         id=id,

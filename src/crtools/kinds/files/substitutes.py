@@ -24,7 +24,7 @@ from crtools.kinds.files import ghost as ghosts
 from crtools.kinds.files.handle import from_entry, open_handle, read_handle, to_entry
 from crtools.kinds.files.mounts import Mounts, open_covered
 from crtools.kinds.files.overlay import is_of_lower_layer, is_overlay
-from crtools.kinds.files.path import below, check_entry, check_path, decode, encode
+from crtools.kinds.files.path import below, check_entry, check_path, decode, encode, reopening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -462,6 +462,28 @@ class Held:
         for id in self._find_covered():
             self.numbers[id] = self._open_covered(id, self._root)
             self._fds.append(self.numbers[id])
+        for id, number in self.numbers.items():
+            if ghosts.is_itself(self.entries[id].flags) and id not in self.given:
+                self._open_itself(id, number)
+
+    def _open_itself(self, id: int, number: int) -> None:
+        """Opens what we hold once more, with O_PATH and O_NOFOLLOW, to be given to a task: by a
+        link of /proc it cannot do that."""
+        entry = self.entries[id]
+        try:
+            handle = read_handle(number)
+            if not handle:
+                raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+            mount = self._open_above(encode(entry.name), self._root)
+            try:
+                fd = open_handle(mount, handle, reopening(entry.flags) | os.O_CLOEXEC)
+            finally:
+                os.close(mount)
+        except OSError as error:
+            log.warning(f"{entry.name}: F_GETFL will not show O_NOFOLLOW: {error.strerror}")
+            return
+        self._fds.append(fd)
+        self.given[id] = fd
 
     def _choose(self, ids: list[int]) -> int:
         """The entry of a ghost whose flags nobody can open it with again."""
@@ -514,15 +536,7 @@ class Held:
         except FileNotFoundError:
             pass
         handle = from_entry(own.handle, entry.name)
-        while True:
-            path = path.rpartition(b"/")[0]
-            try:
-                mount = os.open(
-                    below(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root
-                )
-                break
-            except (FileNotFoundError, NotADirectoryError):
-                continue
+        mount = self._open_above(path, root)
         try:
             return open_handle(mount, handle, os.O_PATH | os.O_CLOEXEC)
         except OSError as error:
@@ -535,6 +549,16 @@ class Held:
             ) from error
         finally:
             os.close(mount)
+
+    def _open_above(self, path: bytes, root: int) -> int:
+        """The directory of a path, or the next one above that is there."""
+        while True:
+            path = path.rpartition(b"/")[0]
+            try:
+                return os.open(below(path), _DIRECTORY, dir_fd=root)
+            except (FileNotFoundError, NotADirectoryError):
+                if not path:
+                    raise
 
     def _find_linked(self, entry: RegFileEntry, target: int) -> int:
         link = self.entries[target]

@@ -9,6 +9,7 @@ import select
 import stat
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -594,3 +595,34 @@ def test_protection_that_cannot_be_taken_away_is_a_conflict(
     assert "immutable or append-only by now" in caught.value.because
     assert "CAP_LINUX_IMMUTABLE" in caught.value.hint
     assert "i" in flags.split()[0]
+
+
+def test_build_ids_are_read_only_where_they_will_be_compared(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    def body() -> None:
+        open_at(0, os.path.realpath(sys.executable), os.O_RDONLY)
+
+    ids = []
+    for how in ("buildid", "filesize"):
+        roundtrip.options = roundtrip.options.but(file_validation=how)
+        roundtrip.dump(body)
+        (entry,) = roundtrip.store.read("files")
+        ids.append(len(entry.reg.build_id))
+    assert ids == [5, 0]
+
+
+def test_name_opened_itself_keeps_its_flags_by_another_name(
+    roundtrip: Roundtrip, tmp_path: Path
+) -> None:
+    roundtrip.options = roundtrip.options.but(link_remap=True)
+
+    def body() -> None:
+        os.symlink("target", tmp_path / "one")
+        os.link(tmp_path / "one", tmp_path / "two", follow_symlinks=False)
+        open_at(0, tmp_path / "one", os.O_PATH | os.O_NOFOLLOW)
+        os.unlink(tmp_path / "one")
+
+    (worker,) = roundtrip(body)
+    assert int(fdinfo_of(worker.pid, 0)["flags"], 8) == os.O_PATH | os.O_NOFOLLOW
+    assert os.stat(f"/proc/{worker.pid}/fd/0").st_ino == os.lstat(tmp_path / "two").st_ino
