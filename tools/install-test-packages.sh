@@ -13,10 +13,14 @@ need crit criu  # reads our images independently of our own code
 need gcc gcc
 need java default-jdk-headless
 need make make
+need memcached memcached
+need nginx nginx-light
 need node nodejs
 need perl perl
+need redis-server redis-server
 need setpriv util-linux
 need xz xz-utils
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
