@@ -78,3 +78,24 @@ def test_a_parent_that_is_not_there_is_named(new_run: Callable[..., Run]) -> Non
     assert f"There is no directory {last}/parent" in done.stderr
     run.restore(images)
     run.expect_pass()
+
+
+def test_dedup_takes_out_of_the_parent_what_is_there_anew(new_run: Callable[..., Run]) -> None:
+    run = new_run("anonymous")
+    run.start()
+    first = run.dump("-R", kills=False)
+    second = run.dump()
+    (second / "parent").symlink_to(first)
+    pages = first / "pages-1.img"
+    before = pages.stat()
+    done = run.run_tool("dedup", "-D", str(second), "-o", "dedup.log")
+    assert (done.stdout, done.stderr) == ("", "")
+    after = pages.stat()
+    assert after.st_size == before.st_size
+    assert after.st_blocks * 512 < before.st_size // 10
+    assert f"took {before.st_size >> 10} KiB" in (second / "dedup.log").read_text()
+    refused = run.run_tool("restore", "-D", str(first), "-d", check=False)
+    assert refused.returncode == 1
+    assert "inventory.img" in refused.stderr
+    run.restore(second)
+    run.expect_pass()

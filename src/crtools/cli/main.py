@@ -140,6 +140,16 @@ def _run(verb: str, operands: list[str], options: Options, remarks: list[str]) -
         said = cpuinfo.main(operands[0], options)
         _say(said + "\n" if said else "")
         return 0
+    if verb == "dedup":
+        from crtools.images.dedup import dedup
+        from crtools.images.store import ImageStore
+
+        _prepare_directories(verb, options)
+        _open_log(verb, options, remarks)
+        with ImageStore.open(options.images_dir) as store:
+            taken = dedup(store)
+        log.info(f"took {taken >> 10} KiB of pages out of the directories behind")
+        return 0
     created = _prepare_directories(verb, options)
     try:
         _open_log(verb, options, remarks)
@@ -220,7 +230,7 @@ def _check_verb(verb: str, operands: list[str], options: Options) -> None:
             raise CommandLineError("cpuinfo requires an action: dump or check")
     elif operands and not (verb == "swrk" and len(operands) == 1):
         raise CommandLineError(f"excessive parameter for command {verb}: {operands[0]}")
-    if verb not in ("dump", "restore", "check", "cpuinfo"):
+    if verb not in ("dump", "restore", "check", "cpuinfo", "dedup"):
         raise UsageError(f"`crtools {verb}` is not available yet", subject=("verb", verb))
     if verb == "dump" and options.tree is None:
         raise UsageError("dump needs the pid of the tree's root", hint="-t PID")

@@ -22,8 +22,9 @@ Commands:
   check        try what this kernel and our privileges allow, and say what is missing
   cpuinfo dump|check
                write what this CPU can do to an image file, or compare it with one
+  dedup        take pages out of earlier dumps that this one, which builds upon them, has anew
   image        look into image files
-  Not available yet: pre-dump, lazy-pages, page-server, service, swrk, dedup.
+  Not available yet: pre-dump, lazy-pages, page-server, service, swrk.
 
 Options stand before or after the command. A long option may be shortened as long as it stays
 unique. Those marked * can be taken back by --no-NAME. Meanings are those of criu(8).

@@ -87,6 +87,10 @@ class ImageStore:
             raise
         return store
 
+    def has_parent(self) -> bool:
+        """Whether this dump builds upon an earlier one, or means to."""
+        return os.access("parent", os.F_OK, dir_fd=self.fd, follow_symlinks=False)
+
     def open_parent(self) -> Self:
         """The directory of the dump that this one builds upon. Raises ImageError if there is none.
 

@@ -136,7 +136,6 @@ def test_a_wrong_line_gets_its_error_and_the_usage(api, line, message, capfd):
         ("page-server", "`crtools page-server` is not available yet."),
         ("service", "`crtools service` is not available yet."),
         ("swrk 3", "`crtools swrk` is not available yet."),
-        ("dedup", "`crtools dedup` is not available yet."),
         ("dump -t 1 --stream", "--stream is not available yet."),
         ("restore --inherit-fd fd[x]:y", "Invalid argument for --inherit-fd: x."),
         ("dump -t 1 --external teapot[1]", "Invalid argument for --external: teapot[1]."),
