@@ -205,7 +205,7 @@ class Postgres:
         return self.answers()
 
 
-def test_postgresql_with_a_transaction_open(
+def test_postgresql_with_transactions_of_clients_that_stay(
     new_run: Callable[..., Run], connect: Callable[..., Client]
 ) -> None:
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
