@@ -377,6 +377,11 @@ def _try_openat2() -> str:
     return ""
 
 
+def _try_tun() -> str:
+    os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+    return ""
+
+
 def _try_memfd_hugetlb() -> str:
     os.close(os.memfd_create("crtools-check", os.MFD_CLOEXEC | os.MFD_HUGETLB))
     return ""
@@ -428,6 +433,7 @@ EXTRA = (
     ("guard_pages", "telling guard pages", "guard pages inside areas can't be seen"),
     ("seccomp_suspend", "suspending a seccomp filter", "tasks under a filter can't be dumped"),
     ("openat2", "resolving paths inside a task's root", "paths are checked step by step"),
+    ("tun", "tun and tap devices", "tasks that have such devices can't be restored"),
     ("memfd_hugetlb", "shared areas of huge pages", "tasks that have such areas can't be restored"),
     ("timer_ids", "choosing a timer's id", "a POSIX timer with an id above 10000 is refused"),
     ("seccomp_filters", "reading a task's seccomp filters", "tasks under a filter can't be dumped"),
@@ -474,6 +480,7 @@ _PROBES = {
     "map_files": _try_map_files,
     "memfd_exec": _try_memfd_exec,
     "memfd_hugetlb": _try_memfd_hugetlb,
+    "tun": _try_tun,
     "mm_map": _try_mm_map,
     "mnt_id": _try_mnt_id,
     "ns_pid": _try_ns_pid,
@@ -548,6 +555,7 @@ SERVED = {
     "clone3_set_tid": "clone_with_pid",
     "ns_pid": "ns_pid",
     "memfd_hugetlb": "memfd_hugetlb",
+    "tun": "tun",
     "openat2": "openat2",
     "get_rseq_conf": "rseq",
     "pagemap_scan": "pagemap_scan",
@@ -568,7 +576,6 @@ SERVED = {
 NOT_SERVED = {
     "mem_dirty_track": "incremental dumps",
     "aio_remap": "contexts of asynchronous I/O",
-    "tun": "tun and tap devices",
     "tun_ns": "tun and tap devices of a network namespace",
     "userns": "user namespaces",
     "cgroupns": "cgroup namespaces",

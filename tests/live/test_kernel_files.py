@@ -38,6 +38,7 @@ MAPS = {
 }
 
 
+DEVICES = {"addresses": ("the network device", "ip tuntap add")}
 QUEUES = {
     "decides": ("a fanotify queue that decides about accesses", "stop the program"),
     "unread": ("a fanotify queue with", "dump again"),
@@ -49,6 +50,7 @@ QUEUES = {
     [
         *[("kernel_files", what, words) for what, words in REFUSED.items()],
         *[("fanotify", what, words) for what, words in QUEUES.items()],
+        *[("tuns", what, words) for what, words in DEVICES.items()],
         *[("bpf_maps", what, words) for what, words in MAPS.items()],
     ],
 )

@@ -295,6 +295,7 @@ CASES = (
     Case("mqueue notify"),
     Case("bpf_maps", root=True),
     Case("fanotify", root=True),
+    Case("tuns", root=True),
     Case("namespaces"),
     Case("proc_files"),
     Case("namespaces mounted", root=True, not_in=ALL_BUT_NAMESPACE),  # it mounts

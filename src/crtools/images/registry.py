@@ -252,6 +252,7 @@ IMAGES = (
        "crtools_notify:CrtoolsInotifyEntry"),
     _k("crtools-fanotify", "crtools-fanotify.img", "CRTOOLS_FANOTIFY", 0x43521903,
        "crtools_notify:CrtoolsFanotifyEntry"),
+    _k("crtools-tun", "crtools-tun.img", "CRTOOLS_TUN", 0x43521904, "crtools_tun:CrtoolsTunEntry"),
     _k("crtools-mqueue", "crtools-mqueue.img", "CRTOOLS_MQUEUE", 0x43521901,
        "crtools_mqueue:CrtoolsMqueueEntry"),
     _k("crtools-namespace", "crtools-namespace.img", "CRTOOLS_NAMESPACE", 0x43521902,

@@ -98,7 +98,6 @@ DEVICES: dict[tuple[int, int | None], Words] = {
         "let the program close it, or open it for writing only",
     ),
     (10, 130): ("a watchdog", "it restarts the machine when nobody writes to it", _CLOSE),
-    (10, 200): ("a tun or tap device", "it is not attached as crtools knows", _CLOSE),
     (10, 203): ("a character device made by a program (CUSE)", _BUS, _CLOSE),
     (10, 223): ("an input device made by a program (uinput)", _HARDWARE, _CLOSE),
     (10, 228): ("a timer of the machine (HPET)", _HARDWARE, _CLOSE),

@@ -53,6 +53,7 @@ FILE_KINDS = (
     ("namespace:Namespace", FdTypes.NS, (S_IFREG,)),
     ("bpf_map:BpfMap", FdTypes.BPFMAP, (0,)),
     ("fanotify:Fanotify", FdTypes.FANOTIFY, (0,)),
+    ("tun:Tun", FdTypes.TUNF, (S_IFCHR,)),
 )
 # Sockets, which are all of one type of inode. Of each kind: module and class, its type in the
 # images, and what of them it takes: address families, types and protocols (abi/socket.py), () for
