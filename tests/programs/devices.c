@@ -1,5 +1,6 @@
 /* Character devices that hold no state, and files of /proc. */
 #include "program.h"
+#include <sys/ioctl.h>
 
 int main(int argc, char **argv)
 {
@@ -10,14 +11,28 @@ int main(int argc, char **argv)
 		{ "/dev/null", O_RDWR }, { "/dev/zero", O_RDONLY }, { "/dev/urandom", O_RDONLY },
 		{ "/dev/random", O_RDONLY | O_NONBLOCK }, { "/dev/full", O_RDWR | O_CLOEXEC },
 	};
-	int fds[COUNT(devices)], status, maps, parent, sysctl, self_dir;
+	/* Where they are there, and ours to open. */
+	static const struct {
+		const char *path;
+		int flags;
+	} others[] = {
+		{ "/dev/loop-control", O_RDWR }, { "/dev/kvm", O_RDWR }, { "/dev/btrfs-control", O_RDWR },
+		{ "/dev/kmsg", O_WRONLY }, { "/dev/userfaultfd", O_RDWR | O_CLOEXEC }, { "/dev/autofs", O_RDONLY },
+		{ "/dev/rtc0", O_RDONLY },
+	};
+	int fds[COUNT(devices)], other[COUNT(others)], status, maps, parent, sysctl, self_dir;
 	char text[16384], path[64], *zeros;
-	struct stat before[COUNT(devices)], now;
+	struct stat before[COUNT(devices)], first[COUNT(others)], now;
 
 	begin(argc, argv);
 	for (size_t i = 0; i < COUNT(devices); i++) {
 		fds[i] = open(devices[i].path, devices[i].flags);
 		NEED(fds[i] >= 0 && fstat(fds[i], &before[i]) == 0);
+	}
+	for (size_t i = 0; i < COUNT(others); i++) {
+		other[i] = open(others[i].path, others[i].flags);
+		if (other[i] >= 0)
+			NEED(fstat(other[i], &first[i]) == 0);
 	}
 	status = open("/proc/self/status", O_RDONLY);
 	maps = open("/proc/self/maps", O_RDONLY);
@@ -40,6 +55,16 @@ int main(int argc, char **argv)
 		CHECK("flags", devices[i].flags & (O_ACCMODE | O_NONBLOCK), fcntl(fds[i], F_GETFL) & (O_ACCMODE | O_NONBLOCK));
 		CHECK("close-on-exec", devices[i].flags & O_CLOEXEC ? FD_CLOEXEC : 0, fcntl(fds[i], F_GETFD));
 	}
+	for (size_t i = 0; i < COUNT(others); i++) {
+		if (other[i] < 0)
+			continue;
+		NEED(fstat(other[i], &now) == 0);
+		CHECK(others[i].path, first[i].st_rdev, now.st_rdev);
+		CHECK(others[i].path, others[i].flags & O_ACCMODE, fcntl(other[i], F_GETFL) & O_ACCMODE);
+		CHECK(others[i].path, others[i].flags & O_CLOEXEC ? FD_CLOEXEC : 0, fcntl(other[i], F_GETFD));
+	}
+	if (other[1] >= 0)
+		CHECK("KVM_GET_API_VERSION", 12, ioctl(other[1], 0xae00, 0));
 	CHECK("write to null", 4, write(fds[0], "null", 4));
 	CHECK("read from null", 0, read(fds[0], text, 4));
 	memset(text, 1, 8);

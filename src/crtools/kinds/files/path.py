@@ -39,6 +39,17 @@ _statx = bytearray(256)
 _statx_at = kernel.address_of(_statx)
 _ATTRIBUTES = 8  # where the low ones are
 
+# Devices that have the same number everywhere (drivers/char/mem.c).
+_NUMBERS = {
+    "/dev/mem": os.makedev(1, 1),
+    "/dev/null": os.makedev(1, 3),
+    "/dev/port": os.makedev(1, 4),
+    "/dev/zero": os.makedev(1, 5),
+    "/dev/full": os.makedev(1, 7),
+    "/dev/random": os.makedev(1, 8),
+    "/dev/urandom": os.makedev(1, 9),
+    "/dev/kmsg": os.makedev(1, 11),
+}
 TYPE_NAMES = {
     S_IFREG: "a regular file",
     S_IFDIR: "a directory",
@@ -120,6 +131,15 @@ def check_path(
                 "is not what it was",
                 f"it was {type_name(mode)} at the dump and is {type_name(stat.st_mode)} now",
                 "put it back as it was at the dump",
+            )
+        number = _NUMBERS.get(entry.name)
+        if S_IFMT(mode) == S_IFCHR and number is not None and stat.st_rdev != number:
+            raise conflict(
+                entry.name,
+                "is not what it was",
+                f"it is the device {os.major(stat.st_rdev)}:{os.minor(stat.st_rdev)}, and has to be"
+                f" {os.major(number)}:{os.minor(number)}",
+                f"mknod {entry.name} c {os.major(number)} {os.minor(number)}",
             )
         if rwx and (mode ^ stat.st_mode) & 0o777:
             raise conflict(

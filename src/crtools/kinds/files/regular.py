@@ -65,7 +65,11 @@ class Regular(FileKind):
         if file.flags & O_PATH:
             return kind in _ANY_PATH
         if kind == S_IFCHR:
-            return stat.st_rdev in STATELESS_DEVICES
+            if stat.st_rdev in STATELESS_DEVICES:
+                return True
+            from crtools.kinds.files.devices import is_reopened
+
+            return is_reopened(file)
         if kind == S_IFREG:
             if file.link.startswith(_TRACING):
                 return False

@@ -16,7 +16,7 @@ from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.images.messages.pipe import PipeEntry
 from crtools.images.messages.regfile import RegFileEntry
-from crtools.kinds.files.path import reopening
+from crtools.kinds.files.path import check_path, reopening
 from crtools.kinds.files.plan import FilesPlan
 from crtools.model.options import Options
 from unit.kinds.files.roundtrip import Roundtrip, open_at
@@ -68,6 +68,19 @@ def test_something_else_at_the_path(dumped: Roundtrip, tmp_path: Path) -> None:
 
 
 @pytest.mark.root
+def test_a_device_of_another_number(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    os.mknod(tmp_path / "dev" / "null", 0o020666, os.makedev(1, 5))
+    owner = FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0)
+    entry = RegFileEntry(id=1, flags=0, pos=0, fown=owner, name="/dev/null", mode=0o020666)
+    root = os.open(tmp_path, os.O_PATH)
+    try:
+        with pytest.raises(RestoreConflict, match="it is the device 1:5, and has to be 1:3"):
+            check_path(entry, root, validation="filesize", rwx=False)
+    finally:
+        os.close(root)
+
+
 def test_other_permissions_and_how_to_ignore_them(dumped: Roundtrip, tmp_path: Path) -> None:
     (tmp_path / "data").chmod(0o600)
     error = problem(dumped)
