@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import select
 import signal
@@ -21,6 +22,7 @@ from live.roundtrip import TOOL, Run, Skipped
 pytestmark = pytest.mark.root
 
 ROUNDS = int(os.environ.get("CRTOOLS_TCP_ROUNDS", "3"))
+KILLS = int(os.environ.get("CRTOOLS_TCP_KILLS", "10"))
 PIECE = 40_000
 
 
@@ -155,6 +157,34 @@ def test_dump_that_ends_when_all_is_read_leaves_the_connection(
     assert tables() == ""
     peer.pump(20, most=len(peer.sent) + PIECE)
     peer.finish()
+    run.expect_pass()
+
+
+def test_dumps_killed_at_any_time_leave_the_connections_or_complete_images(
+    connect: Callable[..., Peer], new_run: Callable[..., Run]
+) -> None:
+    run, port = start(new_run, "echo")
+    peers = [connect(port) for _ in range(8)]
+    rare = random.Random(17)
+    for _ in range(KILLS):
+        images = run.new_images()
+        command = [str(TOOL), "dump", "-t", str(run.pid), "-D", str(images), "--tcp-established"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as dumping:
+            peers[0].pump(rare.uniform(0.03, 0.2))
+            dumping.kill()
+        # Tasks that were killed may still be on their way out.
+        killed = (images / "inventory.img").exists() and bool(tables())
+        if killed:
+            run.reap([run.pid])
+            run.restore(images)
+        assert not run.has_ended()
+        assert tables() == ""
+        for peer in peers:
+            before = peer.got
+            peer.pump(20, most=len(peer.sent) + 300)
+            assert peer.got > before
+    for peer in peers:
+        peer.finish()
     run.expect_pass()
 
 

@@ -109,18 +109,15 @@ long crt_spawn_orphan(unsigned long args, unsigned long size, int fd)
 	__builtin_unreachable();
 }
 
-/* Makes `count` system calls on each of `number` descriptors, failed or not, so that a SIGKILL of ours
- * cannot come between the first and the last on the same one: a process that shares our memory makes
- * them, and ends once it has done with the one that it is at when it has lost us. A row has the
- * number, the four arguments after the first, a word that is not looked at, and room for the result
- * (-errno if it fails); `count` rows follow each other for each descriptor. Returns how many
- * descriptors have been done, or -errno. */
-long crt_calls_apart(unsigned long descriptors, unsigned long rows, unsigned long count,
-		     unsigned long number)
+/* Makes `number` groups of `count` system calls, failed or not, so that a SIGKILL of ours cannot come
+ * between the first and the last of a group: a process that shares our memory and descriptors makes
+ * them, and ends once it has done with the group that it is at when it has lost us. A row has the
+ * number, five arguments, and room for the result (-errno if it fails). Returns how many groups have
+ * been done, or -errno. */
+long crt_calls_apart(unsigned long rows, unsigned long count, unsigned long number)
 {
 	unsigned long args[11] = {0x4500 /* CLONE_VM | CLONE_VFORK | CLONE_FILES */};
 	unsigned long all = ~0UL, mask = 0;
-	const int *fds = (const int *)descriptors;
 	volatile unsigned long done = 0;
 	long us = raw(SYS_getpid, 0, 0, 0, 0, 0), first;
 
@@ -134,7 +131,7 @@ long crt_calls_apart(unsigned long descriptors, unsigned long rows, unsigned lon
 			if (raw(SYS_getppid, 0, 0, 0, 0, 0) != us)
 				break;
 			for (unsigned long call = 0; call < count; call++, row += 7)
-				row[6] = raw(row[0], fds[done], row[1], row[2], row[3], row[4]);
+				row[6] = raw(row[0], row[1], row[2], row[3], row[4], row[5]);
 		}
 		raw(SYS_exit_group, 0, 0, 0, 0, 0);
 		__builtin_unreachable();

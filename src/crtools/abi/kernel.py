@@ -63,8 +63,8 @@ class Shared:
 
 # Many system calls on one descriptor: crt_calls(fd, address of rows of seven words, their count).
 calls = lib.crt_calls
-# The same system calls on each of many descriptors, none of them left half-way if we are killed:
-# crt_calls_apart(address of the descriptors, of rows of seven words, rows for each, descriptors).
+# Groups of system calls, none of which is left half-way if we are killed:
+# crt_calls_apart(address of rows of seven words, rows of a group, groups).
 calls_apart = lib.crt_calls_apart
 futex_wait = lib.crt_futex_wait
 futex_post = lib.crt_futex_post

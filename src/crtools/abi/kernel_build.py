@@ -10,8 +10,7 @@ ffibuilder.cdef(
     long crt_syscall(long nr, unsigned long a, unsigned long b, unsigned long c,
                      unsigned long d, unsigned long e, unsigned long f);
     void crt_calls(unsigned long fd, unsigned long rows, unsigned long count);
-    long crt_calls_apart(unsigned long descriptors, unsigned long rows, unsigned long count,
-                         unsigned long number);
+    long crt_calls_apart(unsigned long rows, unsigned long count, unsigned long number);
     long crt_seize(long tid, unsigned long options);
     long crt_seize_patience(long milliseconds);
     void crt_seize_patience_end(void);

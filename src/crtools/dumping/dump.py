@@ -186,8 +186,10 @@ def _dump(
             _write_inventory(store, options, files, tasks.lsm.type if tasks.lsm is not None else 0)
             if options.action_scripts:
                 script("post-dump")
-            if files.connections is not None and not options.leave_running:
-                files.connections.take()
+            if files.connections is not None and not (
+                options.leave_running or options.leave_stopped
+            ):
+                files.connections.take([process.pid for process in tree.alive])
         except BaseException:
             store.remove("inventory")
             files.undo()
@@ -201,9 +203,9 @@ def _dump(
         elif options.leave_stopped:
             _leave_stopped(tree)
         else:
-            tree.kill(wait=until_gone)
             if files.connections is not None:
-                files.connections.close()
+                files.connections.end()
+            tree.kill(wait=until_gone)
     end = time.monotonic_ns() // 1000
     return result.but(frozen_us=end - tree.started_us, total_us=end - started)
 

@@ -1,4 +1,4 @@
-"""System calls that a killed tool leaves done or not begun, for each descriptor."""
+"""Groups of system calls that a killed tool leaves done or not begun."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ def calls_apart(
     *sockets: socket.socket, rows: tuple[tuple[int, ...], ...]
 ) -> tuple[int, bytearray]:
     """Makes the calls on each; how many were done, and the rows with their results."""
-    table = bytearray(b"".join(ROW.pack(*row, 0, 0) for _ in sockets for row in rows))
-    fds = bytearray(struct.pack(f"<{len(sockets)}i", *(one.fileno() for one in sockets)))
-    done = kernel.calls_apart(
-        kernel.address_of(fds), kernel.address_of(table), len(rows), len(sockets)
+    table = bytearray(
+        b"".join(ROW.pack(row[0], one.fileno(), *row[1:], 0) for one in sockets for row in rows)
     )
+    done = kernel.calls_apart(kernel.address_of(table), len(rows), len(sockets))
     return done, table
 
 

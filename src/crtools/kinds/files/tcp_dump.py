@@ -44,7 +44,10 @@ from crtools.abi.x86_64 import (
     SYS_getsockname,
     SYS_getsockopt,
     SYS_ioctl,
+    SYS_pidfd_open,
+    SYS_pidfd_send_signal,
     SYS_poll,
+    SYS_sendto,
     SYS_setsockopt,
     SYS_socket,
 )
@@ -64,6 +67,8 @@ from crtools.procfs.sock_diag import read_diag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from crtools.kinds.files.base import DumpContext, OpenFile
     from crtools.kinds.network.nftables import Connection as Locked
 
@@ -81,6 +86,7 @@ _STATE = Table(
 )
 _ULP_AT, _CONGESTION_AT, _MSS_AT, _REUSE_AT, _PEEK_AT = 32, 48, 64, 72, 80
 POLLPRI, POLLERR, POLLRDHUP = 0x2, 0x8, 0x2000  # asm-generic/poll.h
+SIGKILL = 9
 DEFAULT_MSS, MAX_MSS = 536, 32767  # linux/tcp.h: TCP_MSS_DEFAULT, MAX_TCP_WINDOW
 # How many connections are read at once: those that the tool holds descriptors of.
 _BATCH = 64
@@ -90,6 +96,7 @@ _CLOSE = "let the program close it before the dump"
 MOST_HELD = 19_000
 TCP_NEW_SYN_RECV = 12  # net/tcp_states.h: what SYN_RECV is called between the two
 SIOCGIFNAME, _IFREQ_BYTES = 0x8910, 40  # linux/sockios.h, linux/if.h
+_ROW = struct.Struct("<7q")
 _POLL = struct.Struct("<ihH")
 _U32 = struct.Struct("<I")
 _REQUEST = struct.Struct("<4BI")
@@ -129,6 +136,8 @@ class TcpDumper(FileDumper):
         self.listeners: list[tuple[OpenFile, int, int]] = []  # family and port
         self.lock: Lock | None = None
         self.held: list[int] = []
+        self.pidfds: list[int] = []
+        self.steps: tuple[int, bytearray] = (0, bytearray())
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         context = self.context
@@ -403,33 +412,44 @@ class TcpDumper(FileDumper):
 
     # --- When the tree is ended ---
 
-    def take(self) -> None:
-        """Has the tool hold all connections, so that they outlive the tasks."""
-        self.held = [self.context.borrow(socket.file) for socket in self.sockets]
-
-    def close(self) -> None:
-        """After the tasks' end: closes the connections without a word to their peers, and keeps
-        them locked. A tool that is killed before the first of these lines is through has closed
-        them as the program would have."""
+    def take(self, pids: Iterable[int]) -> None:
+        """Has the tool hold all connections, so that they outlive the tasks of these processes, and
+        makes ready what `end` does."""
         assert self.lock is not None
+        self.held = [self.context.borrow(socket.file) for socket in self.sockets]
         on = TCP_REPAIR_ON.to_bytes(4, "little")
         on_at = kernel.address_of(on)
-        for fd in self.held:
-            kernel.raw(SYS_setsockopt, fd, IPPROTO_TCP, TCP_REPAIR, on_at, 4)
+        netlink, batch = self.lock.prepare([socket.locked for socket in self.sockets])
+        self.pidfds = [kernel.checked(SYS_pidfd_open, pid) for pid in pids]
+        rows = [
+            *((SYS_pidfd_send_signal, fd, SIGKILL, 0, 0, 0) for fd in self.pidfds),
+            *((SYS_setsockopt, fd, IPPROTO_TCP, TCP_REPAIR, on_at, 4) for fd in self.held),
+        ]
+        if batch:
+            rows.append((SYS_sendto, netlink, kernel.address_of(batch), len(batch), 0, 0))
+        self.steps = (len(rows), bytearray(b"".join([_ROW.pack(*row, 0) for row in rows])))
+        self.kept = (on, batch)  # what the rows point to
+
+    def end(self) -> None:
+        """Ends the tasks, without a word to the peers of their connections, which are locked from
+        now on: all of it, even if the tool is killed meanwhile."""
+        assert self.lock is not None
+        count, rows = self.steps
+        done = kernel.calls_apart(kernel.address_of(rows), count, 1)
+        if done != 1:
+            raise InternalError("the tasks were not ended", because=f"calls_apart gave {done}")
         try:
-            self.lock.keep([socket.locked for socket in self.sockets])
+            self.lock.check()
         except CrtoolsError as error:
             log.warning(f"{error.what}: {error.because}; their peers may get a reset")
-        for fd in self.held:
-            os.close(fd)
-        self.held.clear()
-        self.lock.release()
+        self.release()
 
     def release(self) -> None:
         """Whatever happens to the tree: nothing is held or locked any more."""
-        for fd in self.held:
+        for fd in (*self.held, *self.pidfds):
             os.close(fd)
         self.held.clear()
+        self.pidfds.clear()
         if self.lock is not None:
             self.lock.release()
 

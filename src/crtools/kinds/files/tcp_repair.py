@@ -152,11 +152,8 @@ def _read(connections: Sequence[Connection], room: int, describe: Callable[[int]
             (SYS_setsockopt, IPPROTO_TCP, TCP_REPAIR, at[TCP_REPAIR_OFF_NO_WP], 4),
             (SYS_setsockopt, SOL_SOCKET, SO_REUSEADDR, mine + 4, 4),
         ):
-            rows += _ROW.pack(*row, 0, 0)
-    fds = bytearray(b"".join([_I32.pack(connection.fd) for connection in connections]))
-    done = kernel.calls_apart(
-        kernel.address_of(fds), kernel.address_of(rows), _ROWS, len(connections)
-    )
+            rows += _ROW.pack(row[0], connection.fd, *row[1:], 0)
+    done = kernel.calls_apart(kernel.address_of(rows), _ROWS, len(connections))
     if done != len(connections):
         raise InternalError(f"{done} connections were read of {len(connections)}")
     for index, connection in enumerate(connections):

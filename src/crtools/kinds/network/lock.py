@@ -46,17 +46,29 @@ class Lock:
             self.release()
             raise _explain(error) from error
 
-    def keep(self, connections: Sequence[Connection]) -> None:
-        """Locks them until somebody calls `unlock`. Raises like `hold`."""
-        if self.method == SKIP or not connections:
-            return
+    def prepare(self, connections: Sequence[Connection]) -> tuple[int, bytes]:
+        """The socket, and the datagram that locks them until somebody calls `unlock`: to be sent
+        after `hold`, which has shown that the kernel does such things. b"" where nothing is locked.
+        Raises like `hold`."""
+        if self._fd < 0:
+            return -1, b""
+        batch = nftables.build_table(self._name, connections, owned=False)
         try:
-            nftables.add_table(self._fd, self._name, connections, owned=False)
+            nftables.make_room(self._fd, batch)
         except OSError as error:
             raise _explain(error) from error
+        return self._fd, batch
+
+    def check(self) -> None:
+        """Whether the datagram was taken. Raises like `hold`."""
+        if self._fd >= 0:
+            try:
+                nftables.read_answer(self._fd)
+            except OSError as error:
+                raise _explain(error) from error
 
     def unlock(self) -> None:
-        """Ends what `hold` and `keep` have begun, this one's and that of the dump."""
+        """Ends what `hold` has begun, and the lasting lock of the dump."""
         if self.method != SKIP:
             try:
                 if self._fd < 0:

@@ -61,6 +61,11 @@ def connect() -> int:
 def add_table(fd: int, name: str, connections: Iterable[Connection], *, owned: bool) -> None:
     """Locks connections from now on, both ways; `owned`: until the socket is closed. Raises
     OSError."""
+    _transact(fd, build_table(name, connections, owned=owned))
+
+
+def build_table(name: str, connections: Iterable[Connection], *, owned: bool) -> bytes:
+    """The batch of messages that adds such a table."""
     keys: dict[tuple[int, int], list[bytes]] = {}
     for ours, port, theirs, peer in connections:
         # Every part of a key fills whole words.
@@ -100,20 +105,20 @@ def add_table(fd: int, name: str, connections: Iterable[Connection], *, owned: b
                         _verdict(_DROP),
                     )
                 )
-    _transact(fd, messages)
+    return _batch(messages)
 
 
 def delete_table(fd: int, name: str) -> bool:
     """False if there is no such table. Raises OSError."""
     try:
-        _transact(fd, [(_DELTABLE, _text(1, name))])
+        _transact(fd, _batch([(_DELTABLE, _text(1, name))]))
     except FileNotFoundError:
         return False
     return True
 
 
-def _transact(fd: int, messages: list[tuple[int, bytes]]) -> None:
-    """Raises OSError where any of the messages is refused: then nothing has been done."""
+def _batch(messages: list[tuple[int, bytes]]) -> bytes:
+    """One datagram; the last message is to be acknowledged."""
     parts = [_message(_BATCH_BEGIN, _REQUEST, 0, 0, _SUBSYSTEM)]
     for number, (type, body) in enumerate(messages, start=1):
         flags = _REQUEST | _ACK if number == len(messages) else _REQUEST
@@ -121,11 +126,24 @@ def _transact(fd: int, messages: list[tuple[int, bytes]]) -> None:
             flags |= _CREATE | _APPEND  # behind the rules that there are, not before them
         parts.append(_message(_SUBSYSTEM << 8 | type, flags, number, _INET, 0, body))
     parts.append(_message(_BATCH_END, _REQUEST, len(messages) + 1, 0, _SUBSYSTEM))
-    batch = b"".join(parts)
-    # A batch is one datagram.
+    return b"".join(parts)
+
+
+def _transact(fd: int, batch: bytes) -> None:
+    make_room(fd, batch)
+    kernel.checked(SYS_sendto, fd, kernel.address_of(batch), len(batch), 0, 0, 0)
+    read_answer(fd)
+
+
+def make_room(fd: int, batch: bytes) -> None:
+    """Has the socket take a batch in one piece. Raises OSError."""
     size = (2 * len(batch)).to_bytes(4, "little")
     kernel.checked(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUFFORCE, kernel.address_of(size), 4)
-    kernel.checked(SYS_sendto, fd, kernel.address_of(batch), len(batch), 0, 0, 0)
+
+
+def read_answer(fd: int) -> None:
+    """What has become of the batch that was sent: all of it has been done, or OSError is raised and
+    nothing has."""
     answer = bytearray(65536)
     at = kernel.address_of(answer)
     while True:
@@ -134,10 +152,10 @@ def _transact(fd: int, messages: list[tuple[int, bytes]]) -> None:
         length = kernel.checked(SYS_recvfrom, fd, at, len(answer), 0, 0, 0)
         position = 0
         while position + _ANSWER.size <= length:
-            size_of, type, _, number, _, result = _ANSWER.unpack_from(answer, position)
+            size_of, type, _, _, _, result = _ANSWER.unpack_from(answer, position)
             if type == _ERROR and result:
                 raise OSError(-result, os.strerror(-result))
-            if type == _ERROR and number == len(messages):
+            if type == _ERROR:
                 return
             position += -(-size_of // 4) * 4
 
