@@ -235,6 +235,7 @@ CASES = (
     Case("pty raw"),
     Case("pty ends"),
     Case("pty edited"),
+    Case("pty readers"),
     Case("pty full"),
     Case("pty closed"),
     Case("pty hung-up"),

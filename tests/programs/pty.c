@@ -6,6 +6,8 @@
  *              and a character that quotes the next one; columns
  * "pty raw"    unread input and output without lines
  * "pty edited" unread input of a terminal that somebody else edits (EXTPROC)
+ * "pty readers" threads that wait for what comes: at the slave, at the master, and for
+ *              output to go on
  * "pty full"   more unread than the buffers have room for, both ways
  * "pty closed" a master whose slave was open and is not any more
  * "pty hung-up" slaves that were hung up: the master was closed, or root did it
@@ -574,6 +576,72 @@ static int ends(void)
 	return verdict();
 }
 
+static int reader_fds[3];	/* slave, master, one that is full */
+static pid_t reader_tids[3];
+
+static void *read_line(void *argument)
+{
+	char line[16] = "";
+
+	reader_tids[0] = tid_of_caller();
+	CHECK("line", 5, read(reader_fds[0], line, sizeof(line)));
+	check_bytes("line", "line\n", line, 5);
+	return argument;
+}
+
+static void *read_output(void *argument)
+{
+	char byte = 0;
+
+	reader_tids[1] = tid_of_caller();
+	CHECK("output", 1, read(reader_fds[1], &byte, 1));
+	CHECK("what", 'o', byte);
+	return argument;
+}
+
+static void *write_more(void *argument)
+{
+	reader_tids[2] = tid_of_caller();
+	CHECK("written when it goes on", 4, write(reader_fds[2], "more", 4));
+	return argument;
+}
+
+static int readers(void)
+{
+	static void *(*const bodies[])(void *) = { read_line, read_output, write_more };
+	int master = open_high(), other, third, wait;
+	pthread_t threads[3];
+	struct termios set;
+
+	reader_fds[0] = open_slave(O_RDWR);
+	NEED(tcgetattr(reader_fds[0], &set) == 0);
+	set.c_lflag &= ~(tcflag_t)ECHO;
+	NEED(tcsetattr(reader_fds[0], TCSANOW, &set) == 0 && write(master, "li", 2) == 2);
+	reader_fds[1] = open_high();
+	other = open_slave(O_RDWR);
+	third = open_high();
+	wait = open_slave(O_RDWR);
+	NEED(tcflow(wait, TCOOFF) == 0);
+	reader_fds[2] = wait;
+	for (int i = 0; i < 3; i++)
+		NEED(pthread_create(&threads[i], NULL, bodies[i], NULL) == 0);
+	for (int i = 0; i < 3; i++) {
+		while (!*(volatile pid_t *)&reader_tids[i])
+			sleep_ms(1);
+		wait_until_blocked(getpid(), reader_tids[i], i < 2 ? SYS_read : SYS_write);
+	}
+
+	ready();
+	wait_until_told();
+
+	NEED(write(master, "ne\n", 3) == 3 && write(other, "o", 1) == 1);
+	NEED(pthread_join(threads[0], NULL) == 0 && pthread_join(threads[1], NULL) == 0);
+	NEED(tcflow(wait, TCOON) == 0);
+	read_all("what was held up", third, "more", 4);
+	NEED(pthread_join(threads[2], NULL) == 0);
+	return verdict();
+}
+
 static int edited(void)
 {
 	int master = open_high(), slave = open_slave(O_RDWR | O_NONBLOCK), waiting = 0;
@@ -1024,6 +1092,8 @@ int main(int argc, char **argv)
 		return stopped();
 	if (!strcmp(argv[2], "ends"))
 		return ends();
+	if (!strcmp(argv[2], "readers"))
+		return readers();
 	if (!strcmp(argv[2], "edited"))
 		return edited();
 	if (!strcmp(argv[2], "full"))
