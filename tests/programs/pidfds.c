@@ -1,6 +1,7 @@
 /*
  * Pidfds: of oneself, parent and child, of zombies, of what has been reaped, of threads that run and
- * that have ended, shared with a child, flags. With "outside": of a process that is not in the tree.
+ * that have ended, shared with a child, flags. With "outside": of a process that is not in the tree;
+ * with "ended PID": of one that is not, and that somebody ends before the program goes on.
  */
 #include "program.h"
 #include <poll.h>
@@ -241,8 +242,28 @@ static int outside(void)
 	return verdict();
 }
 
+static int ended_meanwhile(pid_t pid)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = 7 }, got = { 0 };
+	int fd = open_pid(pid, PIDFD_NONBLOCK), copy = open_pid(pid, 0), epoll = epoll_create1(0);
+
+	NEED(epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0);
+
+	ready();
+	wait_until_told();
+
+	CHECK("its pid", -1, pid_of(fd));
+	CHECK("signal to it", ESRCH, signal_0(copy));
+	CHECK("its end", POLLIN, events(copy) & POLLIN);
+	CHECK("its end, told", 1, epoll_wait(epoll, &got, 1, 0));
+	CHECK("flags", O_RDWR | O_NONBLOCK, fcntl(fd, F_GETFL));
+	return verdict();
+}
+
 int main(int argc, char **argv)
 {
 	begin(argc, argv);
+	if (argc > 3)
+		return ended_meanwhile(atoi(argv[3]));
 	return *variant(argc, argv) ? outside() : family();
 }
