@@ -297,3 +297,25 @@ def test_the_api_hands_over_what_is_missing_or_refuses(new_run: Callable[..., Ru
     assert (shortfall.pid, shortfall.what) == (run.pid, "its OOM score adjustment")
     assert shortfall.wanted == "-900"
     run.expect_pass()
+
+
+def test_pipe_that_is_larger_than_may_be_had_is_smaller(new_run: Callable[..., Run]) -> None:
+    if has_capability(CAP_SYS_RESOURCE):
+        pytest.skip("needs to lack CAP_SYS_RESOURCE")
+    run = new_run("pipes")
+    run.start()
+    images = run.dump()
+    most = int(Path("/proc/sys/fs/pipe-max-size").read_text())
+    with ImageStore.open(str(images)) as store:
+        entries = list(store.read_with_extra("pipes-data"))
+        entry = next(entry for entry, data in entries if data == b"in the pipe")
+        entry.size = 4 * most
+        (images / "pipes-data.img").unlink()
+        store.write("pipes-data", entries)
+    refused = restore(run, images, "--strict")
+    expect_nothing_left(run, refused)
+    assert f"the size of pipe {entry.pipe_id} " in refused.stderr
+    done = restore(run, images)
+    assert done.returncode == 0, done.stderr
+    assert f"is {most} bytes, was {4 * most} bytes: more than fs.pipe-max-size" in done.stderr
+    run.expect_pass()

@@ -54,8 +54,9 @@ POLLERR, POLLHUP = 0x8, 0x10  # asm-generic/poll.h
 # in an image is of 32 bits.
 LARGEST = 1 << 31
 PACKET_BYTES = 4096  # at most: a page, fs/pipe.c
+ALWAYS_GIVEN = 1 << 20  # a pipe of this size is given to everybody, if fs.pipe-max-size is as usual
 USUAL = (0, 0, 0o600)  # owner, group and permissions of what root makes (fs/pipe.c)
-_WRITE_BYTES = 64 << 10  # of a pipe's content, in one instruction
+WRITE_BYTES = 64 << 10  # of a pipe's content, in one instruction
 _ALL = 1 << 30  # bytes: more than there are in any buffer
 _MARK = b"\0"
 # The flags that F_SETFL changes, O_ASYNC aside.
@@ -385,7 +386,7 @@ class Content:
         at = 0
         for piece in self.pieces or (-len(self.data),):
             end = at + abs(piece)
-            step = PACKET_BYTES if piece > 0 else _WRITE_BYTES
+            step = PACKET_BYTES if piece > 0 else WRITE_BYTES
             for start in range(at, end, step):
                 yield self.data[start : min(start + step, end)], piece > 0
             at = end
@@ -486,7 +487,7 @@ def _plan_size(
     def label() -> str:
         return f"make {what()} as large as it was, {size} bytes"
 
-    limit = _largest() if size > 1 << 20 else size
+    limit = _largest() if size > ALWAYS_GIVEN else size
     if size <= limit:
         program.call(SYS_fcntl, fd, F_SETPIPE_SZ, size, expect=EXACTLY, expected=size, label=label)
         return
