@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crtools.procfs.unix_diag import UnixSocket
 
 SOL_SOCKET = 1  # asm-generic/socket.h
-SO_PASSCRED, SO_OOBINLINE, SO_PASSPIDFD, SO_PEEK_OFF = 16, 10, 76, 42
+SO_OOBINLINE, SO_PEEK_OFF = 10, 42
 SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET = 1, 2, 5  # linux/net.h
 MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_CMSG_CLOEXEC = 1, 2, 0x20, 0x40, 0x40000000
 MSG_CTRUNC = 8
@@ -43,6 +43,15 @@ _CMSG = struct.Struct("<Qii")  # struct cmsghdr
 _CREDS = struct.Struct("<iII")  # struct ucred
 _IOVEC = struct.Struct("<QQ")
 _POLL = struct.Struct("<ihh")
+_NAME_BYTES = 112
+# Thousands of queues are read one after the other.
+_room = bytearray(_FIRST_BYTES)
+_name = bytearray(_NAME_BYTES)
+_control = bytearray(_CONTROL_BYTES)
+_header = bytearray(_HEADER.size)
+_vector = bytearray(_IOVEC.size)
+_room_at, _name_at, _control_at = map(kernel.address_of, (_room, _name, _control))
+_header_at, _vector_at = kernel.address_of(_header), kernel.address_of(_vector)
 
 
 class Creds:
@@ -112,13 +121,9 @@ class Reader:
         self.file = file
         self.fd = fd
         self.socket = socket
-        self.with_creds = bool(read_number(fd, SO_PASSCRED) or read_number(fd, SO_PASSPIDFD))
         self.usual = read_number(fd, SO_PEEK_OFF)
-        self._room = bytearray(max(_FIRST_BYTES, socket.queued + 1))
-        self._name = bytearray(112)
-        self._control = bytearray(_CONTROL_BYTES)
-        self._header = bytearray(_HEADER.size)
-        self._vector = bytearray(_IOVEC.size)
+        self._moved = False
+        self._room = _room if socket.queued < len(_room) else bytearray(socket.queued + 1)
 
     def read(self) -> list[Packet]:
         """All that is in the queue. Raises UnsupportedObject."""
@@ -127,8 +132,8 @@ class Reader:
                 return self._read_stream()
             return self._read_messages()
         finally:
-            # Nothing but this may come in between: the option is the program's.
-            if read_number(self.fd, SO_PEEK_OFF) != self.usual:
+            # The option is the program's.
+            if self._moved:
                 set_number(self.fd, SO_PEEK_OFF, -1 if self.usual is None else self.usual)
 
     # --- Messages ---
@@ -176,7 +181,7 @@ class Reader:
         left = self.socket.queued
         urgent = bool(poll(self.fd) & POLLPRI)
         at_mark = self._is_at_mark()
-        inline = bool(read_number(self.fd, SO_OOBINLINE))
+        inline = (urgent or at_mark) and bool(read_number(self.fd, SO_OOBINLINE))
         byte = b""
         if urgent and not inline:
             packet = self._receive(MSG_OOB | MSG_PEEK)
@@ -267,20 +272,22 @@ class Reader:
     # --- One recvmsg ---
 
     def _seek(self, at: int) -> None:
+        self._moved = True
         set_number(self.fd, SO_PEEK_OFF, at)
 
     def _receive(self, flags: int) -> Packet | None:
         """What one recvmsg gives; None if there is nothing (more)."""
         while True:
-            room, control, header = self._room, self._control, self._header
-            _IOVEC.pack_into(self._vector, 0, kernel.address_of(room), len(room))
+            room, header = self._room, _header
+            _IOVEC.pack_into(
+                _vector, 0, _room_at if room is _room else kernel.address_of(room), len(room)
+            )
             _HEADER.pack_into(
-                *(header, 0, kernel.address_of(self._name), len(self._name)),
-                *(kernel.address_of(self._vector), 1),
-                *(kernel.address_of(control), len(control), 0),
+                *(header, 0, _name_at, _NAME_BYTES, _vector_at, 1),
+                *(_control_at, _CONTROL_BYTES, 0),
             )
             got = kernel.raw(
-                *(SYS_recvmsg, self.fd, kernel.address_of(header)),
+                *(SYS_recvmsg, self.fd, _header_at),
                 flags | MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC,
             )
             if got == -errno.EAGAIN or (got == -errno.EINVAL and flags & MSG_OOB):
@@ -289,7 +296,8 @@ class Reader:
                 raise OSError(-got, os.strerror(-got))
             _, name_length, _, _, _, control_length, told = _HEADER.unpack(header)
             packet = Packet(bytes(room[: min(got, len(room))]))
-            self._take_control(packet, control_length)
+            if control_length:
+                self._take_control(packet, control_length)
             if told & MSG_CTRUNC:
                 close_all([packet])
                 raise self.context.refuse(
@@ -300,7 +308,7 @@ class Reader:
                 )
             if got <= len(room) or self.socket.type == SOCK_STREAM:
                 if name_length > 2:
-                    packet.source = bytes(self._name[2:name_length])
+                    packet.source = bytes(_name[2:name_length])
                 return packet
             # A message that is longer: what was seen of it has moved the offset.
             close_all([packet])
@@ -308,7 +316,7 @@ class Reader:
             self._room = bytearray(got)
 
     def _take_control(self, packet: Packet, length: int) -> None:
-        control = self._control
+        control = _control
         at = 0
         pidfd = -1
         while at + _CMSG.size <= length:
