@@ -74,7 +74,13 @@ def test_bash_with_background_jobs_and_pipes(new_run: Callable[..., Run]) -> Non
 
 @pytest.mark.parametrize(
     "script",
-    ["python_threads.py", "python_processes.py", "python_numpy.py", "python_asyncio.py"],
+    [
+        "python_threads.py",
+        "python_processes.py",
+        "python_numpy.py",
+        "python_asyncio.py",
+        "python_unix_server.py",
+    ],
 )
 def test_cpython_survives(script: str, new_run: Callable[..., Run]) -> None:
     if "numpy" in script and importlib.util.find_spec("numpy") is None:
