@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from live.conftest import built_programs, directory, new_run
+from live.conftest import built_programs, directory, new_run, turn
 
-__all__ = ["built_programs", "directory", "new_run"]
+__all__ = ["built_programs", "directory", "new_run", "turn"]

@@ -61,6 +61,7 @@ def test_no_random_kill_harms_a_threaded_program(new_run: Callable[..., Run]) ->
 
 
 @pytest.mark.parametrize("words", ["thread_storm crowd", "thread_storm chain", "fork_storm crowd"])
+@pytest.mark.alone
 def test_no_random_kill_harms_a_storm(words: str, new_run: Callable[..., Run]) -> None:
     """Of tasks that come and go all the time: most are seized and none is stopped yet, or half."""
     target = Target(new_run(*words.split()))

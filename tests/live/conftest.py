@@ -29,6 +29,26 @@ def built_programs() -> None:
         pytest.fail(f"the test programs do not build:\n{done.stderr}", pytrace=False)
 
 
+@pytest.fixture(autouse=True)
+def turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing runs beside a test that is marked `alone`, in other workers: it uses up the numbers
+    that a tree which is about to be restored had, or it measures."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    alone = request.node.get_closest_marker("alone") is not None
+    place = Path(tempfile.gettempdir())
+    with (
+        open(place / "crtools-test-door", "a") as door,
+        open(place / "crtools-test-room", "a") as room,
+    ):
+        # Who wants to be alone keeps the door shut until the others have left.
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def huge_pages() -> Iterator[None]:
     """Sets some huge pages aside while the tests run, where none are and we may: 48 of 2 MiB.

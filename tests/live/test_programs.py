@@ -20,6 +20,7 @@ class Case(NamedTuple):
     not_in: tuple[str, ...] = ()  # modes that make no sense for it
     options: tuple[str, ...] = ()  # of every dump
     network: bool = False  # in a network of its own
+    crowd: bool = False  # uses up process numbers: nothing else runs meanwhile
 
     @property
     def program(self) -> str:
@@ -49,13 +50,13 @@ CASES = (
     Case("counter", changes=True, not_in=("left-running-then-restored",)),
     Case("threads"),
     Case("threads200"),
-    Case("threads200 2000"),
-    Case("thread_churn", changes=True),
-    Case("thread_storm crowd", changes=True),
-    Case("thread_storm chain", changes=True),
+    Case("threads200 2000", crowd=True),
+    Case("thread_churn", crowd=True, changes=True),
+    Case("thread_storm crowd", crowd=True, changes=True),
+    Case("thread_storm chain", crowd=True, changes=True),
     # The naked interruption knows nothing of execve, and may block it for ever.
-    Case("exec_churn threads", changes=True, not_in=NOT_INTERRUPTED),
-    Case("exec_churn first", changes=True, not_in=NOT_INTERRUPTED),
+    Case("exec_churn threads", crowd=True, changes=True, not_in=NOT_INTERRUPTED),
+    Case("exec_churn first", crowd=True, changes=True, not_in=NOT_INTERRUPTED),
     Case("registers"),
     Case("amx"),
     Case("fpu"),
@@ -71,11 +72,11 @@ CASES = (
     Case("robust"),
     Case("thread_exit"),
     # The tree.
-    Case("tree300"),
-    Case("fork_churn", changes=True),
+    Case("tree300", crowd=True),
+    Case("fork_churn", crowd=True, changes=True),
     # Who ends a storm ends it task by task; what escapes keeps numbers that a restore needs.
-    Case("fork_storm crowd", changes=True, not_in=("left-running-then-restored",)),
-    Case("fork_storm chain", changes=True, not_in=("left-running-then-restored",)),
+    Case("fork_storm crowd", crowd=True, changes=True, not_in=("left-running-then-restored",)),
+    Case("fork_storm chain", crowd=True, changes=True, not_in=("left-running-then-restored",)),
     Case("groups"),
     Case("orphans"),
     Case("orphans outside"),
@@ -309,7 +310,17 @@ def cases(mode: str) -> pytest.MarkDecorator:
     chosen = [case for case in CASES if mode not in case.not_in]
     if mode == "foreign-uid":
         chosen = [case for case in chosen if not case.root]
-    return pytest.mark.parametrize("case", chosen, ids=lambda case: case.words.replace(" ", "-"))
+    return pytest.mark.parametrize(
+        "case",
+        [
+            pytest.param(
+                case,
+                id=case.words.replace(" ", "-"),
+                marks=[pytest.mark.alone] if case.crowd else [],
+            )
+            for case in chosen
+        ],
+    )
 
 
 def run_mode(new_run: Callable[..., Run], case: Case, mode: str, uid: int | None = None) -> None:
