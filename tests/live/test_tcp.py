@@ -18,10 +18,12 @@ import pytest
 
 from live.network import list_tables, own_network
 from live.roundtrip import TOOL, Run, Skipped
+from live.snapshot import collect_tree
 
 pytestmark = pytest.mark.root
 
 ROUNDS = int(os.environ.get("CRTOOLS_TCP_ROUNDS", "3"))
+WALL = 0x40000000  # waitpid(2): also for children that end without a signal
 KILLS = int(os.environ.get("CRTOOLS_TCP_KILLS", "10"))
 PIECE = 40_000
 
@@ -172,6 +174,10 @@ def test_dumps_killed_at_any_time_leave_the_connections_or_complete_images(
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as dumping:
             peers[0].pump(rare.uniform(0.03, 0.2))
             dumping.kill()
+        # Who does what must not be left half-way outlives it by a moment, and is ours then.
+        for pid in set(collect_tree(os.getpid())) - {os.getpid(), run.pid}:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, WALL)
         # Tasks that were killed may still be on their way out.
         killed = (images / "inventory.img").exists() and bool(tables())
         if killed:
