@@ -336,6 +336,7 @@ REFUSED = {
     "error": ("an error is pending",),
     "unread": ("has not been read",),
     "multipath": ("MPTCP",),
+    "signed": ("TCP_MD5SIG",),
 }
 
 

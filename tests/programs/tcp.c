@@ -9,7 +9,7 @@
  *     tcp echo              sends back what somebody else sends, on any number of connections
  *     tcp closes            closes a connection whose peer has not read all yet
  *     tcp connect PORT      connects there
- *     tcp waiting|urgent|upper|saved|error|unread|multipath    what is refused
+ *     tcp waiting|urgent|upper|saved|error|unread|multipath|signed    what is refused
  */
 #include "program.h"
 #include <arpa/inet.h>
@@ -585,6 +585,19 @@ static void test_refused(const char *what)
 		ready();
 		wait_until_told();
 		CHECK("protocol", 262, option(fd, SOL_SOCKET, SO_PROTOCOL));
+		return;
+	}
+	if (!strcmp(what, "signed")) {
+		struct sockaddr_storage name;
+		struct tcp_md5sig key = { .tcpm_keylen = 5, .tcpm_key = "chalk" };
+
+		make_name(&name, 0);
+		memcpy(&key.tcpm_addr, &name, sizeof(key.tcpm_addr));
+		if (setsockopt(from, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)))
+			skip("needs a kernel with TCP_MD5SIG (CONFIG_TCP_MD5SIG)");
+		ready();
+		wait_until_told();
+		CHECK("listening", TCP_LISTEN, state_of(from));
 		return;
 	}
 	if (!strcmp(what, "saved"))

@@ -10,10 +10,12 @@ from crtools.abi import kernel
 from crtools.abi.socket import (
     AF_INET,
     AF_INET6,
+    AF_NETLINK,
     IPPROTO_TCP,
     SO_PEEK_OFF,
     SO_REUSEADDR,
     SOCK_CLOEXEC,
+    SOCK_RAW,
     SOCK_STREAM,
     SOL_SOCKET,
 )
@@ -63,7 +65,14 @@ from crtools.kinds.files.tcp_repair import Connection, ask_queue, read_connectio
 from crtools.kinds.network.lock import METHODS, Lock
 from crtools.kinds.network.names import bare, parse_name, show
 from crtools.model.tree import OWN_NAMESPACES
-from crtools.procfs.sock_diag import read_diag
+from crtools.procfs.sock_diag import (
+    NETLINK_SOCK_DIAG,
+    NLM_F_REQUEST,
+    SOCK_DIAG_BY_FAMILY,
+    parse_attributes,
+    parse_messages,
+    read_diag,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,6 +106,10 @@ MOST_HELD = 19_000
 TCP_NEW_SYN_RECV = 12  # net/tcp_states.h: what SYN_RECV is called between the two
 SIOCGIFNAME, _IFREQ_BYTES = 0x8910, 40  # linux/sockios.h, linux/if.h
 _ROW = struct.Struct("<7q")
+_HEADER = struct.Struct("<IHHII")  # struct nlmsghdr
+# Signatures are told of together with INET_DIAG_INFO only (net/ipv4/inet_diag.c).
+_WITH_INFO = 1 << 2 - 1
+INET_DIAG_MD5SIG, _DIAG_BYTES = 18, 72  # linux/inet_diag.h; sizeof(struct inet_diag_msg)
 _POLL = struct.Struct("<ihH")
 _U32 = struct.Struct("<I")
 _REQUEST = struct.Struct("<4BI")
@@ -137,6 +150,7 @@ class TcpDumper(FileDumper):
         self.lock: Lock | None = None
         self.held: list[int] = []
         self.pidfds: list[int] = []
+        self.diag = -1  # a netlink socket for sock_diag(7)
         self.steps: tuple[int, bytearray] = (0, bytearray())
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
@@ -189,6 +203,8 @@ class TcpDumper(FileDumper):
             entry.shutdown = (entry.shutdown or 0) | SEND_SHUTDOWN
         if state == TCP_CLOSE and entry.shutdown:
             entry.shutdown = RCV_SHUTDOWN | SEND_SHUTDOWN
+        if state == TCP_LISTEN or state in CONNECTED:
+            self._check_signed(file, family, (ours, port, theirs, peer))
         self._read_options(file, fd, id, entry, values)
         if state in CONNECTED and not context.options.tcp_close:
             locked = (bare(ours), port, bare(theirs), peer)
@@ -265,6 +281,21 @@ class TcpDumper(FileDumper):
                 )
         return events
 
+    def _check_signed(self, file: OpenFile, family: int, name: Locked) -> None:
+        """Refuses who signs its segments. Only sock_diag(7) tells, and shows the keys to those who
+        may administrate the network."""
+        if self.diag < 0:
+            self.diag = kernel.checked(
+                SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG
+            )
+        if has_signatures(self.diag, family, name):
+            raise self.context.refuse(
+                file,
+                "its segments are signed with keys (TCP_MD5SIG)",
+                "repair mode does not sign, and the keys do not belong into image files",
+                _CLOSE,
+            )
+
     def _add_peer(self, file: OpenFile, entry: InetSkEntry) -> None:
         """Whom it is connecting to, which getpeername(2) does not say yet."""
         for row in self.context.sockets.facts("tcp in flight", read_in_flight):
@@ -318,6 +349,9 @@ class TcpDumper(FileDumper):
     # --- When all is known ---
 
     def check(self) -> None:
+        if self.diag >= 0:
+            os.close(self.diag)
+            self.diag = -1
         self._check_listeners()
         if len(self.sockets) > MOST_HELD:
             raise self.context.refuse(
@@ -483,6 +517,26 @@ def read_in_flight() -> list[InFlight]:
         request = _REQUEST.pack(family, IPPROTO_TCP, 0, 0, states) + bytes(48)
         found += [InFlight(row) for row in read_diag(request)]
     return found
+
+
+def has_signatures(fd: int, family: int, name: Locked) -> bool:
+    """Whether sock_diag(7) tells of TCP_MD5SIG keys of the socket with these addresses and ports;
+    `fd` is a netlink socket of that. False where it does not know the socket: one that is bound to
+    a device. Raises OSError."""
+    ours, port, theirs, peer = name
+    # struct inet_diag_req_v2 with a whole inet_diag_sockid, whose cookie may be any
+    request = _REQUEST.pack(family, IPPROTO_TCP, _WITH_INFO, 0, 0xFFF) + b"".join(
+        (
+            *(port.to_bytes(2, "big"), peer.to_bytes(2, "big")),
+            *(ours.ljust(16, b"\0"), theirs.ljust(16, b"\0"), bytes(4), b"\xff" * 8),
+        )
+    )
+    head = _HEADER.pack(_HEADER.size + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0)
+    os.write(fd, head + request)
+    for kind, payload in parse_messages(os.read(fd, 32768)):
+        if kind == SOCK_DIAG_BY_FAMILY:
+            return INET_DIAG_MD5SIG in parse_attributes(payload, _DIAG_BYTES)
+    return False
 
 
 def read_default_congestion() -> bytes:
