@@ -1,11 +1,15 @@
 /*
  * Sockets in states that nobody can carry: `corked` data, an unread `error`, `numbered` timestamps,
- * a filter of extended `bpf`, control messages with a waiting datagram (`control`), one of another
+ * a filter of extended `bpf`, control messages with a waiting datagram (`control`), an answer of
+ * `netlink` that nobody has received, a packet socket's `ring`, one of another
  * network `namespace`, of another family (`vsock`) or protocol (`mptcp`).
  */
 #include "program.h"
 #include <arpa/inet.h>
 #include <linux/bpf.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -87,6 +91,21 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "control")) {
 		NEED(setsockopt(receiver, IPPROTO_IP, IP_RECVORIGDSTADDR, &on, sizeof(on)) == 0);
 		NEED(send(fd, "with its destination", 20, 0) == 20);
+	} else if (!strcmp(what, "netlink")) {
+		struct { struct nlmsghdr head; struct ifinfomsg info; } request = {
+			{ sizeof(request), RTM_GETLINK, NLM_F_REQUEST, 1, 0 }, { .ifi_index = 1 },
+		};
+
+		close(fd);
+		fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+		NEED(fd >= 0 && send(fd, &request, sizeof(request), 0) == sizeof(request));
+	} else if (!strcmp(what, "ring")) {
+		struct tpacket_req ring = { 4096, 2, 2048, 4 };
+
+		close(fd);
+		fd = socket(AF_PACKET, SOCK_RAW, 0);
+		NEED(fd >= 0);
+		NEED(setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) == 0);
 	} else if (!strcmp(what, "namespace")) {
 		int before = open("/proc/self/ns/net", O_RDONLY);
 
@@ -118,6 +137,8 @@ int main(int argc, char **argv)
 		size = sizeof(value);
 		CHECK("SO_PEEK_OFF", 0, getsockopt(receiver, SOL_SOCKET, SO_PEEK_OFF, &value, &size));
 		CHECK("SO_PEEK_OFF", -1, value);
+	} else if (!strcmp(what, "netlink")) {
+		CHECK("an answer", 64, recv(fd, text, sizeof(text), MSG_DONTWAIT));
 	} else {
 		check_between("flags", 0, INT_MAX, fcntl(fd, F_GETFL));
 	}

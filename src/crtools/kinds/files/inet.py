@@ -24,10 +24,15 @@ from crtools.abi.inet import MCAST_EXCLUDE, MCAST_JOIN_GROUP, MCAST_MSFILTER
 from crtools.abi.socket import (
     AF_INET,
     AF_INET6,
+    IPPROTO_ICMP,
+    IPPROTO_ICMPV6,
     IPPROTO_IP,
     IPPROTO_IPV6,
+    IPPROTO_RAW,
+    IPPROTO_UDPLITE,
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,
+    SOCK_RAW,
     SOL_SOCKET,
 )
 from crtools.abi.x86_64 import (
@@ -210,7 +215,8 @@ class InetDumper(FileDumper):
         family, type, protocol = file.socket
         fd = context.sockets.descriptor(file)
         seen = self._look(file, fd)
-        local, peer = seen.local, seen.peer
+        local = seen.local
+        peer = seen.peer or self._find_peer(file)
         message = InetSkEntry(
             id=id,
             ino=file.stat.st_ino,
@@ -254,6 +260,15 @@ class InetDumper(FileDumper):
         if seen.received:
             self.read_queue(file, id, seen, message)
         return FileEntry(type=FdTypes.INETSK, id=id, isk=message)
+
+    def _find_peer(self, file: OpenFile) -> Address | None:
+        """Whom a socket is connected to at port 0, as raw sockets are: getpeername(2) takes them
+        for not connected."""
+        assert file.socket is not None
+        name = find_table(*file.socket)
+        table = self.context.sockets.facts(name, lambda: read_peers(name))
+        address = table.get(file.stat.st_ino)
+        return None if address is None else Address(pack_address(address, 0))
 
     def take_options(self, message: InetSkEntry, changed: Values) -> Values:
         """Moves what CRIU's message has fields for from the values there."""
@@ -310,6 +325,8 @@ class InetDumper(FileDumper):
             return RCV_SHUTDOWN | SEND_SHUTDOWN
         if seen.revents & POLLRDHUP:
             return RCV_SHUTDOWN
+        if file.socket is not None and file.socket[1] == SOCK_RAW:
+            protocol = IPPROTO_RAW  # one table has those of all protocols
         name = f"shutdown {family} {protocol}"
         table = self.context.sockets.facts(name, lambda: read_shutdown(family, protocol))
         found: int = table.get(file.stat.st_ino, 0)
@@ -348,6 +365,37 @@ def read_shutdown(family: int, protocol: int) -> dict[int, int]:
     return found
 
 
+def find_table(family: int, type: int, protocol: int) -> str:
+    """The file of /proc/net that has such sockets."""
+    names = {IPPROTO_ICMP: "icmp", IPPROTO_ICMPV6: "icmp", IPPROTO_UDPLITE: "udplite"}
+    name = "raw" if type == SOCK_RAW else names.get(protocol, "udp")
+    return name + "6" if family == AF_INET6 else name
+
+
+def read_peers(name: str) -> dict[int, bytes]:
+    """Whom the sockets of a file of /proc/net are connected to at port 0, by inode."""
+    try:
+        with open(f"/proc/self/net/{name}", "rb") as file:
+            return dict(parse_peers(file.read()))
+    except FileNotFoundError:
+        return {}
+
+
+def parse_peers(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """Inode and address of each socket that is connected to port 0.
+
+    `1: 0400007F:0001 0100007F:0000 01 00000000:00000000 00:00000000 00000000 0 0 19431 ...`: the
+    second address is the peer's, in words of 32 bits as the CPU has them; 01 says that it is
+    connected; the tenth word is the inode.
+    """
+    for line in text.splitlines()[1:]:
+        words = line.split()
+        address, _, port = words[2].partition(b":")
+        if words[3] == b"01" and port == b"0000":
+            pieces = [int(address[at : at + 8], 16) for at in range(0, len(address), 8)]
+            yield int(words[9]), struct.pack(f"<{len(pieces)}I", *pieces)
+
+
 def read_groups() -> list[tuple[int, bytes]]:
     """The multicast groups that somebody here has joined beside the kernel: device, address."""
     groups = []
@@ -369,10 +417,10 @@ def is_of_the_kernel(group: bytes) -> bool:
     """Whether a device joins a group by itself: all nodes, and that of each of its addresses."""
     if len(group) == 4:
         return group == b"\xe0\0\0\x01"
-    nodes = bytes(13) + b"\x01"
-    return group[:2] in (b"\xff\x01", b"\xff\x02") and (
-        group[2:] == nodes or group[2:13] == nodes[2:] + b"\xff"
-    )
+    scope, rest = group[:2], group[2:]
+    if scope == b"\xff\x02" and rest.startswith(bytes(9) + b"\x01\xff"):
+        return True  # solicited nodes, RFC 4291
+    return scope in (b"\xff\x01", b"\xff\x02") and rest == bytes(13) + b"\x01"
 
 
 def parse_igmp(text: bytes) -> Iterator[tuple[int, bytes, int]]:

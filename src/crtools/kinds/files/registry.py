@@ -13,9 +13,12 @@ from crtools.abi.fcntl import O_PATH
 from crtools.abi.socket import (
     AF_INET,
     AF_INET6,
+    AF_NETLINK,
+    AF_PACKET,
     AF_UNIX,
     IPPROTO_TCP,
     SOCK_DGRAM,
+    SOCK_RAW,
     SOCK_STREAM,
 )
 from crtools.images.messages.fdinfo import FdTypes
@@ -62,6 +65,9 @@ SOCKET_KINDS: tuple[tuple[str, int, tuple[int, ...], tuple[int, ...], tuple[int,
     ("unix_socket:UnixSocket", FdTypes.UNIXSK, (AF_UNIX,), (), ()),
     ("tcp:TcpSocket", FdTypes.INETSK, (AF_INET, AF_INET6), (SOCK_STREAM,), (IPPROTO_TCP,)),
     ("udp:Udp", FdTypes.INETSK, (AF_INET, AF_INET6), (SOCK_DGRAM,), ()),
+    ("raw_socket:Raw", FdTypes.INETSK, (AF_INET, AF_INET6), (SOCK_RAW,), ()),
+    ("packet_socket:Packet", FdTypes.PACKETSK, (AF_PACKET,), (SOCK_RAW, SOCK_DGRAM), ()),
+    ("netlink:Netlink", FdTypes.NETLINKSK, (AF_NETLINK,), (), ()),
 )
 
 _loaded: dict[str, FileKind] = {}
