@@ -9,6 +9,7 @@
 enum { TAKEN, GIVEN, MUCH, LEAST, NOTHING, PLAIN, FULL, SEMAPHORES };
 
 static int set, other;
+static volatile int *seen;	/* shared: what they hold has been looked at */
 
 static void operate(int id, int num, int op, int flags)
 {
@@ -54,7 +55,8 @@ static void child(void *argument)
 	operate(other, 0, -1, SEM_UNDO);
 	NEED(pthread_join(other_thread, NULL) == 0);
 	child_is_ready();
-	wait_until_told();
+	while (!*seen)
+		sleep_ms(2);
 }
 
 static void locked(void *argument)
@@ -62,7 +64,8 @@ static void locked(void *argument)
 	(void)argument;
 	operate(set, TAKEN, -1, SEM_UNDO);
 	child_is_ready();
-	wait_until_told();
+	while (!*seen)
+		sleep_ms(2);
 	/* Giving back what it had taken leaves nothing to undo. */
 	operate(set, TAKEN, 1, SEM_UNDO);
 }
@@ -75,6 +78,7 @@ int main(int argc, char **argv)
 	pid_t one, two;
 
 	begin(argc, argv);
+	seen = map_anonymous(NULL, 4096, MAP_SHARED);
 	set = semget(IPC_PRIVATE, SEMAPHORES, IPC_CREAT | 0600);
 	other = semget(IPC_PRIVATE, 1, IPC_CREAT | 0600);
 	NEED(set >= 0 && other >= 0);
@@ -88,6 +92,8 @@ int main(int argc, char **argv)
 	ready();
 	wait_until_told();
 
+	check_values("when told", held);
+	*seen = 1;
 	expect_exit("a child that held one", two, 0);
 	expect_exit("a child with a thread", one, 0);
 	check_values("at their end", freed);
