@@ -122,18 +122,18 @@ def test_device_with_a_name_is_opened_where_the_name_leads(
     run = start(new_run, "outside", "device")
     refused = run.try_dump(run.new_images())
     assert refused.returncode == 1
-    assert "it is the device /dev/kmsg, 1:11" in refused.stderr
-    assert "--external dev[1/11]" in refused.stderr
-    images = run.dump("--external", "dev[1/11]:messages")
+    assert "it is the device /dev/fuse, 10:229" in refused.stderr
+    assert "--external dev[10/229]" in refused.stderr
+    images = run.dump("--external", "dev[10/229]:fuse")
     refused = restore(run, images)
-    assert "There is nothing to restore dev[messages] with." in refused.stderr
-    assert "--external dev[messages]:PATH" in refused.stderr
-    done = restore(run, images, "--external", "dev[messages]:/dev/kmsg")
+    assert "There is nothing to restore dev[fuse] with." in refused.stderr
+    assert "--external dev[fuse]:PATH" in refused.stderr
+    done = restore(run, images, "--external", "dev[fuse]:/dev/fuse")
     assert done.returncode == 0, done.stderr
-    images = run.dump("--external", "dev[1/11]")
-    descriptors.append(os.open("/dev/kmsg", os.O_PATH))
+    images = run.dump("--external", "dev[10/229]")
+    descriptors.append(os.open("/dev/fuse", os.O_PATH))
     fd = descriptors[0]
-    expect_restored(run, images, "--inherit-fd", f"fd[{fd}]:dev[1/11]", fds=(fd,))
+    expect_restored(run, images, "--inherit-fd", f"fd[{fd}]:dev[10/229]", fds=(fd,))
 
 
 def test_given_descriptor_that_is_not_open_is_an_error(new_run: NewRun) -> None:
