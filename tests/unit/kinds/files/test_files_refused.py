@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +124,8 @@ def test_a_file_of_a_thread_that_has_ended(roundtrip: Roundtrip) -> None:
         open_at(0, f"/proc/{os.getpid()}/task/{thread.native_id}/status", os.O_RDONLY)
         opened.set()
         thread.join()
+        while thread.native_id in map(int, os.listdir("/proc/self/task")):
+            time.sleep(0.001)  # Python is done with it before the kernel is
 
     with pytest.raises(UnsupportedObject, match=r"it is /proc/.*/status, of a thread that has"):
         roundtrip.dump(body)
