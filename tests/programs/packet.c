@@ -54,6 +54,27 @@ static void send_datagram(int port)
 	close(fd);
 }
 
+/* How often the loopback device has been told of a group: /proc/net/dev_mcast. */
+static int users_of(const unsigned char *address)
+{
+	static char text[65536];
+	char wanted[16];
+	int index, users = 0, others;
+
+	for (int i = 0; i < 6; i++)
+		snprintf(wanted + 2 * i, 3, "%02x", address[i]);
+	read_file("/proc/self/net/dev_mcast", text, sizeof(text));
+	for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+		char got[64];
+
+		*end = 0;
+		if (sscanf(line, "%d %*s %d %d %63s", &index, &others, &(int){ 0 }, got) == 4 &&
+		    index == 1 && !strcmp(got, wanted))
+			users = others;
+	}
+	return users;
+}
+
 /* Whether the socket gets what is sent to the port: to be told from what others send. */
 static void check_gets(const char *what, int fd, size_t head, int protocol)
 {
@@ -84,11 +105,13 @@ int main(int argc, char **argv)
 		{ BPF_RET | BPF_K, 0, 0, 0 },
 	};
 	struct sock_fprog program = { COUNT(code), code };
-	struct packet_mreq group = { 1, PACKET_MR_MULTICAST, 6, { 1, 0, 0x5e, 7, 8, 9 } };
+	struct packet_mreq group = { 1, PACKET_MR_MULTICAST, 6, { 1, 0, 0x5e } };
 	struct packet_mreq all = { 1, PACKET_MR_ALLMULTI, 0, { 0 } };
 	int cooked, raw, idle, one, two, on = 1;
 
 	begin(argc, argv);
+	/* One that no other run of this joins. */
+	memcpy(group.mr_address + 3, &(pid_t){ getpid() }, 3);
 	cooked = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	NEED(cooked >= 0);
 	NEED(setsockopt(cooked, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0);
@@ -115,6 +138,7 @@ int main(int argc, char **argv)
 	NEED(setsockopt(raw, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &group, sizeof(group)) == 0);
 	NEED(setsockopt(raw, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0);
 	NEED(setsockopt(raw, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0);
+	NEED(users_of(group.mr_address) == 1);
 
 	idle = make(SOCK_RAW, 0, 0);
 	set(idle, PACKET_VNET_HDR, 1);
@@ -145,7 +169,10 @@ int main(int argc, char **argv)
 	while (recv(raw, &on, sizeof(on), MSG_DONTWAIT) > 0)
 		;
 	check_gets("raw", raw, 14, ETH_P_IP);
+	/* To leave what one has not joined is no error. */
+	CHECK("joined", 1, users_of(group.mr_address));
 	CHECK("leave", 0, setsockopt(raw, SOL_PACKET, PACKET_DROP_MEMBERSHIP, &group, sizeof(group)));
+	CHECK("left", 0, users_of(group.mr_address));
 	CHECK("leave", 0, setsockopt(raw, SOL_PACKET, PACKET_DROP_MEMBERSHIP, &all, sizeof(all)));
 	CHECK("again", 0, setsockopt(raw, SOL_PACKET, PACKET_DROP_MEMBERSHIP, &all, sizeof(all)));
 	CHECK("protocol of an idle one", 0, name_of(idle).sll_protocol);
