@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -304,3 +306,6 @@ def test_postgresql_with_transactions_of_clients_that_stay(
         run.restore(run.dump())
         assert inside.query("commit; select count(*) from t") == [b"%d" % counts[number + 1]]
     use(ROUNDS)
+    # It ends by itself: killed, it would leave its System V segment behind.
+    os.kill(run.pid, signal.SIGINT)
+    run.wait_until(run.has_ended, "the server's end")
