@@ -115,7 +115,7 @@ def test_peer_sees_only_a_pause(connect: Callable[..., Peer], new_run: Callable[
         assert tables() == ""
         # New connections can be made meanwhile.
         peers.append(connect(port))
-        peers[-1].pump(1, most=5000)
+        peers[-1].pump(20, most=5000)
         peers[-1].finish()
     for peer in peers[:3]:
         peer.pump(20, most=len(peer.sent) + PIECE)

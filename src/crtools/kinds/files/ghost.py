@@ -310,6 +310,7 @@ class GhostMaker:
                 finally:
                     if held < 0 or not was_unnamed:
                         os.close(fd)
+        itself = is_itself(entry.flags)  # here: a kill between making and unlinking leaves the file
         for path in _names(name):
             try:
                 _create(path, head, where)
@@ -320,7 +321,7 @@ class GhostMaker:
                 flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
                 fd = os.open(path, flags, dir_fd=shown)
                 access = fd if where == shown else os.open(path, flags, dir_fd=where)
-                return fd, access, fd if is_itself(entry.flags) else -1
+                return fd, access, fd if itself else -1
             except BaseException:
                 if fd >= 0:
                     os.close(fd)

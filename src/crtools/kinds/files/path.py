@@ -93,6 +93,11 @@ def dump_path(context: DumpContext, file: OpenFile, id: int, pos: int) -> RegFil
     )
 
 
+def is_secret(file: OpenFile) -> bool:
+    """Whether it is secret memory, which has no name and counts one all the same."""
+    return file.link == b"/secretmem (deleted)" and os.major(file.stat.st_dev) == 0
+
+
 def reopening(flags: int) -> int:
     """The flags to open a file with again, from what F_GETFL said of it."""
     # open(2) keeps O_ASYNC without acting on it, so it is set later, with F_SETFL. The others are

@@ -7,6 +7,7 @@ from stat import S_IFCHR, S_IFMT, S_IFSOCK
 
 from crtools.abi.fcntl import O_PATH
 from crtools.kinds.files.nameless import DMABUF, TRACING, explain_anonymous, explain_device
+from crtools.kinds.files.path import is_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def explain(file: OpenFile) -> tuple[str, str, str]:
             return f"it is {words[0]}", *words[1:]
         what = f"it is a file of the kernel's, {_text(link)}"
         return what, "crtools knows nothing of such files", _CLOSE
-    if file.stat.st_nlink == 0 and link.startswith(b"/secretmem"):
+    if is_secret(file):
         return (
             "it is secret memory (memfd_secret)",
             "nobody but the program itself may read it, not even the kernel on its behalf",

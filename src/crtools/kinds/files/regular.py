@@ -17,7 +17,7 @@ from crtools.agent.program import NONNEGATIVE, OR_ERRNO, errnos
 from crtools.errors import ImageError
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner, choose_place
-from crtools.kinds.files.path import check_entry, dump_path, reopening
+from crtools.kinds.files.path import check_entry, dump_path, is_secret, reopening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Regular(FileKind):
             return False
         stat = file.stat
         kind = S_IFMT(stat.st_mode)
-        if stat.st_nlink == 0 and file.link.startswith(INTERNAL_NAMES):
+        if (stat.st_nlink == 0 and file.link.startswith(INTERNAL_NAMES)) or is_secret(file):
             return False
         if file.flags & O_PATH:
             return kind in _ANY_PATH
