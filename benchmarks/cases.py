@@ -177,15 +177,18 @@ def mappings(bench: Bench) -> list[Figure]:
     return _both(bench, "mappings", count, name, (2000, 2000), samples=(4, 2), counts=count)
 
 
+_CALLED = {"files": "files", "pipes": "pipes", "pairs": "pairs of unix sockets"}
+
+
 def descriptors(bench: Bench) -> list[Figure]:
     """Ten thousand descriptors of one kind, 50 us for each open file."""
     figures = []
-    for kind, count in (("files", 10_000), ("pipes", 5_000)):
+    for kind, count in (("files", 10_000), ("pipes", 5_000), ("pairs", 5_000)):
         count = count // 10 if bench.quick else count
         with bench.images() as directory:
             most = 0.05 * count + 30  # ms, with the start of the command
             figures += _both(
-                *(bench, "descriptors", count, f"{count:,} {kind}", (most, most)),
+                *(bench, "descriptors", count, f"{count:,} {_CALLED[kind]}", (most, most)),
                 samples=(5, 2),
                 counts=2 * count,
                 words=(kind, str(count), str(directory)),
