@@ -85,6 +85,7 @@ CASES = (
     Case("zombies"),
     Case("zombies leader"),
     Case("zombies cores"),
+    Case("zombies counted"),
     Case("dead_leader"),
     Case("dead_leader root", changes=True),  # /proc/PID shows too little to compare
     Case("dead_leader death-signal"),
@@ -143,6 +144,7 @@ CASES = (
     Case("mdwe no_inherit"),
     Case("attributes thp_but_advised"),
     Case("attributes memory_merge"),
+    Case("attributes membarrier"),
     Case("merging"),
     Case("numa"),
     Case("scheduling user"),

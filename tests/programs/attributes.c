@@ -142,6 +142,9 @@ static long set_reset_on_fork(void) { return set_policy(SCHED_OTHER | SCHED_RESE
 /* PR_THP_DISABLE_EXCEPT_ADVISED, Linux 6.18 */
 static long set_thp_but_advised(void) { return prctl(PR_SET_THP_DISABLE, 1, 2, 0, 0); }
 static long set_merge(void) { return prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0); }
+/* linux/membarrier.h: REGISTER_PRIVATE_EXPEDITED, GET_REGISTRATIONS (Linux 6.3) */
+static long set_membarrier(void) { return syscall(SYS_membarrier, 1 << 4, 0, 0); }
+static long get_membarrier(void) { return syscall(SYS_membarrier, 1 << 9, 0, 0); }
 static long get_merge(void) { return prctl(PR_GET_MEMORY_MERGE, 0, 0, 0, 0); }
 
 static const struct {
@@ -161,6 +164,7 @@ static const struct {
 	{ "io_flusher", set_flusher, get_flusher },
 	{ "mdwe", set_mdwe, get_mdwe },
 	{ "memory_merge", set_merge, get_merge },
+	{ "membarrier", set_membarrier, get_membarrier },
 	{ "oom_score_adj", set_oom, get_oom },
 	{ "coredump_filter", set_filter, get_filter },
 	{ "nice", set_nice, get_nice },
