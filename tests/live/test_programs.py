@@ -267,6 +267,7 @@ CASES = (
     Case("io_uring large"),
     Case("io_uring issuer"),
     Case("io_uring small"),
+    Case("io_uring confined"),
     Case("uring_flight plain", changes=True),
     Case("uring_flight deferred", changes=True),
     Case("uring_flight threads", changes=True),

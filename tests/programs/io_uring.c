@@ -4,9 +4,10 @@
  * not mapped. Variants are flags of io_uring_setup: "plain", "no_sqarray", "large" (big entries),
  * "issuer" (a single issuer, deferred work), "small" (many requests through few entries). "poll" has
  * a request in flight, "closed" a registered file that is open nowhere else, "eventfd" one of those, "sqpoll" a
- * thread of the kernel's.
+ * thread of the kernel's; "confined" is not allowed any more what it has made them with.
  */
 #include "program.h"
+#include "seccomp.h"
 #include <linux/io_uring.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
@@ -204,6 +205,16 @@ int main(int argc, char **argv)
 		NEED(enter(&one, 3, 2) == 3);
 	}
 	pid = spawn(child, NULL);
+	if (!strcmp(how, "confined")) {
+		static const struct rule forbidden[] = {
+			{ SYS_io_uring_setup, -1, SECCOMP_RET_KILL_PROCESS },
+			{ SYS_socketpair, -1, SECCOMP_RET_KILL_PROCESS },
+			{ SYS_munmap, -1, SECCOMP_RET_KILL_PROCESS },
+		};
+
+		NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+		NEED(install(forbidden, COUNT(forbidden), SECCOMP_RET_ALLOW, 0) == 0);
+	}
 	sq_head = get(&one, one.params.sq_off.head);
 	sq_tail = get(&one, one.params.sq_off.tail);
 	cq_head = get(&one, one.params.cq_off.head);
