@@ -274,11 +274,11 @@ def test_connecting_goes_on(connect: Callable[..., Peer], new_run: Callable[...,
     with socket.socket() as full, contextlib.ExitStack() as stack:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        for _ in range(2):
-            filler = stack.enter_context(socket.socket())
+        fillers = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
-        time.sleep(0.1)
+        assert select.select([], fillers[:1], [], 20)[1]
         run, _ = start(new_run, "connect", str(full.getsockname()[1]))
         images = run.dump()
         run.restore(images)

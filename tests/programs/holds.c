@@ -362,6 +362,8 @@ static void make_tun(void)
 /* A process outside the tree: its parent has ended, and it has a session of its own. */
 static void hold_outside(const char *fifo, int end)
 {
+	pid_t program = getpid();
+
 	if (fork() == 0) {
 		setsid();
 		if (fork() == 0) {
@@ -369,6 +371,9 @@ static void hold_outside(const char *fifo, int end)
 				end = open(fifo, O_RDONLY);
 			write_file("outside", "", 0);
 			wait_until_told();
+			/* It is still there when the program checks. */
+			while (kill(program, 0) == 0)
+				sleep_ms(1);
 			_exit(end < 0);
 		}
 		_exit(0);

@@ -86,7 +86,8 @@ async def main() -> None:
     told = asyncio.Event()
     late = asyncio.get_running_loop().call_later(3600, sys.exit, "too late")
     tasks = [asyncio.create_task(part(told)) for part in (tick, echo, ask, compute, interrupt)]
-    await asyncio.sleep(0.1)
+    while not (ticks and echoed and answers and hashed and signals):
+        await asyncio.sleep(0.001)
     print("READY", flush=True)
     *_, sent = await asyncio.wait_for(asyncio.gather(*tasks), 60)
     late.cancel()

@@ -486,10 +486,14 @@ static void test_shared(void)
 	expect_exit("the reader", child, 0);
 }
 
+/* What one peer does not take must not keep the others from their echo. */
 static void test_echo(void)
 {
 	struct pollfd all[64] = { { .fd = listener(64), .events = POLLIN } };
-	unsigned char piece[1500];
+	struct {
+		unsigned char bytes[1500];
+		size_t count;
+	} pieces[COUNT(all)] = { 0 };
 	int closing[64], count_closing = 0;
 	nfds_t count = 1;
 
@@ -504,27 +508,34 @@ static void test_echo(void)
 
 			if (!all[i].revents)
 				continue;
-			n = recv(all[i].fd, piece, sizeof(piece), 0);
-			if (n < 0)
-				fail("recv: errno %d", errno);
-			if (n <= 0) {
-				shutdown(all[i].fd, SHUT_WR);
-				closing[count_closing++] = all[i].fd;
-				all[i--] = all[--count];
-				continue;
-			}
-			for (ssize_t done = 0, put; done < n; done += put) {
-				put = send(all[i].fd, piece + done, (size_t)(n - done), MSG_NOSIGNAL);
-				if (put < 0 && errno == EINTR)
-					put = 0;
-				if (put < 0) {
-					fail("send: errno %d", errno);
-					break;
+			if (!pieces[i].count) {
+				n = recv(all[i].fd, pieces[i].bytes, sizeof(pieces[i].bytes), 0);
+				if (n < 0)
+					fail("recv: errno %d", errno);
+				if (n <= 0) {
+					shutdown(all[i].fd, SHUT_WR);
+					closing[count_closing++] = all[i].fd;
+					all[i] = all[--count];
+					pieces[i--] = pieces[count];
+					continue;
 				}
+				pieces[i].count = (size_t)n;
 			}
+			n = send(all[i].fd, pieces[i].bytes, pieces[i].count, MSG_NOSIGNAL | MSG_DONTWAIT);
+			if (n < 0 && errno != EAGAIN && errno != EINTR) {
+				fail("send: errno %d", errno);
+				n = (ssize_t)pieces[i].count;
+			}
+			if (n > 0) {
+				pieces[i].count -= (size_t)n;
+				memmove(pieces[i].bytes, pieces[i].bytes + n, pieces[i].count);
+			}
+			all[i].events = pieces[i].count ? POLLOUT : POLLIN;
 		}
-		if (all[0].revents && count < COUNT(all))
+		if (all[0].revents && count < COUNT(all)) {
+			pieces[count].count = 0;
 			all[count++] = (struct pollfd){ .fd = accept(all[0].fd, NULL, NULL), .events = POLLIN };
+		}
 	}
 	while (count_closing)
 		close(closing[--count_closing]);
