@@ -77,6 +77,7 @@ CASES = (
     # Who ends a storm ends it task by task; what escapes keeps numbers that a restore needs.
     Case("fork_storm crowd", crowd=True, changes=True, not_in=("left-running-then-restored",)),
     Case("fork_storm chain", crowd=True, changes=True, not_in=("left-running-then-restored",)),
+    Case("fork_storm siblings", crowd=True, changes=True, not_in=("left-running-then-restored",)),
     Case("groups"),
     Case("orphans"),
     Case("orphans outside"),

@@ -1,7 +1,8 @@
 /*
  * Processes that are hard to stop all at once: few live at a time and none for long, each forks the
- * next one and ends ("chain"); or each forks others besides while fewer than CROWD live ("crowd").
- * The first process takes all orphans in and counts how they ended.
+ * next one and ends ("chain"); or gives the next one to its own parent ("siblings", CLONE_PARENT); or
+ * each forks others besides while fewer than CROWD live ("crowd"). The first process takes all orphans
+ * in and counts how they ended.
  */
 #include "program.h"
 
@@ -12,7 +13,8 @@ static struct {
 	bool stop;
 	long born, ended, live, wrong;
 } *shared;
-static bool crowd;
+static bool crowd, siblings;
+static pid_t root;
 
 static void live_shortly(long number, bool stem);
 
@@ -22,7 +24,8 @@ static void beget(bool stem)
 	pid_t pid;
 
 	__atomic_add_fetch(&shared->live, 1, __ATOMIC_SEQ_CST);
-	pid = fork();
+	/* A sibling's parent may be stopped, and its children known, by now. */
+	pid = siblings && getpid() != root ? (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) : fork();
 	if (pid == 0) {
 		live_shortly(number, stem);
 		_exit((int)(number % 100));
@@ -73,6 +76,8 @@ int main(int argc, char **argv)
 {
 	begin(argc, argv);
 	crowd = !strcmp(variant(argc, argv), "crowd");
+	siblings = !strcmp(variant(argc, argv), "siblings");
+	root = getpid();
 	shared = map_anonymous(NULL, 4096, MAP_SHARED);
 	NEED(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
 	for (int i = 0; i < CHAINS; i++)
