@@ -148,6 +148,37 @@ def dirty(bench: Bench) -> list[Figure]:
     return [dump, restore, parallel, two, *memory]
 
 
+def workers(bench: Bench) -> list[Figure]:
+    """As much memory in two tasks, which write and read at the same time."""
+    mib = 128 if bench.quick else 1024
+    name = "2 x 512 MiB dirty" if mib == 1024 else f"2 x {mib // 2} MiB dirty"
+    dump = Figure(f"{name}: dump", "ms", 0.65, f"one task's own write of {mib} MiB")
+    restore = Figure(f"{name}: restore", "ms", 0.62, f"preadv of {mib} MiB into a new mapping")
+    two = Figure("(two tasks' own writes to two files)", "ms", 0.65, dump.limit_is)
+    file, second = bench.directory / "limit", bench.directory / "limit.2"
+    for sample in range(bench.times(9, 4)):
+        limit = {}
+        for mode in ("write", "read", "write2"):
+            if mode != "read":
+                file.unlink(missing_ok=True)
+            done = Command(bench.programs / "limits", mode, file, str(mib))
+            limit[mode] = float(done.said) / 1e6
+        for path in (file, second):
+            path.unlink()
+        with bench.images() as images, Target(bench.programs / "dirty", str(mib // 2), "2") as it:
+            dumped = it.dump(images)
+            restored = it.restore(images)
+        if not sample:
+            continue  # warms the memory of the machine
+        for figure in (dump, two):
+            figure.limits.append(limit["write"])
+        dump.samples.append(dumped.seconds * 1e3)
+        two.samples.append(limit["write2"])
+        restore.limits.append(limit["read"])
+        restore.samples.append(restored.seconds * 1e3)
+    return [dump, two, restore]
+
+
 def threads(bench: Bench) -> list[Figure]:
     count = 50 if bench.quick else 200
     return _both(bench, "threads", count, f"{count} threads", (100, 100), samples=(10, 3))
@@ -228,6 +259,7 @@ CASES: dict[str, Callable[[Bench], list[Figure]]] = {
     "tiny": tiny,
     "frozen": frozen,
     "dirty": dirty,
+    "workers": workers,
     "threads": threads,
     "many_threads": many_threads,
     "tree": tree,

@@ -1,5 +1,6 @@
 /* What the machine can do at best. Prints nanoseconds.
  *   limits write FILE MIB   a process's own memory to a new file
+ *   limits write2 FILE MIB  the same by two processes, half each, to FILE and FILE.2
  *   limits read FILE MIB    that file into a new mapping
  *   limits read2 FILE MIB   the same by two processes that share their memory, half each
  */
@@ -34,9 +35,53 @@ static int read_part(void *given)
 	return 0;
 }
 
+static void write_part(const char *path, const char *memory, uint64_t bytes)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	NEED(fd >= 0);
+	for (uint64_t at = 0; at < bytes;) {
+		uint64_t left = bytes - at;
+		ssize_t put = write(fd, memory + at, left < PIECE ? left : PIECE);
+
+		NEED(put > 0);
+		at += (uint64_t)put;
+	}
+	close(fd);
+}
+
+static int write_two(const char *path, uint64_t half)
+{
+	char second[4096], *memory, byte = 'x';
+	int filled[2], begin[2];
+	uint64_t started;
+	pid_t pid;
+
+	NEED(snprintf(second, sizeof(second), "%s.2", path) < (int)sizeof(second));
+	NEED(pipe(filled) == 0 && pipe(begin) == 0);
+	pid = fork();
+	NEED(pid >= 0);
+	memory = map(half);
+	fill((uint64_t *)memory, half);
+	if (pid == 0) {
+		NEED(write(filled[1], &byte, 1) == 1 && read(begin[0], &byte, 1) == 1);
+		write_part(second, memory, half);
+		NEED(write(filled[1], &byte, 1) == 1);
+		pause();
+	}
+	NEED(read(filled[0], &byte, 1) == 1);
+	started = now_ns();
+	NEED(write(begin[1], &byte, 1) == 1);
+	write_part(path, memory, half);
+	NEED(read(filled[0], &byte, 1) == 1);
+	printf("%llu\n", (unsigned long long)(now_ns() - started));
+	NEED(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t bytes, half, started, at;
+	uint64_t bytes, half, started;
 	struct part whole, other;
 	char *memory;
 	pid_t pid;
@@ -48,19 +93,12 @@ int main(int argc, char **argv)
 		memory = map(bytes);
 		fill((uint64_t *)memory, bytes);
 		started = now_ns();
-		fd = open(argv[2], O_WRONLY | O_CREAT | O_EXCL, 0600);
-		NEED(fd >= 0);
-		for (at = 0; at < bytes;) {
-			uint64_t left = bytes - at;
-			ssize_t put = write(fd, memory + at, left < PIECE ? left : PIECE);
-
-			NEED(put > 0);
-			at += (uint64_t)put;
-		}
-		close(fd);
+		write_part(argv[2], memory, bytes);
 		printf("%llu\n", (unsigned long long)(now_ns() - started));
 		return 0;
 	}
+	if (strcmp(argv[1], "write2") == 0)
+		return write_two(argv[2], bytes / 2);
 	started = now_ns();
 	fd = open(argv[2], O_RDONLY);
 	NEED(fd >= 0);

@@ -26,6 +26,7 @@ TIMED_SECONDS = 0.7
 PROGRAMS = (
     *("groups", "pipes", "registers", "signals", "altstack", "rseq", "itimers", "credentials"),
     "mdwe",  # its agent's way in has more steps
+    "writers",  # several agents are at work
     *("blocked_signals",),  # ended by signals: pause, sigsuspend
 )
 # Not sigtimedwait and its like: those answer EINTR to a mere stop (signal(7)), which is taken back

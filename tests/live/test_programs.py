@@ -218,6 +218,7 @@ CASES = (
     Case("many_mappings"),
     Case("sparse"),
     Case("cow"),
+    Case("writers"),
     Case("vdso"),
     # Open files.
     Case("positions"),

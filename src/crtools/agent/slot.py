@@ -136,6 +136,21 @@ class Slot:
     def running(self) -> bool:
         return self._running is not None
 
+    @property
+    def ready(self) -> bool:
+        """Whether `wait` would return at once."""
+        done: int = _U32.unpack_from(self.memory, self.at + DONE_AT)[0]
+        return done == self.command
+
+    def wait_a_while(self, milliseconds: int) -> None:
+        """Returns at the program's end, or before; raises if the task has ended."""
+        done = _U32.unpack_from(self.memory, self.at + DONE_AT)[0]
+        if done == self.command:
+            return
+        # A signal that cannot be blocked may have stopped or ended the task: look at times.
+        if kernel.futex_wait(self.here + DONE_AT, done, milliseconds) == -110:  # ETIMEDOUT
+            self.wait_hook()
+
     def wait(self) -> Executed:
         """Waits for the program's end; RemoteSyscallError where a result was not as expected.
 
@@ -144,13 +159,8 @@ class Slot:
         program = self._running
         if program is None:
             raise InternalError(f"task {self.task} runs no program")
-        while True:
-            done = _U32.unpack_from(self.memory, self.at + DONE_AT)[0]
-            if done == self.command:
-                break
-            # A signal that cannot be blocked may have stopped or ended the task: look at times.
-            if kernel.futex_wait(self.here + DONE_AT, done, self.look_ms) == -110:  # ETIMEDOUT
-                self.wait_hook()
+        while not self.ready:
+            self.wait_a_while(self.look_ms)
         self._running = None
         executed = Executed(self, program)
         stopped = _U32.unpack_from(self.memory, self.at + STOPPED_AT)[0]

@@ -156,7 +156,7 @@ def _dump(
                 files.add_entry(entry)
             files.check()
             shared.check()
-            with RobustList():
+            with RobustList(), tasks.writers:
                 for process, ids in zip(tree.processes, _shared_ids(tree, sharing), strict=True):
                     if tree.time_offsets is not None:
                         ids.time_ns_id = FOREIGN_TIME

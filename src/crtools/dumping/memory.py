@@ -67,6 +67,7 @@ class Memory:
         "plan",
         "userfault",
         "vmas",
+        "written",
     )
 
     def __init__(self, vmas: list[Vma], areas: list[Area], *, guessed: bool) -> None:
@@ -78,6 +79,7 @@ class Memory:
         self.breakpoints: Breakpoints | None = None  # once changed code has been met
         self.userfault: UserfaultDump | None = None
         self.plan: tuple[int, pages.PagePlan] | None = None  # and the pages file's number
+        self.written = 0  # bytes
 
     def entries(self) -> list[VmaEntry]:
         """For the mm image."""
@@ -103,6 +105,7 @@ class MemoryDump:
         self._mapped: dict[tuple[tuple[int, int], int, bytes, bool], int] = {}
         self._figures = figures
         self._pages_id = 0
+        self._large = 0  # processes
         self._allow_uprobes = files.options.allow_uprobes
 
     def new_pages_id(self) -> int:
@@ -121,6 +124,7 @@ class MemoryDump:
                 guessed = [_guess(vma) for vma in vmas]
                 areas = self._collect_areas(process, vmas, guessed)
                 if pid not in self._shared.with_rings:
+                    self._large += 1
                     return Memory(vmas, areas, guessed=True)
         vmas, facts = self._smaps.read(proc, pid)
         if self._allow_uprobes:
@@ -173,6 +177,7 @@ class MemoryDump:
         memory.pagemap = pages.head_and_entries(pages_id, plan)
         memory.guards = plan.guards
         memory.plan = pages_id, plan
+        memory.written = plan.end
         self._figures.pages_scanned += plan.scanned
         self._figures.pages_written += plan.end // PAGE
 
@@ -188,7 +193,7 @@ class MemoryDump:
         """Scans and writes; the plan of all, or None if smaps says otherwise than was guessed."""
         areas = memory.areas
         if memory.guessed:
-            portions = pages.plan_portions(areas)
+            portions = pages.plan_portions(areas, together=self._large > 1)
         else:
             # Any area may have guard pages, where the kernel does not say which may.
             spans = [(a.entry.start, a.entry.end) for a in areas if a.pages or a.flags & VF_GU]

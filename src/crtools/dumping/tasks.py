@@ -14,6 +14,7 @@ from crtools.dumping.cores import CoreImages
 from crtools.dumping.facts import Answers, Collected
 from crtools.dumping.memory import MemoryDump
 from crtools.dumping.questions import ProcessQuestions, ThreadQuestions
+from crtools.dumping.writers import WORTH, Writers, Writing
 from crtools.errors import MissingFeature, UnsupportedObject
 from crtools.images.messages.core import TaskKobjIdsEntry
 from crtools.kinds.memory import mm, numa, pages
@@ -92,6 +93,7 @@ class TaskDump:
             self._prepare_semaphores()  # before anything is stopped
         self._aio: AioDump | None = None
         self._collected: dict[int, Collected] = {}
+        self.writers = Writers()
         self._sessions: set[int] = set()
         self._cores = CoreImages(proc, store, self.lsm)
         # The same questions for everybody: put together once.
@@ -169,83 +171,109 @@ class TaskDump:
         )
 
     def dump(self, process: Process, ids: TaskKobjIdsEntry) -> None:
-        """What only the process itself can tell, its memory, and all of its images."""
+        """What only the process itself can tell, its memory, and all of its images; of a large one
+        some when the `writers` have finished."""
         if process.zombie:
             self._cores.write_zombie(process)
             self._figures.tasks += 1
             return
         collected = self._collected.pop(process.pid)
+        if process.pid in self.sharing.vm:
+            # Its agent's way home would lie where that of another is.
+            self.writers.finish_all()
         flags = os.O_RDONLY | os.O_CLOEXEC
         memory = os.open(f"{process.via}/mem", flags, dir_fd=self._proc)
+        held = False
         try:
-            answers = self._enter_and_write(process, collected, ids, memory)
-            started = time.monotonic_ns()
-            answers.restarts = [
-                restart.sleeping(tracee, memory, tracee.slept) for tracee in process.tracees
-            ]
-            answers.homes = [
-                restart.image_registers(tracee.home, memory, tracee.slept)
-                for tracee in process.tracees
-            ]
+            agent = self._agent(process, collected.confined, collected.memory.vmas)
+            if collected.confined:
+                self.late.append(agent.unmap)
+            answers = Answers()
+
+            def end() -> None:
+                self._finish(process, collected, answers, memory)
+
+            agent.__enter__()
+            try:
+                self._ask_and_write(process, collected, ids, memory, agent, answers)
+            except BaseException as error:
+                agent.__exit__(type(error), error, error.__traceback__)
+                raise
+            writing = Writing(agent, end, lambda: os.close(memory))
+            held = True
         finally:
-            os.close(memory)
+            if not held:
+                os.close(memory)
+        if collected.confined or collected.memory.written < WORTH:
+            writing.finish()
+        else:
+            self.writers.add(writing)
+
+    def _finish(
+        self, process: Process, collected: Collected, answers: Answers, memory: int
+    ) -> None:
+        """What is left when all pages are written and the agent has come out."""
+        self._memory.finish(collected.memory)
+        started = time.monotonic_ns()
+        answers.restarts = [
+            restart.sleeping(tracee, memory, tracee.slept) for tracee in process.tracees
+        ]
+        answers.homes = [
+            restart.image_registers(tracee.home, memory, tracee.slept) for tracee in process.tracees
+        ]
         self._cores.write(process, collected, answers)
         self._figures.write_us += (time.monotonic_ns() - started) // 1000
         self._figures.tasks += 1
         self._figures.threads += len(process.tracees)
         log.info(f"dumped {process.name}", pid=process.pid)
 
-    def _enter_and_write(
-        self, process: Process, collected: Collected, ids: TaskKobjIdsEntry, memory: int
-    ) -> Answers:
-        """Asks the process, and has it write its memory. What needs no stopped task is done while
-        it is at work."""
+    def _ask_and_write(
+        self,
+        process: Process,
+        collected: Collected,
+        ids: TaskKobjIdsEntry,
+        memory: int,
+        agent: Agent,
+        answers: Answers,
+    ) -> None:
+        """Asks the process, and has it write its memory: the last pages are still being written
+        when this returns. What needs no stopped task is done while it is at work."""
         store, space, pid = self._store, collected.memory, process.pid
-        answers = Answers()
         answers.asked_at = time.monotonic_ns()
-        entered = self._agent(process, collected.confined, space.vmas)
-        if collected.confined:
-            self.late.append(entered.unmap)
-        with entered as agent:
-            questions = self._questions.begin_as()
-            areas = space.areas[: numa.FEW]
-            modes = numa.ask_modes(questions, areas)
-            agent.post(questions)
-            if collected.fdinfo is not None:
-                store.write("fdinfo", collected.fdinfo, id=ids.files_id)
-            store.write("fs", [collected.fs], id=pid)
-            store.write("ids", [ids], id=pid)
-            asked = agent.wait()
-            with_policies = numa.with_policies(asked, modes, areas)
-            self._take_answers(process, agent, asked, answers)
-            if kernel.has_protection_keys():
-                from crtools.kinds.memory.keys import read_keys
+        questions = self._questions.begin_as()
+        areas = space.areas[: numa.FEW]
+        modes = numa.ask_modes(questions, areas)
+        agent.post(questions)
+        if collected.fdinfo is not None:
+            store.write("fdinfo", collected.fdinfo, id=ids.files_id)
+        store.write("fs", [collected.fs], id=pid)
+        store.write("ids", [ids], id=pid)
+        asked = agent.wait()
+        with_policies = numa.with_policies(asked, modes, areas)
+        self._take_answers(process, agent, asked, answers)
+        if kernel.has_protection_keys():
+            from crtools.kinds.memory.keys import read_keys
 
-                answers.keys, answers.area_keys = read_keys(agent, space.areas)
-            if len(areas) < len(space.areas):
-                with_policies += numa.ask_many(agent, space.areas[len(areas) :])
-            answers.policies = numa.ask_policies(agent, with_policies)
-            if collected.timers:
-                from crtools.kinds.process import posix_timers
+            answers.keys, answers.area_keys = read_keys(agent, space.areas)
+        if len(areas) < len(space.areas):
+            with_policies += numa.ask_many(agent, space.areas[len(areas) :])
+        answers.policies = numa.ask_policies(agent, with_policies)
+        if collected.timers:
+            from crtools.kinds.process import posix_timers
 
-                answers.posix = posix_timers.TimersDump(
-                    self._proc, agent, process, collected.timers
-                )
-            # A pidfd, by which it gets the image file, is the leader's before Linux 6.9.
-            by_task = (
-                agent.takes_descriptors
-                and process.leader is None
-                and answers.rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
-            )
-            if space.userfault is not None:
-                space.userfault.find_owners(agent.base, AREA_BYTES)
-            self._memory.write(process, space, agent, memory, by_task=by_task)
-            # Processes of one memory have each a pagemap, all of one pages file.
-            store.write("pagemap", space.pagemap or [], id=pid)
-            store.write("mm", [self._layout(process, collected, answers)], id=pid)
-            agent.wait()
-            self._memory.finish(space)
-        return answers
+            answers.posix = posix_timers.TimersDump(self._proc, agent, process, collected.timers)
+        # A pidfd, by which it gets the image file, is the leader's before Linux 6.9.
+        by_task = (
+            agent.takes_descriptors
+            and process.leader is None
+            and answers.rlimits.rlimits[limits.FSIZE].cur == limits.INFINITY
+        )
+        if space.userfault is not None:
+            space.userfault.find_owners(agent.base, AREA_BYTES)
+        self._memory.write(process, space, agent, memory, by_task=by_task)
+        # Processes of one memory have each a pagemap, all of one pages file.
+        store.write("pagemap", space.pagemap or [], id=pid)
+        store.write("mm", [self._layout(process, collected, answers)], id=pid)
 
     def _take_answers(
         self, process: Process, agent: Agent, asked: Executed, answers: Answers

@@ -75,16 +75,17 @@ class Portion(Value):
     spans: list[tuple[int, int]]
 
 
-def plan_portions(areas: Sequence[Area]) -> list[Portion]:
+def plan_portions(areas: Sequence[Area], *, together: bool = False) -> list[Portion]:
     """All areas in portions: a small one, so that the task soon begins to write, then large ones,
-    so that it never waits for the scan of the next."""
+    so that it never waits for the scan of the next. If several tasks write `together`, the second
+    portion is the last: the next task's begin is worth more than that this one waits a little."""
     portions: list[Portion] = []
     some: list[Area] = []
     spans: list[tuple[int, int]] = []
     room = _FIRST
     # Terabytes may be reserved and not used (sanitizers' shadows): that is no work to be divided.
     total = sum([area.entry.end - area.entry.start for area in areas if area.pages])
-    most = max(_PORTION, total // _PORTIONS // PAGE * PAGE)
+    most = total if together else max(_PORTION, total // _PORTIONS // PAGE * PAGE)
     for area in areas:
         some.append(area)
         start, end = area.entry.start, area.entry.end
