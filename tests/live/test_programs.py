@@ -227,6 +227,8 @@ CASES = (
     Case("unix_pairs"),
     Case("unix_names"),
     Case("unix_flight"),
+    Case("unix_waiting"),
+    Case("unix_waiting threads"),
     Case("udp", root=True),
     Case("raw", root=True),
     Case("packet", root=True),

@@ -24,15 +24,16 @@ SYS_bpf = 321
 BPF_MAP_CREATE, BPF_PROG_LOAD, BPF_PROG_TEST_RUN = 0, 5, 10  # linux/bpf.h
 BPF_PROG_TYPE_SYSCALL = 31
 BPF_F_SLEEPABLE = 1 << 4
-BPF_PSEUDO_MAP_FD = 1
-BPF_MAP_TYPE_PERCPU_ARRAY = 6
+BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE = 1, 2
+BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY = 2, 6
+BPF_F_MMAPABLE = 1 << 10
 # Helpers, linux/bpf.h.
 GET_CURRENT_TASK, PROBE_READ_KERNEL, MAP_LOOKUP_PERCPU_ELEM = 35, 113, 195
 # What the kernel is told about these few instructions alone: helpers that read its memory ask it.
 _LICENSE = b"Dual MIT/GPL\0"
 _CONTEXT = struct.Struct("<4Q")
 _ATTR_BYTES = 144
-_BLOCK_BYTES = 256  # half of a program's stack
+_BLOCK_BYTES = 1 << 16
 _WORD = (1 << 64) - 1
 
 
@@ -59,25 +60,23 @@ _READ = b"".join(
     ]
 )
 
-# The same of _BLOCK_BYTES: to the stack, and from there behind the context.
-_READ_BLOCK = b"".join(
-    [
-        _instruction(0xBF, 6, 1),  # r6 = r1
-        _instruction(0xBF, 1, 10),  # r1 = r10
-        _instruction(0x07, 1, value=-_BLOCK_BYTES),  # r1 -= their number
-        _instruction(0xB7, 2, value=_BLOCK_BYTES),  # r2 = their number
-        _instruction(0x79, 3, 6, 0),  # r3 = context.address
-        _instruction(0x85, value=PROBE_READ_KERNEL),
-        _instruction(0x7B, 6, 0, 16),  # context.answer = r0
-        *[
-            _instruction(0x79, 1, 10, at - _BLOCK_BYTES)
-            + _instruction(0x7B, 6, 1, _CONTEXT.size + at)
-            for at in range(0, _BLOCK_BYTES, 8)
-        ],
-        _instruction(0xB7, 0),
-        _instruction(0x95),  # return 0
-    ]
-)
+
+def _read_block(map: int) -> bytes:
+    """As many bytes as context.word says, below _BLOCK_BYTES, into the only value of a map."""
+    return b"".join(
+        [
+            _instruction(0xBF, 6, 1),  # r6 = r1
+            _instruction(0x18, 1, BPF_PSEUDO_MAP_VALUE, 0, map),  # r1 = where the value lies
+            _instruction(0),
+            _instruction(0x79, 2, 6, 8),  # r2 = context.word
+            _instruction(0x57, 2, value=_BLOCK_BYTES - 1),  # r2 &= what the kernel can be sure of
+            _instruction(0x79, 3, 6, 0),  # r3 = context.address
+            _instruction(0x85, value=PROBE_READ_KERNEL),
+            _instruction(0x7B, 6, 0, 16),  # context.answer = r0
+            _instruction(0xB7, 0),
+            _instruction(0x95),  # return 0
+        ]
+    )
 
 
 def _per_cpu(map: int) -> bytes:
@@ -104,6 +103,7 @@ class KernelMemory:
 
     def __init__(self) -> None:
         self._program = self._block = -1
+        self._room: kernel.Shared | None = None
         self.types = read_btf()
         self._context = bytearray(_CONTEXT.size)
         self._offsets: dict[tuple[str, str], int] = {}
@@ -117,6 +117,9 @@ class KernelMemory:
             if fd >= 0:
                 os.close(fd)
         self._program = self._block = -1
+        if self._room is not None:
+            self._room.close()
+            self._room = None
 
     def _load(self, program: bytes) -> int:
         attributes = bytearray(_ATTR_BYTES)
@@ -150,10 +153,9 @@ class KernelMemory:
             )
         return fd
 
-    def _run(self, program: int, address: int, context: bytearray | None = None) -> None:
-        if context is None:
-            context = self._context
-        _CONTEXT.pack_into(context, 0, address, 0, 0, 0)
+    def _run(self, program: int, address: int, word: int = 0) -> None:
+        context = self._context
+        _CONTEXT.pack_into(context, 0, address, word, 0, 0)
         attributes = bytearray(80)
         struct.pack_into("<I", attributes, 0, program)
         struct.pack_into("<I", attributes, 40, len(context))
@@ -171,22 +173,38 @@ class KernelMemory:
         return int(word)
 
     def block(self, address: int, length: int) -> bytes:
-        """Bytes from an address on. Raises MissingFeature if there are none."""
-        found = b""
+        """Bytes from an address on. Raises MissingFeature if they are not all there."""
+        if self._room is None:
+            self._room = self._make_room()
+        found = bytearray()
         while len(found) < length:
-            # What is asked for may end where nothing is any more.
-            part = self._read_block(address + len(found))
-            if not part:
-                part = self.word(address + len(found)).to_bytes(8, "little")
-            found += part
-        return found[:length]
+            at, some = address + len(found), min(length - len(found), _BLOCK_BYTES - 1)
+            self._run(self._block, at, some)
+            if _CONTEXT.unpack(self._context)[2]:
+                raise MissingFeature(
+                    "Cannot look into the kernel",
+                    because=f"{some} bytes at {at:#x} cannot be read",
+                )
+            found += self._room.memory[:some]
+        return bytes(found)
 
-    def _read_block(self, address: int) -> bytes:
-        if self._block < 0:
-            self._block = self._load(_READ_BLOCK)
-        context = bytearray(_CONTEXT.size + _BLOCK_BYTES)
-        self._run(self._block, address, context)
-        return b"" if _CONTEXT.unpack_from(context)[2] else bytes(context[_CONTEXT.size :])
+    def _make_room(self) -> kernel.Shared:
+        """A map's value, which the program that reads blocks writes to and we can see."""
+        map = self._create_map(BPF_MAP_TYPE_ARRAY, _BLOCK_BYTES, BPF_F_MMAPABLE)
+        try:
+            self._block = self._load(_read_block(map))
+            return kernel.Shared(map, _BLOCK_BYTES)
+        finally:
+            os.close(map)
+
+    @staticmethod
+    def _create_map(type: int, value_bytes: int, flags: int = 0) -> int:
+        """A map of one value."""
+        attributes = bytearray(_ATTR_BYTES)
+        struct.pack_into("<5I", attributes, 0, type, 4, value_bytes, 1, flags)
+        return kernel.checked(
+            SYS_bpf, BPF_MAP_CREATE, kernel.address_of(attributes), len(attributes)
+        )
 
     def number(self, address: int) -> int:
         """The 32-bit number at an address."""
@@ -217,6 +235,28 @@ class KernelMemory:
         """What the kernel keeps with an open file of this process."""
         return self.pointer(self.own_file(fd), "file", "private_data")
 
+    def task_of(self, fd: int) -> int:
+        """The struct task_struct of a task whose directory of /proc we have open."""
+        inode = self.pointer(self.own_file(fd), "file", "f_inode")
+        place = inode - self.types.offset("proc_inode", "vfs_inode")
+        pid = self.pointer(place, "proc_inode", "pid")
+        # A list for each of PIDTYPE_*, that of the task itself first.
+        link = self.word(self.at(pid, "pid", "tasks"))
+        return link - self.types.offset("task_struct", "pid_links")
+
+    def pid_number(self, pid: int) -> int:
+        """A struct pid's number in our own namespace, 0 if it has none there."""
+        own = self.pointer(self.task, "task_struct", "thread_pid")
+        level = self.unsigned(own, "pid", "level")
+        if self.unsigned(pid, "pid", "level") < level:
+            return 0
+        place = level * self.types.size("upid")
+        here = self.at(own, "pid", "numbers") + place
+        there = self.at(pid, "pid", "numbers") + place
+        if self.pointer(here, "upid", "ns") != self.pointer(there, "upid", "ns"):
+            return 0
+        return self.unsigned(there, "upid", "nr")
+
     def per_cpu(self) -> list[int]:
         """What to add to a pointer to a variable of each CPU, to have that of CPU 0, 1, ..."""
         if self._cpus is None:
@@ -226,11 +266,7 @@ class KernelMemory:
     def _find_per_cpu(self) -> list[int]:
         # No kernel tells the name of that table without CONFIG_KALLSYMS_ALL, but a map has both: a
         # pointer of that kind, and where it leads to on each CPU.
-        attributes = bytearray(_ATTR_BYTES)
-        struct.pack_into("<4I", attributes, 0, BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, 1)
-        map = kernel.checked(
-            SYS_bpf, BPF_MAP_CREATE, kernel.address_of(attributes), len(attributes)
-        )
+        map = self._create_map(BPF_MAP_TYPE_PERCPU_ARRAY, 8)
         try:
             program = self._load(_per_cpu(map))
             try:

@@ -36,6 +36,7 @@ _uint32_2 = field(2, "uint32")
 _uint32_3 = field(3, "uint32")
 _uint32_4 = field(4, "uint32")
 _uint32_5 = field(5, "uint32")
+_uint32_6 = field(6, "uint32")
 _uint32_12 = field(12, "uint32")
 
 
@@ -141,6 +142,7 @@ class UnixPacketEntry(Message):
         "source",
         "urgent",
         "mark",
+        "rights",
     )
 
     NAME = "unix_packet_entry"
@@ -150,6 +152,7 @@ class UnixPacketEntry(Message):
         (3, "source", "optional", "bytes", None, None, "quoted"),
         (4, "urgent", "optional", "bool", None, None, None),
         (5, "mark", "optional", "bool", None, None, None),
+        (6, "rights", "repeated", "uint32", None, None, None),
     )
 
     def __init__(
@@ -160,6 +163,7 @@ class UnixPacketEntry(Message):
         source: bytes | None = None,
         urgent: bool | None = None,
         mark: bool | None = None,
+        rights: Sequence[int] = (),
         unknown: bytes = b"",
     ) -> None:
         self.index = index
@@ -167,6 +171,7 @@ class UnixPacketEntry(Message):
         self.source = source
         self.urgent = urgent
         self.mark = mark
+        self.rights = rights
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -178,6 +183,7 @@ class UnixPacketEntry(Message):
                     b"" if self.source is None else _length_3[len(b := self.source)] + b,
                     b"" if self.urgent is None else _bool_4[self.urgent],
                     b"" if self.mark is None else _bool_5[self.mark],
+                    *map(_uint32_6.__getitem__, self.rights),
                     self.unknown,
                 ]
             )
@@ -191,6 +197,7 @@ class UnixPacketEntry(Message):
         source: Any = None
         urgent: Any = None
         mark: Any = None
+        rights: Any = ()
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -236,6 +243,9 @@ class UnixPacketEntry(Message):
                 else:
                     mark = mark == 1
                 tag = buf[at] if at < stop else 0
+            if tag == 48:
+                rights, at = read_run(buf, at, stop, b"\x30", "uint32")
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -244,6 +254,7 @@ class UnixPacketEntry(Message):
         new.source = source
         new.urgent = urgent
         new.mark = mark
+        new.rights = rights
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)
@@ -258,7 +269,6 @@ class UnixWaitingEntry(Message):
     __slots__ = (
         "client",
         "creds",
-        "shutdown",
         "name",
         "packets",
         "data",
@@ -268,7 +278,6 @@ class UnixWaitingEntry(Message):
     FIELDS = (
         (1, "client", "required", "uint32", None, None, None),
         (2, "creds", "optional", "message", "crtools_unix:UnixCredsEntry", None, None),
-        (3, "shutdown", "optional", "uint32", None, None, None),
         (4, "name", "optional", "bytes", None, None, "quoted"),
         (5, "packets", "repeated", "message", "crtools_unix:UnixPacketEntry", None, None),
         (6, "data", "repeated", "bytes", None, None, None),
@@ -279,7 +288,6 @@ class UnixWaitingEntry(Message):
         *,
         client: int,
         creds: UnixCredsEntry | None = None,
-        shutdown: int | None = None,
         name: bytes | None = None,
         packets: Sequence[UnixPacketEntry] = (),
         data: Sequence[bytes] = (),
@@ -287,7 +295,6 @@ class UnixWaitingEntry(Message):
     ) -> None:
         self.client = client
         self.creds = creds
-        self.shutdown = shutdown
         self.name = name
         self.packets = packets
         self.data = data
@@ -299,7 +306,6 @@ class UnixWaitingEntry(Message):
                 [
                     _uint32_1[self.client],
                     b"" if self.creds is None else _length_2[len(b := self.creds.encode())] + b,
-                    b"" if self.shutdown is None else _uint32_3[self.shutdown],
                     b"" if self.name is None else _length_4[len(b := self.name)] + b,
                     *[_length_5[len(b)] + b for b in [m.encode() for m in self.packets]],
                     *[_length_6[len(b)] + b for b in self.data],
@@ -313,7 +319,6 @@ class UnixWaitingEntry(Message):
     def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
         client: Any = None
         creds: Any = None
-        shutdown: Any = None
         name: Any = None
         packets: Any = ()
         data: Any = ()
@@ -335,12 +340,6 @@ class UnixWaitingEntry(Message):
                 if at > stop:
                     raise IndexError
                 creds = UnixCredsEntry.read_at(buf, at - span, at)
-                tag = buf[at] if at < stop else 0
-            if tag == 24:
-                shutdown = buf[at + 1]
-                at += 2
-                if shutdown > 127:
-                    shutdown, at = read_varint32(buf, at, shutdown)
                 tag = buf[at] if at < stop else 0
             if tag == 34:
                 span = buf[at + 1]
@@ -381,7 +380,6 @@ class UnixWaitingEntry(Message):
         new = object.__new__(cls)
         new.client = client
         new.creds = creds
-        new.shutdown = shutdown
         new.name = name
         new.packets = packets
         new.data = data

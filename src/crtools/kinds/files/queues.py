@@ -115,21 +115,8 @@ class QueueReader:
             return None
         event = memory.at(queue, "mqueue_inode_info", "notify")
         return MqueueNotifyEntry(
-            pid=self._number(owner),
+            pid=memory.pid_number(owner),
             notify=memory.unsigned(event, "sigevent", "sigev_notify"),
             signo=memory.unsigned(event, "sigevent", "sigev_signo"),
             value=memory.pointer(event, "sigevent", "sigev_value"),
         )
-
-    def _number(self, pid: int) -> int:
-        """A struct pid's number in our own namespace, 0 if it has none there."""
-        memory = self._memory
-        own = memory.pointer(memory.task, "task_struct", "thread_pid")
-        level = memory.unsigned(own, "pid", "level")
-        if memory.unsigned(pid, "pid", "level") < level:
-            return 0
-        here = memory.at(own, "pid", "numbers") + level * memory.types.size("upid")
-        there = memory.at(pid, "pid", "numbers") + level * memory.types.size("upid")
-        if memory.pointer(here, "upid", "ns") != memory.pointer(there, "upid", "ns"):
-            return 0
-        return memory.unsigned(there, "upid", "nr")

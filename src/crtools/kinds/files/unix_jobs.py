@@ -87,18 +87,24 @@ class End:
 
 
 class Connection:
-    """A client and the socket that is accepted for it; `server` None: it waits. `creds` are what
-    the server sees of the client."""
+    """A client and the socket that is accepted for it; `server` None: it waits, as number `place`
+    of those that do. `creds` are what the server sees of the client."""
 
-    __slots__ = ("client", "creds", "listener", "server")
+    __slots__ = ("client", "creds", "listener", "place", "server")
 
     def __init__(
-        self, listener: End, client: End, server: End | None, creds: UnixCredsEntry | None
+        self,
+        listener: End,
+        client: End,
+        server: End | None,
+        creds: UnixCredsEntry | None,
+        place: int = 0,
     ) -> None:
         self.listener = listener
         self.client = client
         self.server = server
         self.creds = creds
+        self.place = place
 
 
 def room_for(packets: list[Packet]) -> int:
@@ -401,6 +407,26 @@ class Reaching:
         at, length = self.target.build_address(program, self.spare, what)
         program.call(*(SYS_connect, end.number, at, length), label=lambda: f"connect {end.what}")
         self.target.build_end(program, self.spare)
+
+
+class Preparing:
+    """The options of a socket that listens, for whom they concern that wait there: a connection
+    has them from the moment when it is made (SO_PASSCRED)."""
+
+    __slots__ = ("end", "planner")
+
+    def __init__(self, planner: UnixPlanner, end: End) -> None:
+        self.planner = planner
+        self.end = end
+
+    def __call__(self, programs: Programs) -> None:
+        end, planner = self.end, self.planner
+        entry = end.entry
+        assert entry is not None
+        others = planner.sockets.options(entry.id)
+        fresh = planner.sockets.fresh(AF_UNIX, entry.type, 0)
+        program = programs.need(8192)
+        build_options(program, end.number, entry.opts, others, fresh, lambda: end.what)
 
 
 class Finishing:

@@ -19,7 +19,12 @@ from __future__ import annotations
 import os
 
 from crtools.errors import ImageError, RestoreConflict
-from crtools.images.messages.crtools_unix import CrtoolsUnixEntry, UnixPacketEntry
+from crtools.images.messages.crtools_unix import (
+    CrtoolsUnixEntry,
+    UnixPacketEntry,
+    UnixWaitingEntry,
+)
+from crtools.images.messages.sk_packet import SkPacketEntry
 from crtools.images.messages.sk_unix import UnixSkEntry
 from crtools.kinds.files.base import FilePlanner
 from crtools.kinds.files.socket_options import check_options
@@ -36,13 +41,20 @@ from crtools.kinds.files.unix_jobs import (
     Listening,
     Making,
     Pairing,
+    Preparing,
     Reaching,
     Reset,
     Taking,
     room_for,
 )
 from crtools.kinds.files.unix_names import Names
-from crtools.kinds.files.unix_queue import SCM_RIGHTS, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM
+from crtools.kinds.files.unix_queue import (
+    SCM_MAX_FD,
+    SCM_RIGHTS,
+    SOCK_DGRAM,
+    SOCK_SEQPACKET,
+    SOCK_STREAM,
+)
 from crtools.procfs.unix_diag import TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN
 
 TYPE_CHECKING = False
@@ -50,14 +62,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crtools.images.messages.crtools_unix import UnixCredsEntry
-    from crtools.images.messages.sk_packet import SkPacketEntry
     from crtools.kinds.files.base import PlanContext, PlannedFile, Programs
+    from crtools.kinds.files.unix_jobs import Packet
     from crtools.kinds.files.unix_names import Name
 
     Job = Callable[[Programs], None]
     Step = dict[int, list[Job]]
 
 _TYPES = (SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET)
+_NAME_BYTES = 108  # linux/un.h: UNIX_PATH_MAX
 _STATES = (TCP_ESTABLISHED, TCP_CLOSE, TCP_LISTEN)
 
 
@@ -119,12 +132,25 @@ class UnixPlanner(FilePlanner):
             raise ImageError(f"Unix socket {entry.ino} has fewer packets than are told of")
         for index, packet in enumerate(packets):
             if len(packet.scm) > 1 or any(
-                scm.type != SCM_RIGHTS or len(scm.rights) > 253 for scm in packet.scm
+                scm.type != SCM_RIGHTS or len(scm.rights) > SCM_MAX_FD for scm in packet.scm
             ):
                 raise ImageError(f"Unix socket {entry.ino} has a packet with impossible content")
             data = self._contents[entry.id][index]
             end.packets.append((packet, data, abouts.get(index)))
+        for waiting in own.waiting:
+            self._check_waiting(end, waiting)
         self._unsettled.append(end)
+
+    @staticmethod
+    def _check_waiting(end: End, waiting: UnixWaitingEntry) -> None:
+        assert end.entry is not None
+        if (
+            end.entry.state != TCP_LISTEN
+            or len(waiting.data) != len(waiting.packets)
+            or len(waiting.name or b"") > _NAME_BYTES
+            or any(about.mark or len(about.rights) > SCM_MAX_FD for about in waiting.packets)
+        ):
+            raise ImageError(f"A connection that waits at unix socket {end.ino} makes no sense")
 
     def settle(self) -> None:
         while self._unsettled:
@@ -133,6 +159,10 @@ class UnixPlanner(FilePlanner):
             for packet, _, _ in end.packets:
                 for scm in packet.scm:
                     for id in scm.rights:
+                        self.context.add_flight(id, end.file.users[0][0])
+            for waiting in end.own.waiting:
+                for about in waiting.packets:
+                    for id in about.rights:
                         self.context.add_flight(id, end.file.users[0][0])
 
     def name(self, file: PlannedFile) -> str:
@@ -157,8 +187,12 @@ class UnixPlanner(FilePlanner):
         for end in ends:
             if end.pid < 0 and end.ino not in self._partners:
                 self._place(end, connections, waiting)
+        for end in ends:
+            for place, one in enumerate(end.own.waiting):
+                if not one.client:
+                    self._place_closed(end, one, place, waiting)
         self._connect(connections, waiting)
-        self._fill(ends)
+        self._fill(ends, waiting)
 
     def _name_of(self, end: End, ends: list[End]) -> Name | None:
         """The name that a socket is bound to itself: accepted ones share that of a listening
@@ -249,16 +283,28 @@ class UnixPlanner(FilePlanner):
         return True
 
     def _place_waiting(self, end: End, listener: End, home: int, waiting: list[Connection]) -> None:
-        self._settle_at(end, home)
+        # CRIU's images do not tell who waits: those come last, in their own order.
+        place, creds = len(listener.own.waiting), None
+        for index, one in enumerate(listener.own.waiting):
+            if one.client == end.ino:
+                place, creds = index, one.creds
+        self._settle_at(end, self._maker(creds, home))
         self._make(end)
-        waiting.append(Connection(listener, end, None, self._creds_waiting(listener, end)))
+        waiting.append(Connection(listener, end, None, creds, place))
 
-    @staticmethod
-    def _creds_waiting(listener: End, client: End) -> UnixCredsEntry | None:
-        for waiting in listener.own.waiting:
-            if waiting.client == client.ino:
-                return waiting.creds
-        return None
+    def _place_closed(
+        self, listener: End, one: UnixWaitingEntry, place: int, waiting: list[Connection]
+    ) -> None:
+        """A client that had gone before it was accepted: it is there until all is sent."""
+        entry = listener.entry
+        assert entry is not None
+        assert listener.file is not None
+        client = End(None, None, CrtoolsUnixEntry())
+        self._settle_at(client, self._maker(one.creds, listener.file.users[0][0]))
+        if one.name:
+            client.name = self.names.add(self._stand_in(entry, entry.type, one.name), None)
+        self._make(client, type=entry.type)
+        waiting.append(Connection(listener, client, None, one.creds, place))
 
     def _place_datagram(self, end: End, peer: End | None, home: int) -> None:
         entry = end.entry
@@ -363,7 +409,9 @@ class UnixPlanner(FilePlanner):
         ):
             return about
         self._short.append((pid, "the sender of a message to a unix socket", creds.pid, 0))
-        return UnixPacketEntry(index=about.index, source=about.source, urgent=about.urgent)
+        return UnixPacketEntry(
+            index=about.index, source=about.source, urgent=about.urgent, rights=about.rights
+        )
 
     def _settle_at(self, end: End, pid: int) -> None:
         """A socket is made by process `pid`: at the number that it has there, or at one that
@@ -495,16 +543,9 @@ class UnixPlanner(FilePlanner):
             listeners[id(connection.listener)] = connection.listener
         for key, own in by_listener.items():
             self._connect_to(listeners[key], own)
-        order: dict[int, dict[int, int]] = {}
-        for connection in waiting:
-            listener = connection.listener
-            if listener.ino not in order:
-                order[listener.ino] = {
-                    entry.client: index for index, entry in enumerate(listener.own.waiting)
-                }
-        waiting.sort(
-            key=lambda c: (c.listener.ino, order[c.listener.ino].get(c.client.ino, 1 << 30))
-        )
+        waiting.sort(key=lambda c: (c.listener.ino, c.place))
+        for end in {c.listener.ino: c.listener for c in waiting}.values():
+            self._then(self.connecting, end.pid, Preparing(self, end))
         for connection in waiting:
             self._then(self.connecting, connection.client.pid, self._connecting_of(connection))
         for end in (*listeners.values(), *[c.listener for c in waiting]):
@@ -566,7 +607,7 @@ class UnixPlanner(FilePlanner):
 
     # --- Filling ---
 
-    def _fill(self, ends: list[End]) -> None:
+    def _fill(self, ends: list[End], waiting: list[Connection]) -> None:
         filling: Step = {}
         reaching: Step = {}
         finishing: Step = {}
@@ -583,6 +624,13 @@ class UnixPlanner(FilePlanner):
             if entry.type == SOCK_DGRAM:
                 self._reach(end, reaching)
             finishing.setdefault(end.pid, []).append(Finishing(self, end))
+        for connection in waiting:
+            place, own = connection.place, connection.listener.own.waiting
+            if place < len(own) and own[place].packets:
+                client = connection.client
+                pid = client.file.users[0][0] if client.file is not None else client.pid
+                job = self._filling_of_waiting(connection, own[place], pid)
+                filling.setdefault(pid, []).append(job)
         if self._takes:
             self.filling.append(self._takes)
         self.filling += [step for step in (filling, reaching, finishing) if step]
@@ -619,6 +667,29 @@ class UnixPlanner(FilePlanner):
             )
         return Filling(end, sendings, room, size)
 
+    def _filling_of_waiting(
+        self, connection: Connection, waiting: UnixWaitingEntry, pid: int
+    ) -> Job:
+        """What a client has sent before it was accepted. Nobody can have received any of it."""
+        listener, client = connection.listener, connection.client
+        assert listener.entry is not None
+        packets: list[Packet] = []
+        sendings: list[Sending] = []
+        number = self._number(client, pid)
+        for about, data in zip(waiting.packets, waiting.data, strict=True):
+            packet = SkPacketEntry(id_for=listener.entry.id, length=len(data))
+            about = self._check_sender(about, pid)
+            rights = [self._number_of(self.context.files[id], pid) for id in about.rights]
+            packets.append((packet, data, about))
+            sendings.append(
+                Sending(
+                    *(listener.entry.type, number, -1, packet, data, about, rights),
+                    spare=self.spare,
+                )
+            )
+        size = room_for(packets)
+        return Filling(listener, sendings, {number: client} if size else {}, size)
+
     def _sender(self, end: End, about: UnixPacketEntry | None, pid: int) -> tuple[End, bool]:
         """From which socket a packet comes, and whether that is connected to `end` by then."""
         entry = end.entry
@@ -648,25 +719,27 @@ class UnixPlanner(FilePlanner):
             found = self._gone[key] = End(None, None, CrtoolsUnixEntry())
             self._settle_at(found, pid)
             if source:
-                found.name = self.names.add(
-                    UnixSkEntry(
-                        id=0,
-                        ino=like.ino,
-                        type=SOCK_DGRAM,
-                        state=TCP_CLOSE,
-                        flags=0,
-                        uflags=0,
-                        backlog=0,
-                        peer=0,
-                        fown=like.fown,
-                        opts=like.opts,
-                        name=source,
-                        deleted=True,
-                    ),
-                    None,
-                )
+                found.name = self.names.add(self._stand_in(like, SOCK_DGRAM, source), None)
             self._make(found, type=SOCK_DGRAM)
         return found
+
+    @staticmethod
+    def _stand_in(like: UnixSkEntry, type: int, name: bytes) -> UnixSkEntry:
+        """A socket that is closed and had this name, which nobody is to find."""
+        return UnixSkEntry(
+            id=0,
+            ino=like.ino,
+            type=type,
+            state=TCP_CLOSE,
+            flags=0,
+            uflags=0,
+            backlog=0,
+            peer=0,
+            fown=like.fown,
+            opts=like.opts,
+            name=name,
+            deleted=True,
+        )
 
     def _reach(self, end: End, reaching: Step) -> None:
         """Connections of datagram sockets to those that have a name; where a pair was made with

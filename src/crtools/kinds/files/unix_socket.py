@@ -2,8 +2,9 @@
 
 The kernel lists all unix sockets with their peers (crtools.procfs.unix_diag); what is in a queue is
 peeked at (crtools.kinds.files.unix_queue). A connection that has not been accepted has no inode on
-the accepting side: the listening socket tells the inodes of those who connected. Where a socket
-file is now, whatever it was called, SIOCUNIXFILE tells (Linux 4.16, with CAP_NET_ADMIN).
+the accepting side: the listening socket tells the inodes of those who connected, and what they have
+sent already only the kernel's memory has (crtools.kinds.files.unix_waiting). Where a socket file is
+now, whatever it was called, SIOCUNIXFILE tells (Linux 4.16, with CAP_NET_ADMIN).
 
 How they are made again is in crtools.kinds.files.unix_plan.
 """
@@ -51,6 +52,7 @@ from crtools.procfs.unix_diag import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.kinds.files.base import DumpContext, OpenFile, PlanContext
+    from crtools.kinds.files.unix_waiting import WaitingReader
     from crtools.procfs.unix_diag import UnixSocket as Socket
 
 SO_PEERCRED, SO_PEERGROUPS = 17, 59  # asm-generic/socket.h
@@ -100,7 +102,7 @@ class UnixDumper(FileDumper):
         self.sockets = context.sockets.facts("unix", read_unix_sockets)
         self.found: dict[int, Found] = {}
         self._unread: list[Found] = []
-        self._creds: dict[tuple[int, int, int], Creds] = {}
+        self._waiting: WaitingReader | None = None
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         context = self.context
@@ -237,16 +239,7 @@ class UnixDumper(FileDumper):
             elif facts.peer:
                 self._check_outside(found, facts.peer)
             elif facts.ino in listening:
-                listener = listening[facts.ino]
-                found.message.peer = listener.facts.ino
-                if facts.limit:
-                    raise self.context.refuse(
-                        found.file,
-                        f"it has sent to unix socket {listener.facts.ino}, which has not accepted"
-                        " its connection yet",
-                        "what was sent cannot be seen before that",
-                        "dump when the connection has been accepted",
-                    )
+                found.message.peer = listening[facts.ino].facts.ino
             else:
                 self._check_closed(found)
         self._check_senders()
@@ -277,15 +270,12 @@ class UnixDumper(FileDumper):
         return ""
 
     def _check_waiting(self, listener: Found) -> None:
-        waiting: list[UnixWaitingEntry] = []
-        for client in listener.facts.waiting:
+        clients = listener.facts.waiting
+        unseen = False
+        for client in clients:
             if not client:
-                raise self.context.refuse(
-                    listener.file,
-                    "a connection waits to be accepted that its maker has closed already",
-                    "what was sent over it cannot be seen before it is accepted",
-                    "dump when the program has accepted it",
-                )
+                unseen = True
+                continue
             if client not in self.found:
                 raise self.context.refuse(
                     listener.file,
@@ -293,10 +283,36 @@ class UnixDumper(FileDumper):
                     "who has that is not being dumped",
                     "dump when it has been accepted, or dump both",
                 )
+            # What is on its way from it can only be in the connection that waits.
+            unseen = unseen or bool(self.found[client].facts.limit)
+        if unseen:
+            listener.own.waiting = self._read_waiting(listener)
+            return
+        waiting: list[UnixWaitingEntry] = []
+        for client in clients:
             status = read_status(self.context.proc, self.found[client].file.pid)
             creds = Creds(status.pid, status.uids[1], status.gids[1], tuple(status.groups))
             waiting.append(UnixWaitingEntry(client=client, creds=to_entry(creds)))
         listener.own.waiting = waiting
+
+    def _read_waiting(self, listener: Found) -> list[UnixWaitingEntry]:
+        from crtools.kinds.files.unix_waiting import WaitingReader
+
+        if self._waiting is None:
+            self._waiting = WaitingReader(self.context)
+        entries = self._waiting.read(listener.file, listener.facts.waiting)
+        names = {entry.name for entry in entries if entry.name and entry.name[:1] == b"\0"}
+        for ino in self.sockets.inodes() if names else ():
+            other = self.sockets.find(ino)
+            if other is not None and other.name in names:
+                raise self.context.refuse(
+                    listener.file,
+                    f"a connection waits to be accepted that came from {spell(other.name)}, a"
+                    " socket that is closed",
+                    f"{self._name_outside(ino)} has that name now, and only one can",
+                    "dump when the program has accepted it",
+                )
+        return entries
 
     def _check_outside(self, found: Found, peer: int) -> None:
         """The other end is a socket that nobody of the tree has."""
