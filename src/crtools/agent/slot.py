@@ -173,6 +173,16 @@ class Slot:
                     otherwise(-result)
         return executed
 
+    def check_unfinished(self, ms: int) -> None:
+        """Of a program that ends its task: RemoteSyscallError if it stops before that, within so
+        many milliseconds."""
+        done = _U32.unpack_from(self.memory, self.at + DONE_AT)[0]
+        if done != self.command and kernel.futex_wait(self.here + DONE_AT, done, ms) == -110:
+            return  # ETIMEDOUT
+        if _U32.unpack_from(self.memory, self.at + DONE_AT)[0] == self.command:
+            self.wait()
+            raise InternalError(f"task {self.task} was to end with its program and has not")
+
     def end(self) -> None:
         """Waits for the end of a program that nobody waits for any more, if one is running."""
         if self._running is not None:

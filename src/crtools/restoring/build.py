@@ -200,9 +200,9 @@ class TreeBuilder:
         stay = {pid: queue for pid, queue in programs.items() if pid not in leaving}
         for pid in gone:
             shop.skeletons[pid].slot.post(programs[pid][0])
-        for pid in gone:
-            shop.forget(pid)
         try:
+            for pid in gone:
+                shop.forget(pid)
             shop.run(stay)
         except RemoteSyscallError as error:
             if error.call == "clone3":

@@ -80,7 +80,59 @@ def explain_pid(proc: int, pid: int, error: int) -> CrtoolsError:
             hint="raise kernel.pid_max",
             subject=("task", pid),
         )
+    if error == errno.EAGAIN:
+        return RestoreConflict(
+            f"Cannot create task {pid}: there may be no more tasks",
+            because=_find_limit(),
+            hint="raise that limit, or end other tasks that count against it",
+            subject=("task", pid),
+        )
     return MissingFeature(f"Cannot create task {pid}", because=os.strerror(error))
+
+
+def _find_limit() -> str:
+    """Which limit it was that clone(2) meant (ERRORS, EAGAIN)."""
+    try:
+        with open("/proc/self/cgroup", "rb") as file:
+            lines = file.read().split(b"\n")
+    except OSError:
+        lines = []
+    for line in lines:
+        _, _, rest = line.partition(b":")
+        controllers, _, path = rest.partition(b":")
+        if b"pids" in controllers.split(b","):
+            mounts = [b"/sys/fs/cgroup/" + controllers]
+        elif not controllers and path:
+            mounts = [b"/sys/fs/cgroup", b"/sys/fs/cgroup/unified"]
+        else:
+            continue
+        for mount in mounts:
+            found = _full_group(mount, path)
+            if found:
+                return found
+    return (
+        "RLIMIT_NPROC of this user, pids.max of its cgroup or kernel.threads-max is reached"
+        " (clone3: EAGAIN)"
+    )
+
+
+def _full_group(mount: bytes, path: bytes) -> str:
+    """The group, or the one above it, whose limit refuses more tasks, if one does."""
+    while path and path != b"/":
+        try:
+            with open(mount + path + b"/pids.max", "rb") as file:
+                most = file.read().strip()
+            with open(mount + path + b"/pids.current", "rb") as file:
+                count = int(file.read())
+        except (OSError, ValueError):
+            return ""
+        # The task that was refused, and those that ended for it, do not count any more.
+        if most != b"max":
+            return (
+                f"its cgroup {os.fsdecode(path)} takes {int(most)} tasks (pids.max) and has {count}"
+            )
+        path = path.rpartition(b"/")[0]
+    return ""
 
 
 def _holders(proc: int, number: int) -> Iterator[tuple[int, Stat]]:

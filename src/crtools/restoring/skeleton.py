@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from crtools.agent.slot import Executed
 
 SYS_close, SYS_mmap, SYS_munmap, SYS_close_range, SYS_memfd_create = 3, 9, 11, 436, 319
+SYS_prctl, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 157, 36, 37
 CLONE_ARGS = struct.Struct("<11Q")  # struct clone_args, linux/sched.h
 CODE_BYTES = 4096
 STACK_BYTES = 8192  # slot at the bottom, stack above it
@@ -82,6 +83,7 @@ class Workshop:
         self.scratch = hole + at
         self.length = at + SCRATCH_BYTES
         self.skeletons: dict[int, Skeleton] = {}
+        self._ended: list[int] = []  # zombies, or waited for by their parents
         self._memory = -1
         self._shared: kernel.Shared | None = None
         self.xstate = b""  # a skeleton's, which has the size and layout that this host takes
@@ -120,6 +122,13 @@ class Workshop:
         """Kills what is left; it is our descendant and traced by us, so its pid is its own."""
         left = list(self.skeletons.values())
         self.skeletons.clear()
+        if not left:
+            return
+        # Orphans come to us and not to a first process that may wait for nobody: its zombies would
+        # keep the numbers. (All are our descendants, unless the root is a sibling.)
+        before = bytearray(4)
+        kernel.raw(SYS_prctl, PR_GET_CHILD_SUBREAPER, kernel.address_of(before), 0, 0, 0)
+        kernel.raw(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         for skeleton in left:
             try:
                 os.kill(skeleton.pid, SIGKILL)
@@ -134,12 +143,14 @@ class Workshop:
                         break
             except ChildProcessError:
                 continue
-        for skeleton in left:
-            # The root is our child as well as our tracee: its second report is for the parent.
+        for pid in [skeleton.pid for skeleton in left] + self._ended:
+            # They are our children as well as our tracees: the second report is for the parent.
             try:
-                os.waitpid(skeleton.pid, os.WNOHANG)
+                os.waitpid(pid, os.WNOHANG)
             except ChildProcessError:
                 continue
+        if not any(before):
+            kernel.raw(SYS_prctl, PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
     def create_root(
         self, pid: int, directory: int, *, sibling: bool, orphan: bool = False
@@ -296,16 +307,26 @@ class Workshop:
             tracee.go()
 
     def forget(self, tid: int) -> None:
-        """A helper or a zombie has ended: its end was reported to us as its tracer."""
-        skeleton = self.skeletons.pop(tid)
+        """A helper or a zombie ends, by the program that it runs or another way: that is reported
+        to us as its tracer. RemoteSyscallError if a program does not come to its end."""
+        skeleton = self.skeletons[tid]
+        looks = 0
         while True:
             try:
-                status = ptrace.wait(skeleton.tid)
+                status = ptrace.wait(tid, block=not skeleton.slot.running)
             except ChildProcessError:
-                return
-            if status is not None and not os.WIFSTOPPED(status):
-                return
-            ptrace.cont(skeleton.tid)
+                break
+            if status is None:
+                # Nothing wakes us at its end: it takes microseconds.
+                looks += 1
+                if looks > 50:
+                    skeleton.slot.check_unfinished(1)
+            elif os.WIFSTOPPED(status):
+                ptrace.cont(tid)
+            else:
+                break
+        del self.skeletons[tid]
+        self._ended.append(tid)
 
     def run(self, programs: dict[int, list[Program]]) -> dict[int, list[Executed]]:
         """Runs a list of programs in each task, all tasks at once; the results are of the last.
