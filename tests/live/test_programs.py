@@ -232,6 +232,10 @@ CASES = (
     Case("udp", root=True),
     Case("raw", root=True),
     Case("packet", root=True),
+    *[
+        Case(f"packet_rings {how}", root=True, changes=True)  # inodes
+        for how in ("v1", "v2", "v3", "frozen", "timed")
+    ],
     Case("netlink"),
     Case("netlink root", root=True),
     Case("fifos"),

@@ -1,8 +1,8 @@
 /*
  * Sockets in states that nobody can carry: `corked` data, an unread `error`, `numbered` timestamps,
  * a filter of extended `bpf`, control messages with a waiting datagram (`control`), an answer of
- * `netlink` that nobody has received, a packet socket's `ring`, one of another
- * network `namespace`, of another family (`vsock`) or protocol (`mptcp`).
+ * `netlink` that nobody has received, the ring of a packet socket that is closed (`ring`) or mapped
+ * privately (`copied-ring`), one of another network `namespace`, of another family (`vsock`) or protocol (`mptcp`).
  */
 #include "program.h"
 #include <arpa/inet.h>
@@ -70,6 +70,7 @@ int main(int argc, char **argv)
 	int on = 1, value = 0;
 	socklen_t size = sizeof(value);
 	char text[64];
+	void *mapped = NULL;
 
 	begin(argc, argv);
 	receiver = bound();
@@ -99,13 +100,19 @@ int main(int argc, char **argv)
 		close(fd);
 		fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 		NEED(fd >= 0 && send(fd, &request, sizeof(request), 0) == sizeof(request));
-	} else if (!strcmp(what, "ring")) {
+	} else if (!strcmp(what, "ring") || !strcmp(what, "copied-ring")) {
 		struct tpacket_req ring = { 4096, 2, 2048, 4 };
 
 		close(fd);
 		fd = socket(AF_PACKET, SOCK_RAW, 0);
 		NEED(fd >= 0);
 		NEED(setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) == 0);
+		mapped = mmap(NULL, 8192, PROT_READ, *what == 'r' ? MAP_SHARED : MAP_PRIVATE, fd, 0);
+		NEED(mapped != MAP_FAILED);
+		if (*what == 'r') {
+			close(fd);
+			fd = receiver;
+		}
 	} else if (!strcmp(what, "namespace")) {
 		int before = open("/proc/self/ns/net", O_RDONLY);
 
@@ -139,6 +146,8 @@ int main(int argc, char **argv)
 		CHECK("SO_PEEK_OFF", -1, value);
 	} else if (!strcmp(what, "netlink")) {
 		CHECK("an answer", 64, recv(fd, text, sizeof(text), MSG_DONTWAIT));
+	} else if (mapped) {
+		check_filled("the ring", mapped, 0, 8192);
 	} else {
 		check_between("flags", 0, INT_MAX, fcntl(fd, F_GETFL));
 	}

@@ -123,7 +123,7 @@ class MemoryDump:
             if len(vmas) < MANY:
                 guessed = [_guess(vma) for vma in vmas]
                 areas = self._collect_areas(process, vmas, guessed)
-                if pid not in self._shared.with_rings:
+                if pid not in self._shared.with_rings and pid not in self._shared.with_sockets:
                     self._large += 1
                     return Memory(vmas, areas, guessed=True)
         vmas, facts = self._smaps.read(proc, pid)

@@ -181,6 +181,8 @@ class TaskDump:
         if process.pid in self.sharing.vm:
             # Its agent's way home would lie where that of another is.
             self.writers.finish_all()
+        if process.via in self._shared.with_sockets:
+            self._shared.name_sockets([area.entry for area in collected.memory.areas])
         flags = os.O_RDONLY | os.O_CLOEXEC
         memory = os.open(f"{process.via}/mem", flags, dir_fd=self._proc)
         held = False

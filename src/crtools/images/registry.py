@@ -248,6 +248,8 @@ IMAGES = (
        "crtools_socket:CrtoolsSocketEntry"),
     _k("crtools-datagrams", "crtools-datagrams.img", "CRTOOLS_DATAGRAMS", 0x43520151,
        "crtools_socket:CrtoolsDatagramEntry", extra="length"),
+    _k("crtools-packet", "crtools-packet.img", "CRTOOLS_PACKET", 0x43520152,
+       "crtools_packet:CrtoolsPacketEntry", extra="length"),
     _k("crtools-inotify", "crtools-inotify.img", "CRTOOLS_INOTIFY", 0x43521900,
        "crtools_notify:CrtoolsInotifyEntry"),
     _k("crtools-fanotify", "crtools-fanotify.img", "CRTOOLS_FANOTIFY", 0x43521903,

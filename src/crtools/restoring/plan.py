@@ -74,6 +74,10 @@ class Plan:
         self.sysv: SysvPlan | None = _read_segments(store, self.alive)
         self.confinements = self._plan_confinements()
         self.rings = self._plan_rings()
+        if any(task.space.sockets for task in self.alive):
+            from crtools.restoring.packet_rings import check_rings
+
+            check_rings(self)
         self.has_policies = self._check_policies()
         self.clocks = self._plan_clocks()
         self.begetter: dict[int, int] = {}

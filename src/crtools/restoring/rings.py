@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _PROGRAM = PROCESS_BYTES - (100 << 10)
 
 
-def _taken(plan: Plan, task: TaskImages, length: int) -> list[tuple[int, int]]:
+def taken_ranges(plan: Plan, task: TaskImages, length: int) -> list[tuple[int, int]]:
     """What a process has mapped at this moment."""
     taken = [(vma.start, vma.end) for vma in task.space.vmas if not vma.status & (VDSO | VVAR)]
     taken.append((plan.hole, plan.hole + length))
@@ -67,7 +67,7 @@ def restore_rings(plan: Plan, shop: Workshop) -> None:
             if file.type == IO_URING:
                 numbers[file.message.inode] = number
         script = Script()
-        gaps = find_gaps(_taken(plan, task, shop.length))
+        gaps = find_gaps(taken_ranges(plan, task, shop.length))
         for gap in gaps:
             build_filling(script.program(500), gap)
         for vma in areas:

@@ -95,6 +95,10 @@ class StateBuilder:
             from crtools.restoring.rings import restore_rings
 
             restore_rings(self.plan, self.shop)
+        if files.packet_sockets:
+            from crtools.restoring.packet_rings import map_rings
+
+            map_rings(self.plan, self.shop)
         self._restore_userfaults()
         if files.terminals is not None or any(
             own.no_terminal for task in self.plan.alive for own in task.own.values()

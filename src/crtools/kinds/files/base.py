@@ -414,6 +414,7 @@ class PlanContext:
     terminals: Any  # crtools.kinds.files.tty.TtyPlanner, None where there is no terminal
     inherited: Inherited | None  # None without --inherit-fd
     sockets: Any  # crtools.kinds.files.sockets.SocketsPlan, None before a socket is met
+    packet_sockets: dict[int, Any]  # packet_ring_restore.RingSocket, by the id of its file
     files: dict[int, PlannedFile]  # by id
     clock_offsets: tuple[int, int]  # of the tree's monotonic and boot clock from ours, in ns
     shortfalls: Any  # crtools.model.shortfall.Shortfalls; None where a plan is only looked at

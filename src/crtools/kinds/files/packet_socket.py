@@ -6,8 +6,10 @@ that is done when it has its filter. CRIU's packet_sock_entry has most; its prot
 takes it, in network byte order.
 
 Packets that wait to be received are lost, as those are which the kernel drops when a buffer is
-full, and the log says so. Refused are rings (PACKET_RX_RING), whose memory the kernel writes to at
-any time, and groups (PACKET_FANOUT) that a program divides: nobody tells which.
+full, and the log says so; those in rings are carried (crtools.kinds.files.packet_ring). Refused are
+groups (PACKET_FANOUT) that a program divides: nobody tells which.
+
+Not carried are the counters of PACKET_STATISTICS, and which member of a group is next.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from crtools.abi import kernel
 from crtools.abi.fcntl import F_SETFL, O_NONBLOCK
 from crtools.abi.socket import AF_PACKET, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW
 from crtools.abi.x86_64 import SYS_bind, SYS_fcntl, SYS_getsockname, SYS_socket
-from crtools.errors import ImageError, MissingFeature
+from crtools.errors import ImageError, MissingFeature, PermissionDenied
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.packet_sock import PacketMclist, PacketSockEntry
 from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner, choose_place
@@ -39,6 +41,7 @@ from crtools.procfs.sock_diag import parse_attributes, read_diag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crtools.images.messages.crtools_packet import CrtoolsPacketEntry
     from crtools.kinds.files.base import (
         DumpContext,
         OpenFile,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
         PlannedFile,
         Programs,
     )
+    from crtools.kinds.files.packet_ring import RingReader
     from crtools.kinds.files.socket_options import Values
 
 SOL_PACKET = 263  # linux/socket.h
@@ -94,6 +98,13 @@ _OPTIONS = Table(
         *(PACKET_QDISC_BYPASS, PACKET_IGNORE_OUTGOING),
     )
 )
+# Those that are set before there is a ring, or not at all, and the others.
+_VNET_HDR_SZ = (SOL_PACKET, PACKET_VNET_HDR_SZ)
+_BEFORE_RINGS = (
+    *(_VERSION, _RESERVE, _VNET_HDR, _VNET_HDR_SZ, _LOSS),
+    (SOL_PACKET, PACKET_TX_HAS_OFF),
+)
+_WITH_RINGS = Table(row for row in _OPTIONS.options if row[:2] not in _BEFORE_RINGS)
 
 
 class Packet(FileKind):
@@ -113,6 +124,8 @@ class Packet(FileKind):
 class PacketDumper(FileDumper):
     def __init__(self, context: DumpContext) -> None:
         self.context = context
+        self._reader: RingReader | None = None
+        self._rings: list[tuple[CrtoolsPacketEntry, bytes]] = []
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         assert file.socket is not None
@@ -153,6 +166,12 @@ class PacketDumper(FileDumper):
         )
         if _FANOUT in told:
             message.fanout = _U32.unpack_from(told[_FANOUT])[0]
+        if _RX_RING in told or _TX_RING in told:
+            from crtools.kinds.files.packet_ring import parse_ring
+
+            message.rx_ring = parse_ring(told.get(_RX_RING))
+            message.tx_ring = parse_ring(told.get(_TX_RING))
+            self._read_rings(file, fd, message)
         context.sockets.add_options(id, changed)
         waiting = _U32.unpack_from(told.get(_MEMINFO, bytes(4)))[0]
         if waiting:
@@ -176,14 +195,31 @@ class PacketDumper(FileDumper):
         found: dict[int, bytes] = told
         return found
 
-    def _check(self, file: OpenFile, told: dict[int, bytes]) -> None:
-        if _RX_RING in told or _TX_RING in told:
+    def _read_rings(self, file: OpenFile, fd: int, message: PacketSockEntry) -> None:
+        from crtools.kinds.files.packet_ring import RingReader
+
+        what = "it is a packet socket with a ring (PACKET_RX_RING or PACKET_TX_RING)"
+        try:
+            if self._reader is None:
+                self._reader = RingReader()
+            self._rings.append(self._reader.read(fd, message))
+        except (MissingFeature, PermissionDenied) as error:
             raise self.context.refuse(
                 file,
-                "it is a packet socket with a ring (PACKET_RX_RING or PACKET_TX_RING)",
-                "crtools does not carry those yet",
-                "let the program receive without one, or close it before the dump",
-            )
+                what,
+                "where in it the kernel goes on only the kernel's memory tells;"
+                f" {error.what}: {error.because}",
+                error.hint,
+            ) from error
+        except ValueError as error:
+            raise self.context.refuse(file, what, str(error), "dump again") from error
+        self.context.shared.packet_sockets[file.stat.st_ino] = message.id
+
+    def finish(self) -> None:
+        if self._rings:
+            self.context.store.write("crtools-packet", self._rings)
+
+    def _check(self, file: OpenFile, told: dict[int, bytes]) -> None:
         fanout = _U32.unpack_from(told.get(_FANOUT, bytes(4)))[0]
         if fanout >> 16 & 0xFF in (PACKET_FANOUT_CBPF, PACKET_FANOUT_EBPF):
             raise self.context.refuse(
@@ -211,6 +247,7 @@ class PacketPlanner(FilePlanner):
     def __init__(self, context: PlanContext) -> None:
         self.context = context
         self.files: list[PlannedFile] = []
+        self._saved: dict[int, tuple[CrtoolsPacketEntry, bytes]] | None = None
 
     def add(self, file: PlannedFile) -> None:
         message: PacketSockEntry = file.message
@@ -223,11 +260,28 @@ class PacketPlanner(FilePlanner):
         ):
             raise ImageError(f"Packet socket {file.id} in the images is an impossible one")
         if message.rx_ring is not None or message.tx_ring is not None:
-            raise ImageError(
-                f"Cannot restore packet socket {file.id}",
-                because="it has a ring, which crtools does not carry yet",
-            )
+            self._add_rings(file)
         self.files.append(file)
+
+    def _add_rings(self, file: PlannedFile) -> None:
+        from crtools.kinds.files.packet_ring_restore import RingSocket
+
+        if self._saved is None:
+            store = self.context.store
+            found = store.read_with_extra("crtools-packet") if store.has("crtools-packet") else ()
+            self._saved = {entry.id: (entry, content) for entry, content in found}
+        others = sockets_of(self.context).options(file.id)
+        wanted = wanted_of(file.message, others)
+        options = [
+            (option, wanted[option]) for option in _BEFORE_RINGS if any(wanted.get(option, b""))
+        ]
+        # Sets of CRIU's have no content.
+        entry, content = self._saved.get(file.id, (None, b""))
+        vnet = 10 if file.message.vnet_hdr else 0  # struct virtio_net_hdr
+        if _VNET_HDR_SZ in wanted:
+            vnet = _U32.unpack(wanted[_VNET_HDR_SZ])[0]
+        rings = RingSocket(file.message, options, vnet, entry, content)
+        self.context.packet_sockets[file.id] = rings
 
     def name(self, file: PlannedFile) -> str:
         return f"the packet socket of protocol {file.message.protocol:#06x}"
@@ -248,6 +302,19 @@ class PacketPlanner(FilePlanner):
                     got="nothing",
                     because="nobody can put such packets back",
                 )
+            rings = self.context.packet_sockets.get(file.id)
+            if rings is not None and self.context.shortfalls is not None:
+                rings.check(self.context.shortfalls, file.users[0])
+
+    def create(self, tool_pid: int, root: int) -> None:
+        for file in self.files:
+            rings = self.context.packet_sockets.get(file.id)
+            if rings is not None:
+                rings.create(self.context.describe(file))
+
+    def close(self, *, restored: bool) -> None:
+        for rings in self.context.packet_sockets.values():
+            rings.close()
 
 
 class Making:
@@ -268,15 +335,21 @@ class Making:
         cloexec = file.users[0][2]
         flags = (message.flags & O_NONBLOCK and SOCK_NONBLOCK) | (cloexec and SOCK_CLOEXEC)
         program = programs.need(8192 + 8 * len(message.opts.so_filter))
-        fd = program.call(
-            *(SYS_socket, AF_PACKET, message.type | flags, 0), label=lambda: f"make {self.what()}"
-        )
-        self.context.move(program, fd, number, cloexec, self.what)
+        rings = self.context.packet_sockets.get(file.id)
+        if rings is not None:
+            self.context.take_inherited(programs, rings.fd, number, cloexec, self.what)
+            program = programs.need(8192 + 8 * len(message.opts.so_filter))
+            program.call(SYS_fcntl, number, F_SETFL, message.flags & SETTABLE, label=self.what)
+        else:
+            fd = program.call(
+                *(SYS_socket, AF_PACKET, message.type | flags, 0),
+                label=lambda: f"make {self.what()}",
+            )
+            self.context.move(program, fd, number, cloexec, self.what)
         fresh = sockets.fresh(AF_PACKET, message.type, 0)
         build_options(program, number, message.opts, others, fresh, self.what)
-        _OPTIONS.build(
-            program, number, wanted_of(message, others), fresh.values(_OPTIONS), self.what
-        )
+        table = _OPTIONS if rings is None else _WITH_RINGS
+        table.build(program, number, wanted_of(message, others), fresh.values(table), self.what)
         if message.copy_thresh:
             threshold = _U32.pack(message.copy_thresh)
             build_option(program, number, (SOL_PACKET, PACKET_COPY_THRESH), threshold, self.what)

@@ -101,6 +101,7 @@ class FilesPlan(PlanContext):
         self.unchecked: set[int] = set()
         self.terminals: Any = None
         self.sockets: Any = None
+        self.packet_sockets: dict[int, Any] = {}
         self.unix: Any = None
         self.connections: Any = None
         self.shortfalls: Any = None

@@ -188,7 +188,15 @@ def _area(
         status |= FILE_SHARED | MEMFD
         map_flags = MAP_SHARED
         shmid, pgoff, fdflags = shared_id(vma), vma.pgoff, 2
-    elif path.startswith((b"anon_inode:", b"socket:")):
+    elif path.startswith(b"socket:") and vma.shared:
+        # Rings of a packet socket (kinds/files/packet_ring.py), or refused when the sockets are
+        # known.
+        status |= SOCKET
+        map_flags = MAP_SHARED
+        shmid, pgoff = shared_id(vma), vma.pgoff
+    elif path.startswith(b"socket:"):
+        raise _refused(vma, task, "it is a socket's memory, mapped privately")
+    elif path.startswith(b"anon_inode:"):
         raise _refused(vma, task, f"what is mapped, {path.decode(errors='replace')}, is not yet")
     else:
         if flags & (smaps.VF_PF | smaps.VF_IO | smaps.VF_MM):

@@ -76,6 +76,8 @@ class Space(Value):
     kernel_vdso: tuple[int, int] | None
     # Asynchronous I/O contexts of its own (kinds/memory/aio.py).
     rings: tuple[Ring, ...] = ()
+    # Of packet sockets (restoring/packet_rings.py).
+    sockets: tuple[VmaEntry, ...] = ()
 
     def vdso_image(self) -> tuple[int, int, int, list[Content]] | None:
         """The image's: where vvar begins, where the vDSO begins and ends, and its contents."""
@@ -108,6 +110,7 @@ def read_space(
 ) -> Space:
     """Checks all that the images say: nothing in them is trusted. Raises ImageError."""
     last = 0
+    sockets: tuple[VmaEntry, ...] = ()
     for vma in mm.vmas:
         if vma.status & (kinds.VSYSCALL | kinds.GUARD):
             continue
@@ -117,7 +120,9 @@ def read_space(
                 because="areas are page aligned, ascending and inside user space",
             )
         last = vma.end
-        if vma.status & (kinds.SOCKET | kinds.SHADOW_STACK):
+        if vma.status & kinds.SOCKET:
+            sockets += (vma,)
+        if vma.status & kinds.SHADOW_STACK:
             raise UnsupportedObject(
                 f"Cannot restore the area {vma.start:x}-{vma.end:x} of {name}",
                 because="crtools does not carry its kind yet",
@@ -138,6 +143,7 @@ def read_space(
         guards=guards,
         pages=(f"pages-{pages_id}.img", *behind),
         kernel_vdso=None,
+        sockets=sockets,
     )
     if any(vma.status & kinds.AIO_RING for vma in vmas):
         space = _with_rings(space, mm)
@@ -443,8 +449,8 @@ def build_map(program: Program, vma: VmaEntry, filled: bool, opener: FileOpener,
     if vma.flags & MAP_NORESERVE:
         flags |= MAP_NORESERVE
     fd: Arg = -1
-    if vma.status & kinds.URING:
-        # Its place is kept: it is mapped when it is there (restoring/rings.py).
+    if vma.status & (kinds.URING | kinds.SOCKET):
+        # Its place is kept: it is mapped when it is there (restoring/rings.py, packet_rings.py).
         flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE
         vma = VmaEntry.decode(vma.encode())
         vma.status, vma.flags, vma.pgoff, vma.prot = 0, flags, 0, 0

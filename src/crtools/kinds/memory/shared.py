@@ -45,12 +45,13 @@ from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.images.messages.memfd import MemfdFileEntry, MemfdInodeEntry
 from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
+from crtools.kinds.memory.areas import SOCKET
 from crtools.kinds.memory.pages import PRESENT
 from crtools.procfs.map_files import open_map_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from crtools.images.messages.crtools_kinds import CrtoolsMemfdEntry
     from crtools.images.messages.vma import VmaEntry
@@ -93,6 +94,9 @@ class SharedDump:
         self._sysv: SysvDump | None = None
         self._mapped_rings: list[tuple[int, Vma]] = []
         self.with_rings: set[int] = set()  # processes that have asynchronous I/O contexts
+        self._mapped_sockets: list[tuple[int, Vma]] = []
+        self.with_sockets: set[int] = set()  # processes that have a socket mapped
+        self.packet_sockets: dict[int, int] = {}  # with rings: inode -> id of the file
 
     def _segment_id(self, pid: int, vma: Vma) -> int:
         if self._sysv is None:
@@ -107,6 +111,21 @@ class SharedDump:
             self._sysv.check()
         for pid, vma in self._mapped_rings:
             self._check_ring(pid, vma)
+        for pid, vma in self._mapped_sockets:
+            if vma.inode not in self.packet_sockets:
+                raise UnsupportedObject(
+                    f"Cannot dump the area {vma.start:x}-{vma.end:x} of task {pid}",
+                    because=f"it is memory of socket {vma.inode}, which is no packet socket with a"
+                    " ring that a task of the tree has a descriptor of",
+                    hint="let the program unmap it before the dump",
+                    subject=("area", vma.start, vma.end),
+                )
+
+    def name_sockets(self, areas: Iterable[VmaEntry]) -> None:
+        """Has areas of sockets say the files' ids, which are known when all tables are."""
+        for area in areas:
+            if area.status & SOCKET:
+                area.shmid = self.packet_sockets[area.shmid]
 
     def _check_ring(self, pid: int, vma: Vma) -> None:
         """A ring is mapped again by its descriptor."""
@@ -133,6 +152,10 @@ class SharedDump:
             return self._segment_id(pid, vma)
         if vma.path == RING_NAME:
             self._mapped_rings.append((pid, vma))
+            return vma.inode
+        if vma.path.startswith(b"socket:"):
+            self._mapped_sockets.append((pid, vma))
+            self.with_sockets.add(pid)
             return vma.inode
         if vma.path == b"/[aio]":
             # Of one process: which they are, kinds.memory.aio asks.
