@@ -352,3 +352,70 @@ void crt_look(int infos, int pidfd, unsigned long fds_at, unsigned long count,
 		close(fd);
 	}
 }
+
+/* A question that is put to many descriptors: a system call whose first argument is the descriptor.
+ * Where bit N of `inside` is set, argument N is an offset in the descriptor's record, its address
+ * is passed. The result, -errno if it fails, goes into the record at `result`, 0: nowhere. */
+struct question {
+	int64_t nr;
+	int64_t args[5];
+	int64_t inside;
+	int64_t result;
+};
+
+enum {
+	WRITE_ADDRESS = -1, /* nr: writes the address of offset args[1] to offset args[0] */
+	SKIP_UNLESS = -2,   /* nr: the next args[2] are left out unless args[1] is the word at args[0] */
+	SKIP_IF = -3,	    /* nr: they are left out if it is */
+};
+
+static void put_questions(long fd, char *record, const struct question *question, long count)
+{
+	const struct question *end = question + count;
+
+	for (; question < end; question++) {
+		long arg[5], result;
+
+		if (question->nr < 0) {
+			char *place = record + question->args[0];
+			int32_t word;
+
+			if (question->nr == WRITE_ADDRESS) {
+				*(uint64_t *)place = (uint64_t)(record + question->args[1]);
+				continue;
+			}
+			memcpy(&word, place, sizeof(word));
+			if ((word == question->args[1]) == (question->nr == SKIP_IF))
+				question += question->args[2];
+			continue;
+		}
+		for (int i = 0; i < 5; i++)
+			arg[i] = question->args[i] + (question->inside >> i & 1 ? (long)record : 0);
+		result = crt_syscall(question->nr, fd, arg[0], arg[1], arg[2], arg[3], arg[4]);
+		if (question->result)
+			memcpy(record + question->result, &result, sizeof(result));
+	}
+}
+
+/* Takes over descriptors of the process of `pidfd`, one after the other, and puts `questions` to each.
+ * Every record begins as the `head` bytes of `blank`; its first word tells whether that could be:
+ * 0, or -errno. */
+void crt_ask(int pidfd, unsigned long fds_at, unsigned long count, unsigned long blank_at,
+	     unsigned long head, unsigned long questions_at, unsigned long questions,
+	     unsigned long records_at, unsigned long record_bytes)
+{
+	const uint32_t *fds = (const uint32_t *)fds_at;
+	char *record = (char *)records_at;
+
+	for (; count--; fds++, record += record_bytes) {
+		long fd = crt_syscall(SYS_pidfd_getfd, pidfd, *fds, 0, 0, 0, 0);
+
+		memcpy(record, (const char *)blank_at, head);
+		if (fd < 0) {
+			memcpy(record, &fd, sizeof(fd));
+			continue;
+		}
+		put_questions(fd, record, (const struct question *)questions_at, (long)questions);
+		close((int)fd);
+	}
+}

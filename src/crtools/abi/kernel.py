@@ -79,6 +79,7 @@ robust_add = lib.crt_robust_add
 robust_remove = lib.crt_robust_remove
 copy = lib.crt_copy
 look = lib.crt_look
+ask = lib.crt_ask
 xcr0 = lib.crt_xcr0
 
 

@@ -26,6 +26,9 @@ ffibuilder.cdef(
     unsigned long crt_xcr0(void);
     void crt_look(int infos, int pidfd, unsigned long fds, unsigned long count,
                   unsigned long looks, unsigned long texts, unsigned long text_bytes);
+    void crt_ask(int pidfd, unsigned long fds, unsigned long count, unsigned long blank,
+                 unsigned long head, unsigned long rows, unsigned long questions,
+                 unsigned long records, unsigned long record_bytes);
     void crt_cpuid(unsigned int leaf, unsigned int subleaf, unsigned long out);
     """
 )

@@ -330,6 +330,27 @@ class Message:
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
+class Settled:
+    """A message that nobody changes any more, encoded once: for one that thousands contain."""
+
+    __slots__ = ("_data", "_message")
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self._data = message.encode()
+
+    def encode(self) -> bytes:
+        return self._data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._message, name)
+
+
+def settle(message: Any) -> Any:
+    """The message, to be read and encoded only. Raises ImageError for an impossible value."""
+    return Settled(message)
+
+
 def resolve(target: str) -> type[Any]:
     """The class that "module:Class" names, `module` being one of crtools.images.messages."""
     module, _, name = target.partition(":")

@@ -70,6 +70,11 @@ class Look:
         self.key: Key = (record[6], record[7], self.flags, self.pos, number)
         self._record = record
 
+    @property
+    def is_socket(self) -> bool:
+        """Whether it is a socket that was not opened as a path."""
+        return S_IFMT(self._record[9]) == S_IFSOCK and not self.flags & O_PATH
+
     def open_file(self, pid: int, tid: int, directory: int) -> OpenFile:
         """All that is to be known of it; `directory` is the process's "fd"."""
         _, signal, owner_type, owner, _, life, *stat = self._record
@@ -132,8 +137,9 @@ def pipe_device() -> int:
     return _pipe_device[0]
 
 
-def look(infos: int, pidfd: int, fds: Sequence[int]) -> Iterator[Look]:
+def look(infos: int, pidfd: int, fds: Sequence[int]) -> Iterator[list[Look]]:
     """Looks at descriptors of the process that `pidfd` is of; `infos` is its "fdinfo" directory.
+    They come in lists, of hundreds each.
 
     Raises OSError, and NotTaken where a descriptor cannot be taken over.
     """
@@ -148,6 +154,7 @@ def look(infos: int, pidfd: int, fds: Sequence[int]) -> Iterator[Look]:
             infos, pidfd, kernel.address_of(numbers), len(batch), records_at, texts_at, _TEXT
         )
         at = 0
+        seen = []
         for fd, record in zip(batch, _LOOK.iter_unpack(records), strict=False):
             length, failed = record[0], record[4]
             if length < 0:
@@ -156,7 +163,8 @@ def look(infos: int, pidfd: int, fds: Sequence[int]) -> Iterator[Look]:
                 raise OSError(-length, os.strerror(-length))
             data = bytes(view[at : at + length]) if length < _TEXT else read_info(infos, fd)
             at += _TEXT
-            yield Look(fd, data, record)
+            seen.append(Look(fd, data, record))
+        yield seen
 
 
 def read_info(infos: int, fd: int) -> bytes:

@@ -82,6 +82,7 @@ if TYPE_CHECKING:
 
     from crtools.agent.program import Program
     from crtools.kinds.files.base import DumpContext, OpenFile
+    from crtools.kinds.files.questions import Questions
 
     Option: TypeAlias = tuple[int, int]  # level and number
     Values: TypeAlias = dict[Option, bytes]
@@ -150,16 +151,27 @@ class Table:
         kernel.calls(fd, *self._buffers)
         return bytes(self._values)
 
-    def read_changed(self, fd: int) -> Values:
-        """The options that have another value than the kernel's default."""
-        values, defaults = self.read(fd), self.defaults
+    def ask(self, questions: Questions, at: int) -> None:
+        """Has the options read into a record, whose content at the offset `at` is `defaults`."""
+        for level, number, _ in self.options:
+            start, end = self.places[level, number]
+            length = questions.reserve(_U32.pack(end - start))
+            questions.ask(SYS_getsockopt, level, number, at + start, length, inside=(2, 3))
+
+    def find_changed(self, values: bytes) -> Values:
+        """Those of values that `read` has given which are not the kernel's defaults."""
+        defaults = self.defaults
         if values == defaults:
             return {}
-        changed = {
+        return {
             option: values[start:end]
             for option, (start, end) in self.places.items()
             if values[start:end] != defaults[start:end]
         }
+
+    def read_changed(self, fd: int) -> Values:
+        """The options that have another value than the kernel's default."""
+        changed = self.find_changed(self.read(fd))
         for index, (level, number, _) in enumerate(self.options if self.variable else ()):
             if (level, number) in self.variable and (level, number) in changed:
                 length = _U32.unpack_from(self._lengths, 4 * index)[0]
@@ -234,7 +246,7 @@ INCOMING_CPU = (SOL_SOCKET, SO_INCOMING_CPU)
 # them, the new one's answer), and its setting decides that of SO_TIMESTAMP*: so it comes first.
 # Not there, because nobody can set them: cookies, SO_INCOMING_NAPI_ID, counts of drops. Because
 # nobody can read them: SO_BUSY_POLL_BUDGET, SO_CNX_ADVICE.
-_SOCKET = Table(
+SOCKET = Table(
     (SOL_SOCKET, number, default)
     for number, default in (
         (SO_DEBUG, _OFF),
@@ -281,18 +293,28 @@ _SOCKET = Table(
     )
 )
 # What is asked and set apart: sizes of buffers, which no two families have the same of, and locks.
-_OTHERS = Table(
+OTHERS = Table(
     (SOL_SOCKET, number, _OFF) for number in (SO_SNDBUF, SO_RCVBUF, SO_BUF_LOCK, SO_LOCK_FILTER)
 )
 
 
 def read_options(context: DumpContext, file: OpenFile, fd: int, id: int) -> SkOptsEntry:
-    """The options that every socket has, by a borrowed descriptor of it.
+    """The options that every socket has.
 
     What CRIU's message has no field for is put down for crtools-socket.img, under the `id` of the
-    file. Raises UnsupportedObject.
+    file. `fd` is a borrowed descriptor of it. Raises UnsupportedObject.
     """
-    others = _OTHERS.read(fd)
+    message, changed = parse_options(context, file)
+    message.so_filter = read_filter(context, file, fd)
+    if changed:
+        context.sockets.add_options(id, changed)
+    return message
+
+
+def parse_options(context: DumpContext, file: OpenFile) -> tuple[SkOptsEntry, Values]:
+    """The message without the filter, and what that has no field for. Raises UnsupportedObject."""
+    answers = context.sockets.answers(file)
+    others = answers.others
     message = SkOptsEntry(
         so_sndbuf=_U32.unpack_from(others, 0)[0],
         so_rcvbuf=_U32.unpack_from(others, 8)[0],
@@ -304,15 +326,12 @@ def read_options(context: DumpContext, file: OpenFile, fd: int, id: int) -> SkOp
     lock, filter_lock = others[16:20], others[24:28]
     if lock != _OFF:
         message.so_buf_lock = _U32.unpack(lock)[0]
-    changed = _SOCKET.read_changed(fd)
+    changed = SOCKET.find_changed(answers.options)
     if changed:
         _take_fields(context, file, message, changed)
-    message.so_filter = _read_filter(context, file, fd)
     if filter_lock != _OFF:
         changed[_FILTER_LOCK] = filter_lock
-    if changed:
-        context.sockets.add_options(id, changed)
-    return message
+    return message, changed
 
 
 def _take_fields(
@@ -357,7 +376,7 @@ _length = bytearray(4)
 _length_at = kernel.address_of(_length)
 
 
-def _read_filter(context: DumpContext, file: OpenFile, fd: int) -> list[int]:
+def read_filter(context: DumpContext, file: OpenFile, fd: int) -> list[int]:
     """The instructions of the classic BPF filter of a socket, 8 bytes each (SO_GET_FILTER counts
     in them); [] without one."""
     _length[:] = _OFF
@@ -394,7 +413,7 @@ def _read_filter(context: DumpContext, file: OpenFile, fd: int) -> list[int]:
 def collect_wanted(message: SkOptsEntry, others: Values) -> Values:
     """The options of level SOL_SOCKET that are not the kernel's defaults, of a message and of
     crtools-socket.img (`others`, of which those of other levels are left out)."""
-    wanted = {option: value for option, value in others.items() if option in _SOCKET.places}
+    wanted = {option: value for option, value in others.items() if option in SOCKET.places}
     for option, field in _FIELDS.items():
         number = getattr(message, field)
         if number is not None:
@@ -420,7 +439,7 @@ _2U32 = struct.Struct("<2I")
 def check_options(message: SkOptsEntry, others: Values, *tables: Table) -> None:
     """Whether the options in images are such as the tables have. Raises ImageError."""
     for option, value in others.items():
-        for table in (_SOCKET, _OTHERS, *tables):
+        for table in (SOCKET, OTHERS, *tables):
             if option in table.places:
                 start, end = table.places[option]
                 room = table.variable.get(option)
@@ -460,7 +479,7 @@ def build_options(
         # The time is kept when lingering is switched off, and only taken when it is on.
         build_option(program, number, _LINGER, _ON + linger[4:], what)
         always = (*always, _LINGER)
-    _SOCKET.build(program, number, wanted, fresh.values(_SOCKET), what, always)
+    SOCKET.build(program, number, wanted, fresh.values(SOCKET), what, always)
 
 
 def build_buffers(
@@ -475,7 +494,7 @@ def build_buffers(
     """Instructions that set how large the buffers of descriptor `number` are: after all options
     (SO_RCVLOWAT changes it as well), and after everything has been put into them; `always`: even
     where a fresh socket's are of that size, if they have been made larger for that."""
-    own = fresh.values(_OTHERS)
+    own = fresh.values(OTHERS)
     changed = False
     for at, size, force in (
         (0, message.so_sndbuf, SO_SNDBUFFORCE),

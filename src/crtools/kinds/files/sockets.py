@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 
 from crtools.abi import kernel
-from crtools.abi.socket import SO_DOMAIN, SO_NETNS_COOKIE, SO_PROTOCOL, SO_TYPE, SOL_SOCKET
-from crtools.abi.x86_64 import SYS_fchown
+from crtools.abi.socket import SO_NETNS_COOKIE, SOL_SOCKET
+from crtools.abi.x86_64 import SYS_fchown, SYS_pidfd_open
 from crtools.errors import ImageError
 from crtools.images.messages.crtools_socket import CrtoolsSocketEntry, SocketOptionEntry
-from crtools.kinds.files.socket_options import Fresh, Table
+from crtools.kinds.files.socket_options import Fresh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from crtools.kinds.files.base import (
@@ -24,15 +24,7 @@ if TYPE_CHECKING:
         Programs,
     )
     from crtools.kinds.files.socket_options import Values
-
-_IDENTITY = Table(
-    (
-        (SOL_SOCKET, SO_DOMAIN, bytes(4)),
-        (SOL_SOCKET, SO_TYPE, bytes(4)),
-        (SOL_SOCKET, SO_PROTOCOL, bytes(4)),
-        (SOL_SOCKET, SO_NETNS_COOKIE, bytes(8)),  # Linux 5.14
-    )
-)
+    from crtools.kinds.files.socket_questions import Answers
 
 
 class SocketsDump:
@@ -45,31 +37,52 @@ class SocketsDump:
     def __init__(self, context: DumpContext) -> None:
         self.context = context
         self._entries: dict[int, CrtoolsSocketEntry] = {}
+        from crtools.kinds.files.socket_questions import SocketQuestions
+
+        self._questions = SocketQuestions()
+        self._asked: dict[tuple[int, int], Answers] = {}  # by task and descriptor
+        self._answers: tuple[OpenFile, Answers] | None = None  # of the socket that was met last
         self._tables: dict[str, Any] = {}
         self._namespace = b""
         self._file: OpenFile | None = None
         self._fd = -1
 
+    def ask(self, tid: int, pidfd: int, fds: Sequence[int]) -> None:
+        """Asks sockets of task `tid`, which `pidfd` is of, all at once what there is to ask: before
+        each of them is identified. Raises OSError."""
+        self._asked.clear()
+        for fd, answers in zip(fds, self._questions.put(pidfd, fds), strict=True):
+            self._asked[tid, fd] = answers
+
+    def answers(self, file: OpenFile) -> Answers:
+        """What a socket has answered."""
+        if self._answers is not None and self._answers[0] is file:
+            return self._answers[1]
+        answers = self._asked.pop((file.tid, file.fd), None)
+        if answers is None:
+            # One that came alone: it was sent to somebody and not received.
+            pidfd = kernel.checked(SYS_pidfd_open, os.getpid(), 0)
+            try:
+                answers = next(self._questions.put(pidfd, (self.descriptor(file),)))
+            finally:
+                os.close(pidfd)
+        self._answers = (file, answers)
+        return answers
+
     def identify(self, file: OpenFile) -> None:
         """Says in `file.socket` what socket a file is. Raises UnsupportedObject for one of another
         network namespace."""
-        values = _IDENTITY.read(self.descriptor(file))
-        cookie = values[24:32]
+        answers = self.answers(file)
         if not self._namespace:
             self._namespace = _read_own_namespace()
-        if cookie != self._namespace:
+        if answers.cookie != self._namespace:
             raise self.context.refuse(
                 file,
                 "it is a socket of another network namespace than crtools runs in",
                 "crtools does not carry network namespaces yet",
                 f"run crtools in that one: nsenter --net=/proc/{file.pid}/ns/net crtools ...",
             )
-        number = int.from_bytes
-        file.socket = (
-            number(values[0:4], "little"),
-            number(values[8:12], "little"),
-            number(values[16:20], "little"),
-        )
+        file.socket = answers.socket
 
     def descriptor(self, file: OpenFile) -> int:
         """A descriptor of the tool's own for a socket: until another socket is met, and not to be
@@ -128,11 +141,16 @@ class SocketsDump:
 
 def _read_own_namespace() -> bytes:
     from crtools.abi.socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM
-    from crtools.abi.x86_64 import SYS_socket
+    from crtools.abi.x86_64 import SYS_getsockopt, SYS_socket
 
     fd = kernel.checked(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)
     try:
-        return _IDENTITY.read(fd)[24:32]
+        cookie, length = bytearray(8), bytearray(b"\x08\0\0\0")
+        kernel.raw(
+            *(SYS_getsockopt, fd, SOL_SOCKET, SO_NETNS_COOKIE),
+            *(kernel.address_of(cookie), kernel.address_of(length)),
+        )
+        return bytes(cookie)
     finally:
         os.close(fd)
 

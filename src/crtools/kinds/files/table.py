@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from crtools.kinds.files.base import FileDumper, FileKind
     from crtools.kinds.files.elsewhere import Elsewhere
     from crtools.kinds.files.locks import LocksDump
-    from crtools.kinds.files.look import Key
+    from crtools.kinds.files.look import Key, Look
+    from crtools.kinds.files.sockets import SocketsDump
     from crtools.model.options import Options
     from crtools.model.tree import Process
 
@@ -271,31 +272,41 @@ class FilesDump(DumpContext):
         done = {entry.fd for entry in entries}
         known = self._known
         fds = [fd for fd in sorted(map(int, os.listdir(directory))) if fd not in done]
-        for seen in look(infos, self._take_pidfd(pid, tid), fds):
-            fd = seen.fd
-            same = known.get(seen.key)
-            if same is None:
-                same = known[seen.key] = []
-            at = self._find(same, tid, fd)
-            if at < 0:
-                file = seen.open_file(pid, tid, directory)
-                if b"\nlock:" in seen.data:
-                    locks = self._meet_locks(file)
-                if file.link == USERFAULT:
-                    self.userfaults.setdefault(pid, []).append((file, bool(seen.cloexec)))
-                    continue
-                id, kind = self._add_file(file)
-                same.insert(~at, (tid, fd, id, kind))
-                if b"\nlock:" in seen.data:
-                    locks.add(file, id)
-            else:
-                _, _, id, kind = same[at]
-                if b"\nlock:" in seen.data:
-                    file = seen.open_file(pid, tid, directory)
-                    self._meet_locks(file).add(file, id)
-            entries.append(FdinfoEntry(id=id, flags=1 if seen.cloexec else 0, type=kind, fd=fd))
+        pidfd = self._take_pidfd(pid, tid)
+        for batch in look(infos, pidfd, fds):
+            sockets = [seen.fd for seen in batch if seen.is_socket and seen.key not in known]
+            if sockets:
+                self._sockets().ask(tid, pidfd, sockets)
+            for seen in batch:
+                self._add_one(pid, tid, directory, seen, entries)
         if done:
             entries.sort(key=lambda entry: entry.fd)
+
+    def _add_one(
+        self, pid: int, tid: int, directory: int, seen: Look, entries: list[FdinfoEntry]
+    ) -> None:
+        fd = seen.fd
+        same = self._known.get(seen.key)
+        if same is None:
+            same = self._known[seen.key] = []
+        at = self._find(same, tid, fd)
+        if at < 0:
+            file = seen.open_file(pid, tid, directory)
+            if b"\nlock:" in seen.data:
+                locks = self._meet_locks(file)
+            if file.link == USERFAULT:
+                self.userfaults.setdefault(pid, []).append((file, bool(seen.cloexec)))
+                return
+            id, kind = self._add_file(file)
+            same.insert(~at, (tid, fd, id, kind))
+            if b"\nlock:" in seen.data:
+                locks.add(file, id)
+        else:
+            _, _, id, kind = same[at]
+            if b"\nlock:" in seen.data:
+                file = seen.open_file(pid, tid, directory)
+                self._meet_locks(file).add(file, id)
+        entries.append(FdinfoEntry(id=id, flags=1 if seen.cloexec else 0, type=kind, fd=fd))
 
     def _look(self, pid: int, tid: int, fd: int, data: bytes) -> OpenFile:
         """One descriptor that something is to be said about; `data` is its fdinfo."""
@@ -307,6 +318,14 @@ class FilesDump(DumpContext):
             os.stat(via, dir_fd=self.proc),
             *(info.flags & ~O_CLOEXEC, info.pos, info.mnt_id, info.extra),
         )
+
+    def _sockets(self) -> SocketsDump:
+        if self.sockets is None:
+            from crtools.kinds.files.sockets import SocketsDump
+
+            self.sockets = SocketsDump(self)
+        found: SocketsDump = self.sockets
+        return found
 
     def _find(self, same: list[tuple[int, int, int, int]], tid: int, fd: int) -> int:
         """Where an open file is in a list in kcmp's order; ~index of where it belongs if it is
@@ -348,11 +367,7 @@ class FilesDump(DumpContext):
     def _add_file(self, file: OpenFile) -> tuple[int, int]:
         """A new open file: its id and type."""
         if S_ISSOCK(file.stat.st_mode) and not file.flags & O_PATH:
-            if self.sockets is None:
-                from crtools.kinds.files.sockets import SocketsDump
-
-                self.sockets = SocketsDump(self)
-            self.sockets.identify(file)
+            self._sockets().identify(file)
         named = self.externals is not None and self._is_named_device(file)
         for kind in (load_kind(REGULAR),) if named else kinds_for(file):
             if named or kind.matches(file):
@@ -398,7 +413,7 @@ class FilesDump(DumpContext):
         infos = os.open(base + "fdinfo", _DIRECTORY, dir_fd=self.proc)
         self._flights[fd] = f"sent to {self.describe(file)} and not received yet"
         try:
-            seen = next(look(infos, self._take_pidfd(tid, tid), [fd]))
+            seen = next(look(infos, self._take_pidfd(tid, tid), [fd]))[0]
             same = self._known.setdefault(seen.key, [])
             at = self._find(same, tid, fd)
             if at >= 0:

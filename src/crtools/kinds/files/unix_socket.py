@@ -27,8 +27,10 @@ from crtools.images.messages.crtools_unix import (
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.sk_packet import ScmEntry, SkPacketEntry
 from crtools.images.messages.sk_unix import FilePermsEntry, UnixSkEntry
+from crtools.images.wire import settle
 from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner
-from crtools.kinds.files.socket_options import read_options
+from crtools.kinds.files.socket_options import parse_options, read_filter
+from crtools.kinds.files.socket_questions import SO_PEERCRED, SO_PEERGROUPS
 from crtools.kinds.files.unix_queue import (
     POLLERR,
     SCM_RIGHTS,
@@ -51,17 +53,22 @@ from crtools.procfs.unix_diag import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from crtools.images.messages.sk_opts import SkOptsEntry
     from crtools.kinds.files.base import DumpContext, OpenFile, PlanContext
+    from crtools.kinds.files.socket_options import Values
+    from crtools.kinds.files.socket_questions import Answers
     from crtools.kinds.files.unix_waiting import WaitingReader
     from crtools.procfs.unix_diag import UnixSocket as Socket
 
-SO_PEERCRED, SO_PEERGROUPS = 17, 59  # asm-generic/socket.h
 SIOCUNIXFILE = 0x89E0  # linux/un.h
 NET_NAMESPACE = 2  # that of the tree, as image sets number it
 USUAL_MODE = 0o140777  # of a socket's own inode: net/socket.c, sock_alloc
 _UCRED = struct.Struct("<iII")
 _KINDS = {1: "stream", 2: "datagram", 5: "seqpacket"}
 _SHUTDOWN = 3
+_REMEMBERED = 256  # ways in which sockets are alike
 
 
 class UnixSocket(FileKind):
@@ -81,19 +88,75 @@ class UnixSocket(FileKind):
 
 
 class Found:
-    """A socket of the tree, and what its entries say."""
+    """A socket of the tree, and what its entries say.
 
-    __slots__ = ("facts", "file", "id", "message", "own", "packets", "packets_seen")
+    `content` is what a stream has been seen to hold, None if nobody has looked or it is more than
+    bytes. `usual` is what crtools-unix.img says of it and others, until there is more to say: then
+    it has an entry of its `own`.
+    """
+
+    __slots__ = ("_own", "content", "facts", "file", "id", "message", "packets", "usual")
 
     def __init__(
-        self, file: OpenFile, id: int, facts: Socket, message: UnixSkEntry, own: CrtoolsUnixEntry
+        self,
+        file: OpenFile,
+        id: int,
+        facts: Socket,
+        message: UnixSkEntry,
+        usual: CrtoolsUnixEntry,
+        content: bytes | None,
     ) -> None:
         self.file = file
         self.id = id
         self.facts = facts
         self.message = message
-        self.own = own
+        self.usual = usual
+        self.content = content
         self.packets: list[tuple[SkPacketEntry, bytes]] = []
+        self._own: CrtoolsUnixEntry | None = None
+
+    @property
+    def own(self) -> CrtoolsUnixEntry:
+        """The entry, to be changed."""
+        if self._own is None:
+            usual = self.usual
+            self._own = CrtoolsUnixEntry(
+                peer=usual.peer, uid=usual.uid, gid=usual.gid, mode=usual.mode
+            )
+        return self._own
+
+    @property
+    def said(self) -> CrtoolsUnixEntry:
+        return self.usual if self._own is None else self._own
+
+
+class Alike:
+    """What sockets that were made and set in the same way have in common: the options with those
+    that have no field, and the peer's credentials."""
+
+    __slots__ = ("changed", "opts", "peer", "usual")
+
+    def __init__(self, opts: SkOptsEntry, changed: Values, peer: UnixCredsEntry | None) -> None:
+        self.opts = opts
+        self.changed = changed
+        self.peer = peer
+        # By owner, group and mode, and whether it has a peer's credentials.
+        self.usual: dict[tuple[int, int, int, bool], CrtoolsUnixEntry] = {}
+
+    def usual_entry(self, stat: Any, *, has_peer: bool) -> CrtoolsUnixEntry:
+        key = (stat.st_uid, stat.st_gid, stat.st_mode, has_peer)
+        found = self.usual.get(key)
+        if found is None:
+            found = self.usual[key] = CrtoolsUnixEntry()
+            if has_peer:
+                found.peer = self.peer
+            if stat.st_uid:
+                found.uid = stat.st_uid
+            if stat.st_gid:
+                found.gid = stat.st_gid
+            if stat.st_mode != USUAL_MODE:
+                found.mode = stat.st_mode & 0o7777
+        return found
 
 
 class UnixDumper(FileDumper):
@@ -103,6 +166,7 @@ class UnixDumper(FileDumper):
         self.found: dict[int, Found] = {}
         self._unread: list[Found] = []
         self._waiting: WaitingReader | None = None
+        self._alike: dict[bytes, Alike] = {}
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         context = self.context
@@ -111,8 +175,9 @@ class UnixDumper(FileDumper):
         if facts is None:
             raise InternalError(f"sock_diag does not tell of unix socket {ino}")
         context.watch(file, f"unix socket {ino}")
-        own = CrtoolsUnixEntry()
-        fd = context.sockets.descriptor(file)
+        alike = self._find_alike(file)
+        if alike.changed:
+            context.sockets.add_options(id, alike.changed)
         message = UnixSkEntry(
             id=id,
             ino=ino,
@@ -123,29 +188,44 @@ class UnixDumper(FileDumper):
             backlog=facts.limit if facts.state == TCP_LISTEN else 0,
             peer=facts.peer or 0,
             fown=context.owner_of(file),
-            opts=read_options(context, file, fd, id),
+            opts=alike.opts,
             name=facts.name,
             ns_id=NET_NAMESPACE,
         )
         if facts.shutdown:
             message.shutdown = facts.shutdown
+        has_peer = facts.state != TCP_CLOSE or facts.type == SOCK_DGRAM
+        usual = alike.usual_entry(file.stat, has_peer=has_peer)
+        content = context.sockets.answers(file).content
+        found = self.found[ino] = Found(file, id, facts, message, usual, content)
         if facts.name and facts.name[0]:
-            self._place(file, fd, facts, message, own)
-        if facts.state != TCP_CLOSE or facts.type == SOCK_DGRAM:
-            own.peer = _read_peer(fd)
-        stat = file.stat
-        if stat.st_uid:
-            own.uid = stat.st_uid
-        if stat.st_gid:
-            own.gid = stat.st_gid
-        if stat.st_mode != USUAL_MODE:
-            own.mode = stat.st_mode & 0o7777
-        found = self.found[ino] = Found(file, id, facts, message, own)
+            self._place(file, context.sockets.descriptor(file), facts, message, found.own)
         if facts.state != TCP_LISTEN and (
             facts.type != SOCK_STREAM or facts.queued or facts.shutdown
         ):
             self._unread.append(found)
         return FileEntry(type=FdTypes.UNIXSK, id=id, usk=message)
+
+    def _find_alike(self, file: OpenFile) -> Alike:
+        context = self.context
+        answers = context.sockets.answers(file)
+        key = answers.alike
+        found = self._alike.get(key) if key else None
+        if found is None:
+            opts, changed = parse_options(context, file)
+            if answers.has_filter:
+                opts.so_filter = read_filter(context, file, context.sockets.descriptor(file))
+            found = Alike(settle(opts), changed, self._parse_peer(file, answers))
+            if key and len(self._alike) < _REMEMBERED:
+                self._alike[key] = found
+        return found
+
+    def _parse_peer(self, file: OpenFile, answers: Answers) -> UnixCredsEntry | None:
+        """SO_PEERCRED and SO_PEERGROUPS; None if it has no peer's credentials."""
+        peer = answers.peer
+        if peer is None:
+            return _read_peer(self.context.sockets.descriptor(file))
+        return _parse_peer(*peer)
 
     def settle(self) -> None:
         while self._unread:
@@ -154,7 +234,12 @@ class UnixDumper(FileDumper):
     def _read_queue(self, found: Found) -> None:
         """What waits in its queue. Files in flight become files of the images, and so may be
         sockets that have a queue."""
-        file, facts, own = found.file, found.facts, found.own
+        file, facts = found.file, found.facts
+        content = found.content
+        if content is not None and len(content) == facts.queued and not facts.shutdown:
+            found.packets.append((SkPacketEntry(id_for=found.id, length=len(content)), content))
+            return
+        own = found.own
         fd = self.context.borrow(file)
         try:
             # Closed with something unread by the one at the other end.
@@ -382,18 +467,25 @@ class UnixDumper(FileDumper):
 
     def finish(self) -> None:
         packets: list[tuple[SkPacketEntry, bytes]] = []
-        groups: dict[bytes, list[Found]] = {}
+        usual: dict[int, tuple[CrtoolsUnixEntry, list[Found]]] = {}
         for found in self.found.values():
             packets += found.packets
-            key = found.own.encode()
+            said = found.said
+            same = usual.get(id(said))
+            if same is None:
+                same = usual[id(said)] = (said, [])
+            same[1].append(found)
+        groups: dict[bytes, tuple[CrtoolsUnixEntry, list[Found]]] = {}
+        for said, same_found in usual.values():
+            key = said.encode()
             if key:
-                groups.setdefault(key, []).append(found)
+                groups.setdefault(key, (said, []))[1].extend(same_found)
         if packets:
             self.context.store.write("sk-queues", packets)
-        for same in groups.values():
-            same[0].own.ids = [found.id for found in same]
+        for said, all_found in groups.values():
+            said.ids = [found.id for found in all_found]
         if groups:
-            self.context.store.write("crtools-unix", [same[0].own for same in groups.values()])
+            self.context.store.write("crtools-unix", [said for said, _ in groups.values()])
 
 
 def spell(name: bytes) -> str:
@@ -442,10 +534,13 @@ def _read_option(fd: int, option: int) -> bytes:
 
 def _read_peer(fd: int) -> UnixCredsEntry | None:
     """SO_PEERCRED and SO_PEERGROUPS; None if it has no peer's credentials."""
-    pid, uid, gid = _UCRED.unpack(_read_option(fd, SO_PEERCRED))
+    return _parse_peer(_read_option(fd, SO_PEERCRED), _read_option(fd, SO_PEERGROUPS))
+
+
+def _parse_peer(creds: bytes, groups: bytes) -> UnixCredsEntry | None:
+    pid, uid, gid = _UCRED.unpack(creds)
     if not pid and uid == 0xFFFFFFFF:
         return None
-    groups = _read_option(fd, SO_PEERGROUPS)
     return UnixCredsEntry(
         pid=pid, uid=uid, gid=gid, groups=list(struct.unpack(f"<{len(groups) // 4}I", groups))
     )

@@ -65,6 +65,9 @@ class Context(DumpContext):
     def describe(self, file: OpenFile) -> str:
         return "the socket"
 
+    def borrow(self, file: OpenFile) -> int:
+        return os.dup(file.fd)
+
 
 def look(sock: socket.socket) -> tuple[SkOptsEntry, dict[tuple[int, int], bytes]]:
     context = Context()
@@ -72,6 +75,7 @@ def look(sock: socket.socket) -> tuple[SkOptsEntry, dict[tuple[int, int], bytes]
     file = OpenFile(os.getpid(), os.getpid(), fd, "", b"", os.fstat(fd))
     message = read_options(context, file, fd, 1)
     options = context.sockets.entry(1).options
+    context.sockets.close()
     return message, {(option.level, option.number): option.value for option in options}
 
 
