@@ -71,14 +71,24 @@ def encode_varint(value: int) -> bytes:
 class VarintField(dict[int, bytes]):
     """value -> the bytes of one field: tag, then varint. Raises ValueError for one out of range."""
 
-    __slots__ = ("high", "low", "tag", "zigzag")
+    __slots__ = ("high", "low", "plain", "tag", "zigzag")
 
     def __init__(self, number: int, kind: str) -> None:
         self.tag = encode_varint(number << 3 | VARINT)
         self.low, self.high = RANGES[kind]
         self.zigzag = kind in ("sint32", "sint64")
+        self.plain = not self.zigzag and self.high > 1
 
     def __missing__(self, value: int) -> bytes:
+        # What differs from message to message: ids, inodes.
+        if self.plain and 0x80 <= value < 0x200000:
+            if value < 0x4000:
+                field = self.tag + bytes((value & 127 | 128, value >> 7))
+            else:
+                field = self.tag + bytes((value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+            if len(self) < _REMEMBERED:
+                self[value] = field
+            return field
         if not self.low <= value <= self.high:
             raise ValueError(value)
         if self.zigzag:

@@ -26,6 +26,9 @@ TCP_ESTABLISHED, TCP_CLOSE, TCP_LISTEN = 1, 7, 10  # net/tcp_states.h: unix sock
 _REQUEST = struct.Struct("<BBHIIIII")  # struct unix_diag_req
 _MESSAGE = struct.Struct("<BBBxIII")  # struct unix_diag_msg
 _ATTRIBUTE = struct.Struct("<HH")  # struct nlattr
+# The usual answer: a socket without a name, in a pair. Heads of attributes are one number each.
+_PAIRED = struct.Struct("<xBBxI8xIIIIIIBxxx")
+_HEADS = (8 | UNIX_DIAG_PEER << 16, 12 | UNIX_DIAG_RQLEN << 16, 5 | UNIX_DIAG_SHUTDOWN << 16)
 
 
 class UnixSocket:
@@ -84,6 +87,12 @@ class UnixSockets:
 
 def parse_socket(answer: bytes) -> UnixSocket:
     """One struct unix_diag_msg with its attributes."""
+    if len(answer) == _PAIRED.size:
+        type, state, ino, first, peer, second, queued, limit, third, down = _PAIRED.unpack(answer)
+        if (first, second, third) == _HEADS:
+            found = UnixSocket(ino, type, state)
+            found.peer, found.queued, found.limit, found.shutdown = peer, queued, limit, down
+            return found
     _, type, state, ino, _, _ = _MESSAGE.unpack_from(answer)
     found = UnixSocket(ino, type, state)
     at, end = _MESSAGE.size, len(answer)

@@ -32,6 +32,22 @@ def test_pair_knows_its_peer_and_what_is_queued() -> None:
         assert sender.limit > 0  # memory of what nobody has read
 
 
+def test_attributes_may_come_in_any_order() -> None:
+    head = struct.pack("<BBBxIII", 1, 1, 1, 4711, 0, 0)
+    parts = (
+        attribute(2, struct.pack("<I", 4712)),
+        attribute(4, struct.pack("<II", 100, 212992)),
+        attribute(6, b"\2"),
+    )
+    usual = parse_socket(head + b"".join(parts))
+    assert usual.peer == 4712
+    assert (usual.queued, usual.limit, usual.shutdown) == (100, 212992, 2)
+    # As long as the usual answer, so that its length alone does not decide.
+    other = parse_socket(head + b"".join(parts[::-1]))
+    for name in usual.__slots__:
+        assert getattr(usual, name) == getattr(other, name), name
+
+
 def test_listener_tells_who_waits_and_where_its_file_is(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with (

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 
 from crtools.errors import UnsupportedObject
+from crtools.images.messages.fown import FownEntry
+from crtools.images.wire import settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crtools.agent.program import Program
+    from crtools.images.frames import FramedFile
     from crtools.images.messages.fdinfo import FdinfoEntry, FileEntry
-    from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.regfile import RegFileEntry
     from crtools.kinds.files.anonymous import Lookup
     from crtools.model.externals import Externals, Inherited
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 # How much a program may hold before the rest goes into a fresh one (bytes): the room that an
 # agent's slot has is less than a mebibyte.
 PROGRAM_BYTES = 512 << 10
+
+# What `DumpContext.owner_of` answers of most files: nobody is signalled about them.
+NOBODY: FownEntry = settle(FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0))
 
 # The rounds of late jobs, when every descriptor is at its number and every thread is there: what
 # has a time is armed; what needed a thread is made, and then fetched by others. Epoll sets come
@@ -84,15 +89,17 @@ class OpenFile:
 
     `pid` is the process and `tid` the task that it was looked at through (another one if the leader
     has exited); `fd` its number, -1 if it is behind no descriptor. `via` is the link, relative to
-    /proc, and `link` what the kernel makes of it. `stat` is the inode's. `flags` are O_* bits
-    without O_CLOEXEC, `pos` is in bytes, `mnt_id` is -1 where there is no fdinfo. `extra` are the
-    kind's own fdinfo lines (crtools.procfs.fdinfo). `owner` is whom the kernel signals about it
-    (signal, F_OWNER_* type, id), None if nobody has asked yet. `life` is how long a regular file's
+    /proc (made with "": that of the descriptor), and `link` what the kernel makes of it. `stat` is
+    the inode's. `flags` are O_* bits without O_CLOEXEC, `pos` is in bytes, `mnt_id` is -1 where
+    nobody has asked. `extra` are the kind's own fdinfo lines (crtools.procfs.fdinfo), empty for
+    sockets and pipes without locks. `owner` is whom the kernel signals about it (signal, F_OWNER_*
+    type, id), None if nobody has asked yet. `life` is how long a regular file's
     data is expected to live (F_GET_RW_HINT), 0 if nobody spoke of it. `socket` is what a socket is:
     its family (AF_*), type (SOCK_*) and protocol; None of other files.
     """
 
     __slots__ = (
+        "_via",
         "extra",
         "fd",
         "flags",
@@ -105,7 +112,6 @@ class OpenFile:
         "socket",
         "stat",
         "tid",
-        "via",
     )
 
     def __init__(
@@ -126,7 +132,7 @@ class OpenFile:
         self.pid = pid
         self.tid = tid
         self.fd = fd
-        self.via = via
+        self._via = via
         self.link = link
         self.stat = stat
         self.flags = flags
@@ -136,6 +142,11 @@ class OpenFile:
         self.owner = owner
         self.life = life
         self.socket: tuple[int, int, int] | None = None
+
+    @property
+    def via(self) -> str:
+        """The link, relative to /proc."""
+        return self._via or f"{self.pid}/task/{self.tid}/fd/{self.fd}"
 
     @property
     def subject(self) -> tuple[str | int, ...]:
@@ -178,7 +189,7 @@ class FileKind:
 class FileDumper:
     """A kind's part of one dump."""
 
-    def dump(self, file: OpenFile, id: int) -> FileEntry:
+    def dump(self, file: OpenFile, id: int) -> FileEntry | FramedFile:
         """The entry of a file that matches. Raises UnsupportedObject."""
         raise NotImplementedError
 
@@ -259,6 +270,11 @@ class DumpContext:
     def borrow(self, file: OpenFile) -> int:
         """A descriptor of our own for the same open file description, to be closed by the
         caller. Raises PermissionDenied or MissingFeature."""
+        raise NotImplementedError
+
+    def pidfd_of(self, file: OpenFile) -> int:
+        """A pidfd of the task that the file was looked at through: until another one's is asked
+        for, and not to be closed. Raises MissingFeature."""
         raise NotImplementedError
 
     def keep(self, fd: int) -> None:

@@ -77,34 +77,41 @@ class Look:
 
     def open_file(self, pid: int, tid: int, directory: int) -> OpenFile:
         """All that is to be known of it; `directory` is the process's "fd"."""
-        _, signal, owner_type, owner, _, life, *stat = self._record
-        inode = Inode(*stat)
-        kind = S_IFMT(inode.st_mode)
-        # What has no path is called by its inode (fs/pipe.c, net/socket.c). Fifos have a path, and
-        # so may have what is opened with O_PATH.
-        if inode.st_dev == pipe_device() and kind == S_IFIFO:
-            link = b"pipe:[%d]" % inode.st_ino
-        elif kind == S_IFSOCK and not self.flags & O_PATH:
-            link = b"socket:[%d]" % inode.st_ino
+        record = self._record
+        inode = Inode(*record[6:])
+        kind = S_IFMT(record[9])
+        mnt_id, extra = -1, _NOTHING
+        # What has no path is called by its inode (fs/pipe.c, net/socket.c), and tells no more than
+        # its locks. Fifos have a path, and so may have what is opened with O_PATH.
+        if kind == S_IFSOCK and not self.flags & O_PATH:
+            link = b"socket:[%d]" % record[7]
+        elif kind == S_IFIFO and record[6] == pipe_device():
+            link = b"pipe:[%d]" % record[7]
         else:
             link = (kind == 0 and _anonymous_link(self.data)) or os.readlink(
                 b"%d" % self.fd, dir_fd=directory
             )
-        info = parse_fdinfo(self.data)
+            kind = 0
+        if kind == 0 or b"\nlock:" in self.data:
+            info = parse_fdinfo(self.data)
+            mnt_id, extra = info.mnt_id, info.extra
         return OpenFile(
             pid,
             tid,
             self.fd,
-            f"{pid}/task/{tid}/fd/{self.fd}",
+            "",
             link,
             inode,
             self.flags,
             self.pos,
-            info.mnt_id,
-            info.extra,
-            (signal, owner_type, owner),
-            life,
+            mnt_id,
+            extra,
+            (record[1], record[2], record[3]),
+            record[5],
         )
+
+
+_NOTHING: dict[bytes, list[bytes]] = {}
 
 
 # Kinds of which a program may have thousands: a line of fdinfo, the kernel's name.

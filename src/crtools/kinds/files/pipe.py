@@ -31,9 +31,10 @@ from crtools.abi.x86_64 import (
 )
 from crtools.agent.program import EXACTLY, load32
 from crtools.errors import ImageError, RestoreConflict
+from crtools.images.frames import FileFrame, FramedFile
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.pipe import PipeEntry
-from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner
+from crtools.kinds.files.base import NOBODY, FileDumper, FileKind, FilePlanner
 from crtools.kinds.files.pipe_buffer import (
     ALWAYS_GIVEN,
     PACKET_BYTES,
@@ -48,6 +49,7 @@ from crtools.kinds.files.pipe_buffer import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crtools.images.messages.fown import FownEntry
     from crtools.kinds.files.base import (
         DumpContext,
         OpenFile,
@@ -78,8 +80,11 @@ class PipeDumper(FileDumper):
         self.context = context
         self.pipes: dict[int, Buffer] = {}
         self.buffers = BuffersDump(context, fifos=False)
+        self._frames: dict[
+            int, FileFrame
+        ] = {}  # by flags, of those about which nobody is signalled
 
-    def dump(self, file: OpenFile, id: int) -> FileEntry:
+    def dump(self, file: OpenFile, id: int) -> FileEntry | FramedFile:
         number = file.stat.st_ino
         pipe = self.pipes.get(number)
         if pipe is None:
@@ -88,13 +93,14 @@ class PipeDumper(FileDumper):
             pipe = self.pipes[number] = Buffer(number, f"pipe {number}", permitted=permitted)
             self.buffers.add(file, pipe)
         pipe.ends.append(file)
-        return FileEntry(
-            type=FdTypes.PIPE,
-            id=id,
-            pipe=PipeEntry(
-                id=id, pipe_id=number, flags=file.flags, fown=self.context.owner_of(file)
-            ),
-        )
+        fown = self.context.owner_of(file)
+        if fown is not NOBODY:
+            return _new_entry(id, number, file.flags, fown)
+        frame = self._frames.get(file.flags)
+        if frame is None:
+            like = _new_entry(0, 0, file.flags, fown)
+            frame = self._frames[file.flags] = FileFrame(like, "pipe", ("pipe_id",))
+        return FramedFile(frame, id, number)
 
     def check(self) -> None:
         self.buffers.check()
@@ -105,6 +111,11 @@ class PipeDumper(FileDumper):
             self.context.store.write("pipes-data", found)
         if own:
             self.context.store.write("crtools-pipe", own)
+
+
+def _new_entry(id: int, number: int, flags: int, fown: FownEntry) -> FileEntry:
+    pipe = PipeEntry(id=id, pipe_id=number, flags=flags, fown=fown)
+    return FileEntry(type=FdTypes.PIPE, id=id, pipe=pipe)
 
 
 class PipePlanner(FilePlanner):

@@ -29,7 +29,7 @@ from crtools.abi.x86_64 import (
 from crtools.errors import InternalError, MissingFeature, PermissionDenied, UnsupportedObject
 from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
-from crtools.kinds.files.base import DumpContext, OpenFile
+from crtools.kinds.files.base import NOBODY, DumpContext, OpenFile
 from crtools.kinds.files.look import NotTaken, look, read_info
 from crtools.kinds.files.path import dump_path
 from crtools.kinds.files.places import Places
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from crtools.images.frames import FramedFile
     from crtools.kinds.files.anonymous import Lookup
     from crtools.kinds.files.base import FileDumper, FileKind
     from crtools.kinds.files.elsewhere import Elsewhere
@@ -56,7 +57,6 @@ USERFAULT = b"anon_inode:[userfaultfd]"
 PIDFD_THREAD = os.O_EXCL  # linux/pidfd.h, Linux 6.9: a pidfd of a thread that is no leader
 
 
-_NOBODY = FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0)
 _NOBODY_SEEN = (0, 0, 0)
 _owner = bytearray(8)  # struct f_owner_ex: type, pid
 _owner_at = kernel.address_of(_owner)
@@ -94,7 +94,7 @@ class FilesDump(DumpContext):
         self.connections: Any = None
         run = os.urandom(16).hex()
         self.run_id = "-".join((run[:8], run[8:12], run[12:16], run[16:20], run[20:]))
-        self.entries: list[FileEntry] = []
+        self.entries: list[FileEntry | FramedFile] = []
         self.tables: dict[int, list[FdinfoEntry]] = {}
         self.pids: set[int] = set()
         # By pid: open files and whether they are close-on-exec. They belong to the memory.
@@ -490,6 +490,9 @@ class FilesDump(DumpContext):
             raise self._not_borrowed(file, "pidfd_getfd", fd)
         return fd
 
+    def pidfd_of(self, file: OpenFile) -> int:
+        return self._take_pidfd(file.pid, file.tid)
+
     def borrow_id(self, id: int) -> int:
         tid, fd = self.lookup().places[id]
         got = kernel.raw(SYS_pidfd_getfd, self._take_pidfd(tid, tid), fd, 0)
@@ -542,7 +545,7 @@ class FilesDump(DumpContext):
     def owner_of(self, file: OpenFile) -> FownEntry:
         # O_PATH descriptors have no owner (fcntl(2) gives EBADF), nor has what is no descriptor.
         if file.fd < 0 or file.flags & O_PATH or file.owner == _NOBODY_SEEN:
-            return _NOBODY
+            return NOBODY
         fd = self.borrow(file)
         raw = kernel.raw
         signum = raw(SYS_fcntl, fd, F_GETSIG)
@@ -550,7 +553,7 @@ class FilesDump(DumpContext):
         result = raw(SYS_fcntl, fd, F_GETOWN_EX, _owner_at)
         if result == 0 and signum == 0 and _owner == _NO_OWNER:
             os.close(fd)
-            return _NOBODY
+            return NOBODY
         try:
             if result < 0 or signum < 0:
                 raise self._not_borrowed(file, "fcntl", min(result, signum))

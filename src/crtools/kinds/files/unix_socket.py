@@ -18,6 +18,7 @@ from crtools.abi import kernel
 from crtools.abi.fcntl import O_PATH
 from crtools.abi.x86_64 import SYS_getpeername, SYS_getsockopt, SYS_ioctl
 from crtools.errors import InternalError
+from crtools.images.frames import FileFrame, FramedFile
 from crtools.images.messages.crtools_unix import (
     CrtoolsUnixEntry,
     UnixCredsEntry,
@@ -28,7 +29,7 @@ from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.sk_packet import ScmEntry, SkPacketEntry
 from crtools.images.messages.sk_unix import FilePermsEntry, UnixSkEntry
 from crtools.images.wire import settle
-from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner
+from crtools.kinds.files.base import NOBODY, FileDumper, FileKind, FilePlanner
 from crtools.kinds.files.socket_options import parse_options, read_filter
 from crtools.kinds.files.socket_questions import SO_PEERCRED, SO_PEERGROUPS
 from crtools.kinds.files.unix_queue import (
@@ -55,6 +56,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crtools.images.messages.fown import FownEntry
     from crtools.images.messages.sk_opts import SkOptsEntry
     from crtools.kinds.files.base import DumpContext, OpenFile, PlanContext
     from crtools.kinds.files.socket_options import Values
@@ -95,25 +97,33 @@ class Found:
     it has an entry of its `own`.
     """
 
-    __slots__ = ("_own", "content", "facts", "file", "id", "message", "packets", "usual")
+    __slots__ = ("_own", "content", "entry", "facts", "file", "id", "packets", "usual")
 
     def __init__(
         self,
         file: OpenFile,
         id: int,
         facts: Socket,
-        message: UnixSkEntry,
+        entry: FileEntry | FramedFile,
         usual: CrtoolsUnixEntry,
         content: bytes | None,
     ) -> None:
         self.file = file
         self.id = id
         self.facts = facts
-        self.message = message
+        self.entry = entry
         self.usual = usual
         self.content = content
         self.packets: list[tuple[SkPacketEntry, bytes]] = []
         self._own: CrtoolsUnixEntry | None = None
+
+    def connect_to(self, ino: int) -> None:
+        """Has the files image say who its peer is."""
+        entry = self.entry
+        if isinstance(entry, FramedFile):
+            entry.numbers = (self.facts.ino, ino)
+        elif entry.usk is not None:
+            entry.usk.peer = ino
 
     @property
     def own(self) -> CrtoolsUnixEntry:
@@ -134,12 +144,13 @@ class Alike:
     """What sockets that were made and set in the same way have in common: the options with those
     that have no field, and the peer's credentials."""
 
-    __slots__ = ("changed", "opts", "peer", "usual")
+    __slots__ = ("changed", "frames", "opts", "peer", "usual")
 
     def __init__(self, opts: SkOptsEntry, changed: Values, peer: UnixCredsEntry | None) -> None:
         self.opts = opts
         self.changed = changed
         self.peer = peer
+        self.frames: dict[tuple[int, int, int], FileFrame] = {}  # by type, state and flags
         # By owner, group and mode, and whether it has a peer's credentials.
         self.usual: dict[tuple[int, int, int, bool], CrtoolsUnixEntry] = {}
 
@@ -168,7 +179,7 @@ class UnixDumper(FileDumper):
         self._waiting: WaitingReader | None = None
         self._alike: dict[bytes, Alike] = {}
 
-    def dump(self, file: OpenFile, id: int) -> FileEntry:
+    def dump(self, file: OpenFile, id: int) -> FileEntry | FramedFile:
         context = self.context
         ino = file.stat.st_ino
         facts = self.sockets.find(ino)
@@ -178,33 +189,32 @@ class UnixDumper(FileDumper):
         alike = self._find_alike(file)
         if alike.changed:
             context.sockets.add_options(id, alike.changed)
-        message = UnixSkEntry(
-            id=id,
-            ino=ino,
-            type=facts.type,
-            state=facts.state,
-            flags=file.flags,
-            uflags=0,
-            backlog=facts.limit if facts.state == TCP_LISTEN else 0,
-            peer=facts.peer or 0,
-            fown=context.owner_of(file),
-            opts=alike.opts,
-            name=facts.name,
-            ns_id=NET_NAMESPACE,
-        )
-        if facts.shutdown:
-            message.shutdown = facts.shutdown
+        fown = context.owner_of(file)
+        peer = facts.peer or 0
+        entry: FileEntry | FramedFile
+        if facts.name or facts.shutdown or facts.state == TCP_LISTEN or fown is not NOBODY:
+            message = _new_message(file, facts, fown, alike.opts)
+            message.id, message.ino, message.peer = id, ino, peer
+            entry = FileEntry(type=FdTypes.UNIXSK, id=id, usk=message)
+        else:
+            key = (facts.type, facts.state, file.flags)
+            frame = alike.frames.get(key)
+            if frame is None:
+                message = _new_message(file, facts, fown, alike.opts)
+                like = FileEntry(type=FdTypes.UNIXSK, id=0, usk=message)
+                frame = alike.frames[key] = FileFrame(like, "usk", ("ino", "peer"))
+            entry = FramedFile(frame, id, ino, peer)
         has_peer = facts.state != TCP_CLOSE or facts.type == SOCK_DGRAM
         usual = alike.usual_entry(file.stat, has_peer=has_peer)
         content = context.sockets.answers(file).content
-        found = self.found[ino] = Found(file, id, facts, message, usual, content)
+        found = self.found[ino] = Found(file, id, facts, entry, usual, content)
         if facts.name and facts.name[0]:
             self._place(file, context.sockets.descriptor(file), facts, message, found.own)
         if facts.state != TCP_LISTEN and (
             facts.type != SOCK_STREAM or facts.queued or facts.shutdown
         ):
             self._unread.append(found)
-        return FileEntry(type=FdTypes.UNIXSK, id=id, usk=message)
+        return entry
 
     def _find_alike(self, file: OpenFile) -> Alike:
         context = self.context
@@ -324,7 +334,7 @@ class UnixDumper(FileDumper):
             elif facts.peer:
                 self._check_outside(found, facts.peer)
             elif facts.ino in listening:
-                found.message.peer = listening[facts.ino].facts.ino
+                found.connect_to(listening[facts.ino].facts.ino)
             else:
                 self._check_closed(found)
         self._check_senders()
@@ -486,6 +496,27 @@ class UnixDumper(FileDumper):
             said.ids = [found.id for found in all_found]
         if groups:
             self.context.store.write("crtools-unix", [said for said, _ in groups.values()])
+
+
+def _new_message(file: OpenFile, facts: Socket, fown: FownEntry, opts: SkOptsEntry) -> UnixSkEntry:
+    """What the files image says of a socket; id, inode and peer are still 0."""
+    message = UnixSkEntry(
+        id=0,
+        ino=0,
+        type=facts.type,
+        state=facts.state,
+        flags=file.flags,
+        uflags=0,
+        backlog=facts.limit if facts.state == TCP_LISTEN else 0,
+        peer=0,
+        fown=fown,
+        opts=opts,
+        name=facts.name,
+        ns_id=NET_NAMESPACE,
+    )
+    if facts.shutdown:
+        message.shutdown = facts.shutdown
+    return message
 
 
 def spell(name: bytes) -> str:
