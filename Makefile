@@ -62,5 +62,5 @@ wheel: venv  ## a wheel, in dist/
 
 clean:  ## remove what was built, .venv too
 	rm -rf build dist $(VENV) src/*.egg-info src/crtools/*.so
-	rm -f src/crtools/agent/agent.bin src/crtools/agent/skeleton.elf
+	rm -f src/crtools/agent/agent.bin src/crtools/agent/skeleton.elf src/crtools/agent/keeper.elf
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

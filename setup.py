@@ -2,7 +2,7 @@
 
 Two commands of our own:
 
-    build_agent [--inplace]   agent/*.S, *.c -> crtools/agent/agent.bin, skeleton.elf
+    build_agent [--inplace]   agent/*.S, *.c -> crtools/agent/agent.bin, skeleton.elf, keeper.elf
     build_ext   [--inplace]   crtools/abi/kernel_build.py -> crtools/_kernel.abi3.so (cffi's)
 
 `make build` runs both in place; `pip install .` and `pip wheel .` run them into the wheel.
@@ -37,7 +37,7 @@ LINK_FLAGS = "-nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-
 class build_agent(Command):
     """Compile the code that runs inside other processes."""
 
-    description = "compile the agent and the skeleton program"
+    description = "compile the agent, the skeleton program and the keeper"
     user_options = [("inplace", "i", "put the results into src/, beside the Python code")]
     boolean_options = ["inplace"]
     editable_mode = False
@@ -56,6 +56,7 @@ class build_agent(Command):
         with tempfile.TemporaryDirectory(prefix="crtools-build-") as scratch:
             self._build_blob(Path(scratch), target / "agent.bin")
             self._build_skeleton(Path(scratch), target / "skeleton.elf")
+            self._build_keeper(Path(scratch), target / "keeper.elf")
 
     def _build_blob(self, scratch: Path, output: Path):
         linked, flat = scratch / "agent.elf", scratch / "agent.bin"
@@ -88,6 +89,20 @@ class build_agent(Command):
         )
         _replace(linked, output)
 
+    def _build_keeper(self, scratch: Path, output: Path):
+        linked = scratch / "keeper.elf"
+        self._run(
+            *_compiler(),
+            *AGENT_CFLAGS.split(),
+            *LINK_FLAGS.split(),
+            "-Wl,-n",
+            "-s",
+            "-o",
+            linked,
+            SOURCES / "keeper.c",
+        )
+        _replace(linked, output)
+
     def _run(self, *command: object):
         words = [str(word) for word in command]
         self.announce(shlex.join(words), level=2)
@@ -110,7 +125,7 @@ class build_agent(Command):
     def get_outputs(self):
         return [
             os.path.join(self.build_lib, "crtools", "agent", name)
-            for name in ("agent.bin", "skeleton.elf")
+            for name in ("agent.bin", "skeleton.elf", "keeper.elf")
         ]
 
     def get_output_mapping(self):

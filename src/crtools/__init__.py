@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crtools.api import dump, restore
+    from crtools.api import dump, pre_dump, restore
     from crtools.errors import (
         CrtoolsError,
         ImageError,
@@ -39,13 +39,14 @@ __all__ = [
     "UnsupportedObject",
     "UsageError",
     "dump",
+    "pre_dump",
     "restore",
 ]
 
 
 def __getattr__(name: str) -> object:
     """Imports on first use: a command must not pay for what it does not need."""
-    if name in ("dump", "restore"):
+    if name in ("dump", "pre_dump", "restore"):
         from crtools import api
 
         return getattr(api, name)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crtools.dumping.dump import DumpResult
+    from crtools.dumping.predump import PreDumpResult
     from crtools.restoring.restore import RestoreResult
 
 
@@ -34,6 +35,19 @@ def dump(pid: int, directory: str, **options: Any) -> DumpResult:
     resolved = Options(tree=pid, images_dir=os.path.abspath(directory), **options)
     refuse_unimplemented("dump", resolved)
     return dump_with(resolved, until_gone=True)
+
+
+def pre_dump(pid: int, directory: str, **options: Any) -> PreDumpResult:
+    """Writes what has changed in the memory of the process tree below `pid`, which runs on; a later
+    pre_dump or dump with prev_images_dir leaves out what has not changed since.
+
+    Raises the classes of crtools.errors.
+    """
+    from crtools.model.unimplemented import refuse_unimplemented
+
+    resolved = Options(tree=pid, images_dir=os.path.abspath(directory), **options)
+    refuse_unimplemented("pre-dump", resolved)
+    return pre_dump_with(resolved)
 
 
 def restore(directory: str, **options: Any) -> RestoreResult:
@@ -57,6 +71,15 @@ def dump_with(options: Options, *, until_gone: bool = False) -> DumpResult:
         return dump(options, until_gone=until_gone)
     except OSError as error:
         raise failed_call(f"dump task {options.tree}", error) from error
+
+
+def pre_dump_with(options: Options) -> PreDumpResult:
+    from crtools.dumping.predump import pre_dump
+
+    try:
+        return pre_dump(options)
+    except OSError as error:
+        raise failed_call(f"pre-dump task {options.tree}", error) from error
 
 
 def restore_with(options: Options, *, ends: bool = False) -> RestoreResult:

@@ -28,6 +28,7 @@ from crtools.abi.prctl import (
     PR_TIMER_CREATE_RESTORE_IDS_GET,
 )
 from crtools.abi.signals import SIGCHLD
+from crtools.changes import find_method
 from crtools.errors import InternalError, UsageError
 from crtools.probes import PROBES, in_child, with_child, with_tracee
 
@@ -114,6 +115,10 @@ def _try_map_files() -> str:
 
 def _try_pagemap_scan() -> str:
     return _scan_pages(PAGE_IS_PRESENT)
+
+
+def _try_tracking() -> str:
+    return "" if find_method() else "neither soft-dirty bits nor userfaultfd's WP_ASYNC"
 
 
 def _try_guard_pages() -> str:
@@ -430,6 +435,7 @@ REQUIRED = (
 EXTRA = (
     ("map_files", "opening /proc/PID/map_files", "deleted or replaced mapped files are refused"),
     ("pagemap_scan", "PAGEMAP_SCAN", "finding the pages to write takes longer"),
+    ("tracking", "telling which pages have changed", "no pre-dump, and every dump is a whole one"),
     ("guard_pages", "telling guard pages", "guard pages inside areas can't be seen"),
     ("seccomp_suspend", "suspending a seccomp filter", "tasks under a filter can't be dumped"),
     ("openat2", "resolving paths inside a task's root", "paths are checked step by step"),
@@ -486,6 +492,7 @@ _PROBES = {
     "ns_pid": _try_ns_pid,
     "openat2": _try_openat2,
     "pagemap_scan": _try_pagemap_scan,
+    "tracking": _try_tracking,
     "pending_signals": _try_pending_signals,
     "pidfd_getfd": _try_pidfd_getfd,
     "proc_children": _try_proc_children,
@@ -558,6 +565,7 @@ SERVED = {
     "tun": "tun",
     "openat2": "openat2",
     "get_rseq_conf": "rseq",
+    "mem_dirty_track": "tracking",
     "pagemap_scan": "pagemap_scan",
     "pagemap_scan_guard_pages": "guard_pages",
     "timer_cr_ids": "timer_ids",
@@ -574,7 +582,6 @@ SERVED = {
 }
 # … and what the others stand for. A kind that learns to carry it moves its name up.
 NOT_SERVED = {
-    "mem_dirty_track": "incremental dumps",
     "aio_remap": "contexts of asynchronous I/O",
     "tun_ns": "tun and tap devices of a network namespace",
     "userns": "user namespaces",

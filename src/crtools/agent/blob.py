@@ -57,3 +57,8 @@ def read_blob() -> Blob:
 def read_skeleton() -> bytes:
     """The ELF program that every restored process starts as."""
     return _read("skeleton.elf")
+
+
+def read_keeper() -> bytes:
+    """The ELF program that holds the tracking of memory between commands (agent/keeper.c)."""
+    return _read("keeper.elf")

@@ -153,6 +153,8 @@ def _run(verb: str, operands: list[str], options: Options, remarks: list[str]) -
     created = _prepare_directories(verb, options)
     try:
         _open_log(verb, options, remarks)
+        if verb == "pre-dump":
+            return _pre_dump(options)
         return _dump(options) if verb == "dump" else _restore(options)
     except BaseException:
         if created:
@@ -178,6 +180,16 @@ def _dump(options: Options) -> int:
     with _progress():
         result = api.dump_with(options)
     log.info("Dumping finished successfully")
+    _finish(options, result)
+    return 0
+
+
+def _pre_dump(options: Options) -> int:
+    from crtools import api
+
+    with _progress():
+        result = api.pre_dump_with(options)
+    log.info("Pre-dumping finished successfully")
     _finish(options, result)
     return 0
 
@@ -230,10 +242,10 @@ def _check_verb(verb: str, operands: list[str], options: Options) -> None:
             raise CommandLineError("cpuinfo requires an action: dump or check")
     elif operands and not (verb == "swrk" and len(operands) == 1):
         raise CommandLineError(f"excessive parameter for command {verb}: {operands[0]}")
-    if verb not in ("dump", "restore", "check", "cpuinfo", "dedup"):
+    if verb not in ("dump", "pre-dump", "restore", "check", "cpuinfo", "dedup"):
         raise UsageError(f"`crtools {verb}` is not available yet", subject=("verb", verb))
-    if verb == "dump" and options.tree is None:
-        raise UsageError("dump needs the pid of the tree's root", hint="-t PID")
+    if verb in ("dump", "pre-dump") and options.tree is None:
+        raise UsageError(f"{verb} needs the pid of the tree's root", hint="-t PID")
     if verb != "restore" and options.dry_run:
         raise UsageError("--dry-run is there for restore only")
     if verb != "restore" and options.strict:
@@ -245,7 +257,7 @@ def _check_verb(verb: str, operands: list[str], options: Options) -> None:
 def _prepare_directories(verb: str, options: Options) -> bool:
     """See that the directories are there; a dump makes the images' one (True: it did)."""
     created = False
-    if verb == "dump":
+    if verb in ("dump", "pre-dump"):
         try:
             os.mkdir(options.images_dir, 0o700)
             created = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 USAGE = """\
 Usage:
   crtools dump -t PID -D DIR [OPTION]...
+  crtools pre-dump -t PID -D DIR [--prev-images-dir DIR] [OPTION]...
   crtools restore -D DIR [-d] [OPTION]...
   crtools check [--extra] [--feature NAME|list]
   crtools image show|info|decode|encode FILE-or-DIR
@@ -18,13 +19,15 @@ HELP = (
     + """
 Commands:
   dump         write the tree whose root is PID to image files, then end it
+  pre-dump     write the memory of a tree that runs on: what then builds upon it, with
+               --prev-images-dir, writes only what has changed since
   restore      bring a dumped tree back
   check        try what this kernel and our privileges allow, and say what is missing
   cpuinfo dump|check
                write what this CPU can do to an image file, or compare it with one
   dedup        take pages out of earlier dumps that this one, which builds upon them, has anew
   image        look into image files
-  Not available yet: pre-dump, lazy-pages, page-server, service, swrk.
+  Not available yet: lazy-pages, page-server, service, swrk.
 
 Options stand before or after the command. A long option may be shortened as long as it stays
 unique. Those marked * can be taken back by --no-NAME. Meanings are those of criu(8).
@@ -36,7 +39,8 @@ What and where:
   -r, --root DIR               restore with this root
       --pidfile FILE           restore: write the root's pid there; the file must not exist
       --status-fd FD           write a zero byte there when done, or ready to serve
-      --prev-images-dir DIR    an earlier dump, relative to the images' directory
+      --prev-images-dir DIR    the last pre-dump or dump, relative to the images' directory:
+                               pages that have not changed since stay there
 
 What becomes of the tasks:
   -R, --leave-running          dump: let them run on
@@ -83,9 +87,9 @@ Files:
       --libdir DIR             plugins
 
 Memory:
-      --track-mem*             follow changes for a later dump
+      --track-mem*             dump -R or -s: follow changes for a later dump; pre-dump always
       --auto-dedup*            drop pages from images that are not needed any more
-      --pre-dump-mode HOW      splice or read
+      --pre-dump-mode HOW      splice or read: one way, which does without the task, serves both
       --lazy-pages             bring pages when they are touched
       --stream*                images go through a stream
       --page-server*           pages go to a page server

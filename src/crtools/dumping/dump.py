@@ -36,6 +36,7 @@ from crtools.procfs.ns import read_namespaces
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.dumping.rings import Drain
+    from crtools.dumping.tracking import Tracking
     from crtools.model.options import Options
     from crtools.model.tree import Process
 
@@ -52,6 +53,7 @@ class DumpResult(Value):
     freezing_us: int
     frozen_us: int
     total_us: int
+    pages_in_parent: int = 0
 
     def summary_line(self) -> str:
         from crtools.model.units import size, span
@@ -67,6 +69,7 @@ class DumpResult(Value):
             f"Freezing time: {self.freezing_us} us",
             f"Frozen time: {self.frozen_us} us",
             f"Pages written: {self.pages}",
+            f"Pages in the parent directory: {self.pages_in_parent}",
             f"Shared memory pages written: {self.shared_pages}",
             f"Processes: {self.processes}, threads: {self.threads}",
         )
@@ -93,7 +96,12 @@ def dump(options: Options, *, until_gone: bool) -> DumpResult:
         store = ImageStore.create(options.images_dir)
         try:
             with AllNumbers():
-                return _dump(proc, root, store, options, started, until_gone)
+                if not (options.track_mem or options.prev_images_dir):
+                    return _dump(proc, root, store, options, started, until_gone, None)
+                from crtools.dumping.tracking import Tracking
+
+                with Tracking(proc, store, options) as tracking:
+                    return _dump(proc, root, store, options, started, until_gone, tracking)
         finally:
             store.close()
     finally:
@@ -107,6 +115,7 @@ def _dump(
     options: Options,
     started: int,
     until_gone: bool,
+    tracking: Tracking | None,
 ) -> DumpResult:
     figures = Figures()
 
@@ -116,8 +125,10 @@ def _dump(
     if options.action_scripts:
         script("pre-dump")
     # All that can be made ready is, before anything is stopped.
+    if tracking is not None:
+        tracking.prepare()
     own = read_namespaces(proc, os.getpid())
-    files, shared, tasks = _begin(proc, store, options, figures)
+    files, shared, tasks = begin(proc, store, options, figures)
     rehearse(proc)
     store.write("seccomp", [SeccompEntry()])
     dump_cpu(store, options.cpu_cap)
@@ -151,11 +162,14 @@ def _dump(
                     drain.wait_until_idle(busy.requests, tasks)
                 # A request that has completed may have changed whatever was looked at already.
                 files.undo()
-                files, shared, tasks = _begin(proc, store, options, figures)
+                files, shared, tasks = begin(proc, store, options, figures)
             for entry in shared.files:
                 files.add_entry(entry)
             files.check()
             shared.check()
+            if tracking is not None:
+                tracking.begin(tree.alive, sharing.vm)
+                tasks.follow(tracking)
             with RobustList(), tasks.writers:
                 for process, ids in zip(tree.processes, _shared_ids(tree, sharing), strict=True):
                     if tree.time_offsets is not None:
@@ -167,6 +181,8 @@ def _dump(
                 store.write("seccomp", [tasks.seccomp.entry()])
             shared.write()
             _write_tree(proc, store, tree)
+            if tracking is not None and tracking.arms:
+                tracking.arm(tree.alive, tasks)
             if early:
                 tree.release()
             frozen = time.monotonic_ns() // 1000
@@ -181,9 +197,14 @@ def _dump(
                 freezing_us=tree.frozen_us - tree.started_us,
                 frozen_us=frozen - tree.started_us,
                 total_us=frozen - started,
+                pages_in_parent=figures.pages_in_parent,
             )
             _write_stats(options, store, figures, result)
+            if tracking is not None:
+                tracking.finish()
             _write_inventory(store, options, files, tasks.lsm.type if tasks.lsm is not None else 0)
+            if tracking is not None:
+                tracking.commit()
             if options.action_scripts:
                 script("post-dump")
             if files.connections is not None and not (
@@ -210,9 +231,10 @@ def _dump(
     return result.but(frozen_us=end - tree.started_us, total_us=end - started)
 
 
-def _begin(
+def begin(
     proc: int, store: ImageStore, options: Options, figures: Figures
 ) -> tuple[FilesDump, SharedDump, TaskDump]:
+    """What collects and writes, of one dump."""
     files = FilesDump(proc, store, options)
     shared = SharedDump(proc, store, files.new_id, lambda: tasks.new_pages_id())
     files.shared = shared
@@ -380,45 +402,53 @@ def _tree_entry(process: Process) -> PstreeEntry:
 
 
 def _write_stats(options: Options, store: ImageStore, figures: Figures, result: DumpResult) -> None:
-    stats = StatsEntry(
+    stats = dump_stats(figures, result.freezing_us, result.frozen_us, result.shared_pages)
+    write_stats(store, options.images_dir, options.work_dir, "stats-dump", stats)
+
+
+def dump_stats(figures: Figures, freezing_us: int, frozen_us: int, shared: int) -> StatsEntry:
+    """For stats-dump; `shared`: pages of shared memory."""
+    return StatsEntry(
         dump=DumpStatsEntry(
-            freezing_time=result.freezing_us,
-            frozen_time=result.frozen_us,
+            freezing_time=freezing_us,
+            frozen_time=frozen_us,
             memdump_time=figures.memory_us,
             memwrite_time=figures.write_us,
             pages_scanned=figures.pages_scanned,
-            pages_skipped_parent=0,
-            pages_written=result.pages,
+            pages_skipped_parent=figures.pages_in_parent,
+            pages_written=figures.pages_written,
             irmap_resolve=0,
             pages_lazy=0,
             page_pipes=0,
             page_pipe_bufs=0,
-            shpages_scanned=result.shared_pages,
+            shpages_scanned=shared,
             shpages_skipped_parent=0,
-            shpages_written=result.shared_pages,
+            shpages_written=shared,
         )
     )
-    write_stats(store, options.images_dir, options.work_dir, "stats-dump", stats)
+
+
+def inventory() -> InventoryEntry:
+    """What every image directory says of itself."""
+    return InventoryEntry(
+        img_version=2,
+        fdinfo_per_id=True,
+        root_ids=_ids(1),
+        ns_per_id=True,
+        root_cg_set=1,
+        lsmtype=0,
+        network_lock_method=0,
+        plugins_entry=PluginsEntry(),
+    )
 
 
 def _write_inventory(store: ImageStore, options: Options, files: FilesDump, lsmtype: int) -> None:
     """Last: an image directory is complete when it is there. `lsmtype` is the images'."""
-    connections = files.connections
-    store.write(
-        "inventory",
-        [
-            InventoryEntry(
-                img_version=2,
-                fdinfo_per_id=True,
-                root_ids=_ids(1),
-                ns_per_id=True,
-                root_cg_set=1,
-                lsmtype=lsmtype,
-                tcp_close=options.tcp_close or None,
-                network_lock_method=connections.network_lock_method if connections else 0,
-                allow_uprobes=options.allow_uprobes or None,
-                plugins_entry=PluginsEntry(),
-                dump_criu_run_id=files.run_id,
-            )
-        ],
-    )
+    entry = inventory()
+    entry.lsmtype = lsmtype
+    entry.tcp_close = options.tcp_close or None
+    if files.connections is not None:
+        entry.network_lock_method = files.connections.network_lock_method
+    entry.allow_uprobes = options.allow_uprobes or None
+    entry.dump_criu_run_id = files.run_id
+    store.write("inventory", [entry])

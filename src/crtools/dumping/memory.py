@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crtools.agent.inject import Agent
+    from crtools.dumping.tracking import Tracking
     from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
     from crtools.images.messages.vma import VmaEntry
     from crtools.images.store import ImageStore
@@ -49,6 +50,7 @@ class Figures:
     def __init__(self) -> None:
         self.pages_scanned = 0
         self.pages_written = 0
+        self.pages_in_parent = 0
         self.memory_us = 0
         self.write_us = 0
         self.tasks = 0
@@ -107,6 +109,7 @@ class MemoryDump:
         self._pages_id = 0
         self._large = 0  # processes
         self._allow_uprobes = files.options.allow_uprobes
+        self.tracking: Tracking | None = None
 
     def new_pages_id(self) -> int:
         self._pages_id += 1
@@ -180,6 +183,7 @@ class MemoryDump:
         memory.written = plan.end
         self._figures.pages_scanned += plan.scanned
         self._figures.pages_written += plan.end // PAGE
+        self._figures.pages_in_parent += pages.count_in_parent(plan.entries)
 
     def _write_portions(
         self,
@@ -192,6 +196,9 @@ class MemoryDump:
     ) -> pages.PagePlan | None:
         """Scans and writes; the plan of all, or None if smaps says otherwise than was guessed."""
         areas = memory.areas
+        tracker = None
+        if self.tracking is not None:
+            tracker = self.tracking.attach(process, pagemap, memory.vmas)
         if memory.guessed:
             portions = pages.plan_portions(areas, together=self._large > 1)
         else:
@@ -202,7 +209,7 @@ class MemoryDump:
         offset = 0
         for left, portion in zip(range(len(portions))[::-1], portions, strict=True):
             started = time.monotonic_ns()
-            found = scan.scan(pagemap, portion.spans)
+            found = (tracker or scan).scan(pagemap, portion.spans)
             self._figures.memory_us += (time.monotonic_ns() - started) // 1000
             if memory.userfault is not None:
                 found = memory.userfault.filter(pagemap, found)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from crtools.agent.slot import Executed
     from crtools.dumping.memory import Figures
+    from crtools.dumping.tracking import Tracking
     from crtools.images.messages.crtools_parts import CrtoolsSemUndoEntry
     from crtools.images.messages.mm import AioRingEntry, MmEntry
     from crtools.images.store import ImageStore
@@ -107,6 +108,10 @@ class TaskDump:
         self._pair = pages.ask_pair(self._questions)
         self._of_thread = ThreadQuestions(Program())
 
+    def follow(self, tracking: Tracking) -> None:
+        """Pages that an earlier dump has, and that have not changed, are not written."""
+        self._memory.tracking = tracking
+
     def collect(self, process: Process) -> None:
         """What is seen from outside, and what is refused: nothing is put into the process yet."""
         pid = process.pid
@@ -144,7 +149,13 @@ class TaskDump:
 
     def _collect_userfaults(self, process: Process, collected: Collected) -> None:
         files = self._files.userfaults.get(process.pid, ())
-        if not files and not any(area.flags & REGISTERED for area in collected.memory.areas):
+        registered = [area for area in collected.memory.areas if area.flags & REGISTERED]
+        if not files and not registered:
+            return
+        from crtools.kinds.memory.tracking import collect_followed
+
+        followed = collect_followed(self._proc, process.via, registered)
+        if not files and len(followed) == len(registered):
             return
         from crtools.kinds.memory.userfault import UserfaultDump
 
@@ -168,6 +179,7 @@ class TaskDump:
                 if pid != process.pid
                 for file, _ in others
             ],
+            followed,
         )
 
     def dump(self, process: Process, ids: TaskKobjIdsEntry) -> None:

@@ -265,6 +265,8 @@ IMAGES = (
        "crtools_path:CrtoolsPathEntry"),
     _k("crtools-hint", "crtools-hint.img", "CRTOOLS_HINT", 0x43520022,
        "crtools_hint:CrtoolsHintEntry"),
+    _one("crtools-tracking", "crtools-tracking.img", "CRTOOLS_TRACKING", 0x43520240,
+         "crtools_tracking:CrtoolsTrackingEntry"),
     _k("crtools-eventfd", "crtools-eventfd.img", "CRTOOLS_EVENTFD", 0x43520180,
        "crtools_events:CrtoolsEventfdEntry"),
     _k("crtools-timerfd", "crtools-timerfd.img", "CRTOOLS_TIMERFD", 0x43520181,

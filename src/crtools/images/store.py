@@ -12,7 +12,7 @@ import os
 import stat
 from errno import EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR, EPERM
 
-from crtools.errors import CrtoolsError, ImageError, PermissionDenied
+from crtools.errors import CrtoolsError, ImageError, PermissionDenied, UsageError
 from crtools.images.framing import (
     damaged,
     encode_file,
@@ -57,7 +57,8 @@ class ImageStore:
         """The directory `path` to write to, made with mode 0700 if missing.
 
         An inventory.img of an earlier dump is removed, so that the set counts as incomplete from
-        now on. Raises ImageError, PermissionDenied.
+        now on, and so is what it says of dumps before and after it. Raises ImageError,
+        PermissionDenied.
         """
         try:
             os.mkdir(path, 0o700)
@@ -67,6 +68,8 @@ class ImageStore:
         store = cls(_open_directory(path), path)
         try:
             store.remove("inventory")
+            store.remove("crtools-tracking")
+            store.unlink_parent()
         except BaseException:
             store.close()
             raise
@@ -90,6 +93,40 @@ class ImageStore:
     def has_parent(self) -> bool:
         """Whether this dump builds upon an earlier one, or means to."""
         return os.access("parent", os.F_OK, dir_fd=self.fd, follow_symlinks=False)
+
+    def link_parent(self, path: str) -> None:
+        """Says that this dump builds upon the one in `path`, relative to this directory. Raises
+        UsageError if there is none or it is this one, ImageError."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+        except OSError as error:
+            raise UsageError(
+                f"There is no earlier dump in {path}, seen from {self.path}",
+                because=os.strerror(error.errno or 0),
+                hint="--prev-images-dir is relative to the images directory",
+                subject=("directory", path),
+            ) from None
+        try:
+            same = os.path.samestat(os.fstat(fd), os.fstat(self.fd))
+        finally:
+            os.close(fd)
+        if same:
+            raise UsageError(
+                "A dump cannot build upon itself",
+                because=f"--prev-images-dir {path} is the images directory",
+            )
+        try:
+            os.symlink(path, "parent", dir_fd=self.fd)
+        except OSError as error:
+            raise _failed(f"Cannot make the link {self.path}/parent", error, "parent") from None
+
+    def unlink_parent(self) -> None:
+        """Takes the link to an earlier dump away, if there is one."""
+        try:
+            os.unlink("parent", dir_fd=self.fd)
+        except OSError as error:
+            if error.errno != ENOENT:
+                raise _failed(f"Cannot remove {self.path}/parent", error, "parent") from None
 
     def open_parent(self) -> Self:
         """The directory of the dump that this one builds upon. Raises ImageError if there is none.

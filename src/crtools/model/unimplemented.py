@@ -13,21 +13,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.model.options import Options
 
+_ALL = ("dump", "pre-dump", "restore")
+
 # option, its field, the verbs it matters to, what to do instead
 _REFUSED = (
     ("--lazy-pages", "lazy_pages", ("dump", "restore"), "leave it out: pages are in the images"),
-    ("--stream", "stream", ("dump", "restore"), "images are files in the images directory"),
-    ("--page-server", "page_server", ("dump",), "dump to a directory and copy it"),
-    ("--tls", "tls", ("dump", "restore"), ""),
-    ("--track-mem", "track_mem", ("dump",), "dump without it: the dump is complete"),
-    ("--prev-images-dir", "prev_images_dir", ("dump",), "dump without it: the dump is complete"),
+    ("--stream", "stream", _ALL, "images are files in the images directory"),
+    ("--page-server", "page_server", ("dump", "pre-dump"), "dump to a directory and copy it"),
+    ("--tls", "tls", _ALL, ""),
     ("--join-ns", "join_ns", ("restore",), "run crtools in that namespace, with nsenter(1)"),
     ("--empty-ns", "empty_ns", ("dump", "restore"), ""),
     ("--veth-pair", "veth_pair", ("restore",), ""),
     ("--ext-mount-map", "ext_mount_map", ("dump", "restore"), ""),
     ("--lsm-mount-context", "lsm_mount_context", ("restore",), ""),
     ("--exec-cmd", "exec_cmd", ("restore",), "restore with --restore-detached, then run it"),
-    ("--ps-socket", "ps_socket", ("dump",), ""),
+    ("--ps-socket", "ps_socket", ("dump", "pre-dump"), ""),
 )
 
 

@@ -184,10 +184,12 @@ def read_page_regions(
     category_anyof_mask: int = 0,
     return_mask: int = 0,
     vec_len: int = 4096,
+    flags: int = 0,
 ) -> Iterator[tuple[int, int, int]]:
     """The regions that PAGEMAP_SCAN reports between two addresses, of any extent.
 
-    Raises OSError, with ENOTTY on a kernel before 6.7.
+    With PM_SCAN_WP_MATCHING in `flags`, what is reported is write-protected as well, once the
+    iterator has come to its end. Raises OSError, with ENOTTY on a kernel before 6.7.
     """
     vector = bytearray(PAGE_REGION.size * vec_len)
     address = start
@@ -197,6 +199,7 @@ def read_page_regions(
             end,
             address_of(vector),
             vec_len,
+            flags=flags,
             category_inverted=category_inverted,
             category_mask=category_mask,
             category_anyof_mask=category_anyof_mask,

@@ -14,7 +14,7 @@ class Status(Record):
     - `uids`, `gids`: real, effective, saved, filesystem. `groups`: supplementary ones.
     - `ns_tgids`, `ns_pids`, `ns_pgids`, `ns_sids`: one id for each pid namespace, from that of the
       procfs inwards.
-    - `vm_locked`, `vm_rss`: bytes; None if the task has no address space.
+    - `vm_locked`, `vm_pinned`, `vm_rss`: bytes; None if the task has no address space.
     - `sigq`: (queued, limit). Signal masks hold signal N in bit N - 1: `sig_pending` is the
       thread's own, `shared_pending` the process's.
     - `cap_*`: a bit for each capability number. `seccomp`: 0 none, 1 strict, 2 filter.
@@ -40,6 +40,7 @@ class Status(Record):
         "ns_sids",
         "kthread",
         "vm_locked",
+        "vm_pinned",
         "vm_rss",
         "core_dumping",
         "thp_enabled",
@@ -89,6 +90,7 @@ class Status(Record):
         self.ns_sids = tuple(map(int, get(b"NSsid", b"").split()))
         self.kthread = get(b"Kthread") == b"1"
         self.vm_locked = _bytes(get(b"VmLck"))
+        self.vm_pinned = _bytes(get(b"VmPin"))
         self.vm_rss = _bytes(get(b"VmRSS"))
         self.core_dumping = get(b"CoreDumping") == b"1"
         thp = get(b"THP_enabled")

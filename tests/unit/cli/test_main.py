@@ -131,7 +131,7 @@ def test_a_wrong_line_gets_its_error_and_the_usage(api, line, message, capfd):
         ("dump -t 0", "Invalid argument for -t: 0."),
         ("dump --tree x", "Invalid argument for --tree: x."),
         ("exec", "`exec` is removed."),
-        ("pre-dump -t 1", "`crtools pre-dump` is not available yet."),
+        ("pre-dump", "pre-dump needs the pid of the tree's root."),
         ("lazy-pages", "`crtools lazy-pages` is not available yet."),
         ("page-server", "`crtools page-server` is not available yet."),
         ("service", "`crtools service` is not available yet."),

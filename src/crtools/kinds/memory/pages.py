@@ -18,6 +18,7 @@ from crtools.agent.program import ARG_AREA, ARG_AREA32, OR_ERRNO, Program, errno
 from crtools.errors import RemoteSyscallError, UnsupportedObject
 from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
 from crtools.kinds.memory import areas as kinds
+from crtools.kinds.memory.scan import UNCHANGED
 from crtools.model.value import Value
 
 TYPE_CHECKING = False
@@ -109,7 +110,8 @@ def plan_pages(areas: Sequence[Area], regions: Sequence[Region], offset: int = 0
     """The pages of private areas that differ from what a new mapping would show, to be written
     from `offset` of the pages file on.
 
-    Pages of files, zero pages, guard pages and pages that nobody touched are left out.
+    Pages of files, zero pages, guard pages and pages that nobody touched are left out; of those
+    that are UNCHANGED the pagemap says that they are in the parent directory.
     """
     entries: list[PagemapEntry] = []
     runs: list[Run] = []
@@ -129,7 +131,9 @@ def plan_pages(areas: Sequence[Area], regions: Sequence[Region], offset: int = 0
         while region is not None and region[0] < end:
             first, last = max(start, region[0]), min(end, region[1])
             scanned += (last - first) // PAGE
-            if not region[2] & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD):
+            if region[2] & UNCHANGED:
+                add_entry(entries, first, last, IN_PARENT)
+            elif not region[2] & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD):
                 offset = _append(entries, runs, first, last, flags, area.readable, offset)
             if region[1] > end:
                 break
@@ -153,6 +157,17 @@ def _append(
     by_task: bool,
     offset: int,
 ) -> int:
+    add_entry(entries, start, end, flags)
+    if not runs or runs[-1].by_task is not by_task:
+        runs.append(Run(offset=offset, by_task=by_task, pieces=[]))
+    pieces = runs[-1].pieces
+    for piece in range(start, end, PIECE):
+        pieces.append((piece, min(PIECE, end - piece)))
+    return offset + end - start
+
+
+def add_entry(entries: list[PagemapEntry], start: int, end: int, flags: int) -> None:
+    """One more run of pages; it grows the last entry if it continues that."""
     last = entries[-1] if entries else None
     count = (end - start) // PAGE
     if (
@@ -164,12 +179,10 @@ def _append(
         last.nr_pages += count
     else:
         entries.append(PagemapEntry(vaddr=start, compat_nr_pages=0, flags=flags, nr_pages=count))
-    if not runs or runs[-1].by_task is not by_task:
-        runs.append(Run(offset=offset, by_task=by_task, pieces=[]))
-    pieces = runs[-1].pieces
-    for piece in range(start, end, PIECE):
-        pieces.append((piece, min(PIECE, end - piece)))
-    return offset + end - start
+
+
+def count_in_parent(entries: Sequence[PagemapEntry]) -> int:
+    return sum([entry.nr_pages or 0 for entry in entries if (entry.flags or 0) & IN_PARENT])
 
 
 def head_and_entries(pages_id: int, plan: PagePlan) -> list[PagemapHead | PagemapEntry]:

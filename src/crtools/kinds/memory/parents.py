@@ -7,6 +7,8 @@ tells, and may point further back itself.
 
 from __future__ import annotations
 
+import os
+
 from crtools.errors import ImageError
 from crtools.kinds.memory.content import FILE_SHIFT, Content
 from crtools.kinds.memory.pages import IN_PARENT, PRESENT
@@ -35,13 +37,36 @@ class Parents:
     def find(self, pid: int, start: int, end: int) -> list[Content]:
         """The pages at addresses that a pagemap says are in its parent. Raises ImageError if one of
         them is not there."""
+        return _take(self.pages(pid), start, end, f"pagemap-{pid}.img")
+
+    def pages(self, pid: int) -> list[Content]:
+        """All pages of a process in the directories behind, ascending. Raises ImageError."""
         pages = self._pages.get(pid)
         if pages is None:
             pages = self._pages[pid] = self._read(pid)
-        return _take(pages, start, end, f"pagemap-{pid}.img")
+        return pages
+
+    def check_files(self, pid: int) -> None:
+        """Raises ImageError unless the pages files behind are as long as the pagemaps say."""
+        ends: dict[int, int] = {}
+        for page in self.pages(pid):
+            file = page.offset >> FILE_SHIFT
+            end = (page.offset & ((1 << FILE_SHIFT) - 1)) + page.end - page.start
+            ends[file] = max(ends.get(file, 0), end)
+        for file, end in ends.items():
+            name = self._names[pid][file - 1]
+            fd = self._store.open_named(name)
+            try:
+                size = os.fstat(fd).st_size
+            finally:
+                os.close(fd)
+            if size < end:
+                raise ImageError(
+                    f"{name} of {self._store.path} is cut off",
+                    because=f"it has {size} bytes and {end} are needed",
+                )
 
     def _read(self, pid: int) -> list[Content]:
-        """All pages of a process in the directories behind."""
         levels: list[list[PagemapEntry]] = []
         names: list[str] = []
         store = self._store

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     Region: TypeAlias = tuple[int, int, int]
 
-_VSYSCALL = 0xFFFFFFFFFF600000  # arch/x86: VSYSCALL_ADDR, no page of the process
+# A category of our own, in regions: such pages are in the images of an earlier dump.
+UNCHANGED = 1 << 32
+
+VSYSCALL = 0xFFFFFFFFFF600000  # arch/x86: VSYSCALL_ADDR, no page of the process
 
 
 def scan(pagemap: int, spans: list[tuple[int, int]]) -> list[Region]:
@@ -28,7 +31,7 @@ def scan(pagemap: int, spans: list[tuple[int, int]]) -> list[Region]:
 
     Without PAGEMAP_SCAN (before Linux 6.7) zero pages are not told apart: they are written.
     """
-    spans = [span for span in spans if span[1] <= _VSYSCALL]
+    spans = [span for span in spans if span[1] <= VSYSCALL]
     if not spans:
         return []
     there = PAGE_IS_PRESENT | PAGE_IS_SWAPPED

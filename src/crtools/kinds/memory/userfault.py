@@ -108,12 +108,16 @@ class UserfaultDump:
         files: Sequence[tuple[OpenFile, bool]],
         areas: Sequence[Area],
         others: Sequence[OpenFile],
+        followed: set[int],
     ) -> None:
         """`files` are its own, and whether they are close-on-exec; `others` those of processes that
-        have been looked at before."""
+        have been looked at before. `followed` are areas, by their start, that nobody has to have a
+        descriptor for: if it is none of its own, a keeper follows what is written there
+        (kinds/memory/tracking.py), and they are as any other."""
         self._context = context
         self._name = process.name
         self._areas = [area for area in areas if area.flags & REGISTERED]
+        self._followed = followed
         self._owner: dict[int, Descriptor] = {}
         self.descriptors: list[Descriptor] = []
         for file, cloexec in files:
@@ -139,10 +143,15 @@ class UserfaultDump:
         privileged = process.status.cap_effective & 1 << _CAP_SYS_PTRACE
         self._user_mode_only = not privileged and not _unprivileged(context.proc)
         for area in self._areas:
-            if area.flags & smaps.VF_HT:
-                raise self._refused(area, "huge pages with a userfaultfd are not carried yet")
+            if area.entry.start in followed:
+                continue
+            self._check_size(area)
             if not self.descriptors:
                 raise self._refused(area, "it is registered with a userfaultfd of another process")
+
+    def _check_size(self, area: Area) -> None:
+        if area.flags & smaps.VF_HT:
+            raise self._refused(area, "huge pages with a userfaultfd are not carried yet")
 
     def _descriptor(self, file: OpenFile) -> Descriptor:
         for known in self.descriptors:
@@ -181,6 +190,7 @@ class UserfaultDump:
                     modes = _modes(area)
                     result = _register(fd, start, end, modes)
                     if result == 0:
+                        self._check_size(area)
                         self._owner[start] = descriptor
                         descriptor.ranges.append(
                             UserfaultRangeEntry(start=start, end=end, modes=modes)
@@ -191,6 +201,11 @@ class UserfaultDump:
                         )
             finally:
                 os.close(fd)
+        self._areas = [
+            area
+            for area in self._areas
+            if area.entry.start in self._owner or area.entry.start not in self._followed
+        ]
         for area in self._areas:
             if area.entry.start not in self._owner:
                 raise self._refused(area, "it is registered with a userfaultfd of another process")

@@ -1,0 +1,118 @@
+"""Pages out of a process that runs: what is gone by now is left out.
+
+A page that is written to while it is read may be torn. That does no harm where its protection was
+set before: it counts as changed then, and the next dump has it in full.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+
+from crtools.abi.kernel import PAGE, address_of, raw
+from crtools.abi.x86_64 import SYS_process_vm_readv
+from crtools.errors import ImageError
+from crtools.kinds.memory.pages import PRESENT, add_entry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from crtools.images.messages.pagemap import PagemapEntry
+
+# What is copied at a time: it stays in a CPU's cache between the two copies.
+_BYTES = 1 << 20
+_VECTOR = 256  # pieces; IOV_MAX is 1024
+_IOV = struct.Struct("<QQ")
+
+
+class Copier:
+    """Fills one pages file from a process's memory, and its pagemap with what there was.
+
+    `memory` is /proc/PID/mem, or -1: by it pages are read that the process itself may not read.
+    """
+
+    def __init__(self, pid: int, memory: int, image: int) -> None:
+        self._pid = pid
+        self._memory = memory
+        self._image = image
+        self._buffer = bytearray(_BYTES)
+        self._view = memoryview(self._buffer)
+        self._ours = bytearray(_IOV.size)
+        self.entries: list[PagemapEntry] = []
+        self.end = 0  # of the pages file, bytes
+
+    def copy_all(self, ranges: Sequence[tuple[int, int]]) -> bool:
+        """Runs of pages, ascending. False if there is no such process any more."""
+        for batch in _batches(ranges):
+            while batch:
+                done = self._read(batch)
+                if done == -errno.ESRCH:
+                    return False
+                left = max(done, 0)
+                rest: list[tuple[int, int]] = []
+                for start, end in batch:
+                    got = min(left, end - start) // PAGE * PAGE
+                    left -= got
+                    if got:
+                        add_entry(self.entries, start, start + got, PRESENT)
+                    if got < end - start:
+                        left = 0
+                        rest.append((start + got, end))
+                self._write(max(done, 0) // PAGE * PAGE)
+                if rest:
+                    first, last = rest[0]
+                    self._copy_page(first)
+                    rest[:1] = [(first + PAGE, last)] if first + PAGE < last else []
+                batch = rest
+        return True
+
+    def _read(self, batch: Sequence[tuple[int, int]]) -> int:
+        vector = b"".join([_IOV.pack(start, end - start) for start, end in batch])
+        _IOV.pack_into(
+            self._ours, 0, address_of(self._buffer), sum([end - start for start, end in batch])
+        )
+        return raw(
+            SYS_process_vm_readv,
+            *(self._pid, address_of(self._ours), 1, address_of(vector), len(batch), 0),
+        )
+
+    def _copy_page(self, address: int) -> None:
+        """One that could not be read: it is gone, or the process may not read it itself."""
+        try:
+            page = os.pread(self._memory, PAGE, address) if self._memory >= 0 else b""
+        except OSError:
+            return
+        if len(page) == PAGE:
+            self._buffer[:PAGE] = page
+            add_entry(self.entries, address, address + PAGE, PRESENT)
+            self._write(PAGE)
+
+    def _write(self, length: int) -> None:
+        done = 0
+        while done < length:
+            try:
+                done += os.pwrite(self._image, self._view[done:length], self.end + done)
+            except OSError as error:
+                raise ImageError(
+                    "Cannot write the pages", because=os.strerror(error.errno or 0)
+                ) from None
+        self.end += length
+
+
+def _batches(ranges: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Pieces that fit into the buffer together."""
+    batch: list[tuple[int, int]] = []
+    room = _BYTES
+    for start, end in ranges:
+        while start < end:
+            stop = min(end, start + room)
+            batch.append((start, stop))
+            room -= stop - start
+            start = stop
+            if not room or len(batch) == _VECTOR:
+                yield batch
+                batch, room = [], _BYTES
+    if batch:
+        yield batch
