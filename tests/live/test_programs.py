@@ -236,6 +236,8 @@ CASES = (
         Case(f"packet_rings {how}", root=True, changes=True)  # inodes
         for how in ("v1", "v2", "v3", "frozen", "timed")
     ],
+    Case("corked"),
+    Case("corked root", root=True),
     Case("netlink"),
     Case("netlink root", root=True),
     Case("fifos"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from crtools.images.store import ImageStore
-from live.roundtrip import Run, Skipped
+from live.roundtrip import SECONDS, TOOL, Run, Skipped
 
 pytestmark = pytest.mark.root
 
@@ -91,8 +92,12 @@ HELD = {
 
 # States of sockets that are refused whatever else is learned: variant -> words that are all said.
 SOCKETS = {
-    "corked": ("it is a socket with data that has not been sent",),
+    "corked": (
+        "it is a socket with data that has not been sent",
+        "to an address that nobody can tell",
+    ),
     "error": ("it is a socket with an error that the program has not read",),
+    "errqueue": ("it is a socket with an error that the program has not read", "MSG_ERRQUEUE"),
     "numbered": ("SOF_TIMESTAMPING_OPT_ID",),
     "bpf": ("it is a socket with a filter of extended BPF", "detach it"),
     "control": ("datagrams wait in it that come with more", "message 20 of level 0"),
@@ -139,6 +144,27 @@ def test_socket_is_refused_by_name_and_unharmed(what: str, new_run: Callable[...
     assert "Traceback" not in done.stderr
     for words in SOCKETS[what]:
         assert words in done.stderr, done.stderr
+    run.expect_same(before, "afterwards")
+    run.expect_pass()
+
+
+def test_corked_data_is_refused_where_the_kernel_cannot_be_read(
+    new_run: Callable[..., Run],
+) -> None:
+    run = start(new_run, "corked")
+    before = run.snapshot()
+    images = run.new_images()
+    done = subprocess.run(
+        [
+            *("setpriv", "--bounding-set=-sys_admin,-bpf,-perfmon"),
+            *(TOOL, "dump", "-t", str(run.pid), "-D", images, "-o", "dump.log", "-v4"),
+        ],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "it is a socket with data that has not been sent" in done.stderr
+    assert "in the kernel's memory only" in done.stderr
+    assert "CAP_BPF" in done.stderr
     run.expect_same(before, "afterwards")
     run.expect_pass()
 

@@ -1,8 +1,9 @@
 /*
- * Sockets in states that nobody can carry: `corked` data, an unread `error`, `numbered` timestamps,
- * a filter of extended `bpf`, control messages with a waiting datagram (`control`), an answer of
- * `netlink` that nobody has received, the ring of a packet socket that is closed (`ring`) or mapped
- * privately (`copied-ring`), one of another network `namespace`, of another family (`vsock`) or protocol (`mptcp`).
+ * Sockets in states that nobody can carry: `corked` data of a raw socket, which may go anywhere, an
+ * unread `error`, one in the `errqueue`, `numbered` timestamps, a filter of extended `bpf`, control
+ * messages with a waiting datagram (`control`), an answer of `netlink` that nobody has received, the
+ * ring of a packet socket that is closed (`ring`) or mapped privately (`copied-ring`), one of another
+ * network `namespace`, of another family (`vsock`) or protocol (`mptcp`).
  */
 #include "program.h"
 #include <arpa/inet.h>
@@ -77,7 +78,24 @@ int main(int argc, char **argv)
 	fd = bound();
 	connect_to(fd, receiver);
 	if (!strcmp(what, "corked")) {
-		NEED(send(fd, "half", 4, MSG_MORE) == 4);
+		struct sockaddr_in to = loopback(0);
+
+		close(fd);
+		fd = socket(AF_INET, SOCK_RAW, 253);
+		close(receiver);
+		receiver = socket(AF_INET, SOCK_RAW, 253);
+		NEED(fd >= 0 && receiver >= 0);
+		NEED(sendto(fd, "half", 4, MSG_MORE, (void *)&to, sizeof(to)) == 4);
+	} else if (!strcmp(what, "errqueue")) {
+		struct pollfd wait = { fd, 0, 0 };
+
+		close(receiver);
+		receiver = -1;
+		NEED(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)) == 0);
+		NEED(send(fd, "to nobody", 9, 0) == 9 && poll(&wait, 1, 10000) == 1);
+		/* The error itself is taken, and what belongs to it stays. */
+		NEED(getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &size) == 0);
+		NEED(value == ECONNREFUSED && poll(&wait, 1, 0) == 1);
 	} else if (!strcmp(what, "error")) {
 		struct pollfd wait = { fd, 0, 0 };
 
@@ -133,9 +151,17 @@ int main(int argc, char **argv)
 	wait_until_told();
 
 	if (!strcmp(what, "corked")) {
-		CHECK("the rest", 4, send(fd, " all", 4, 0));
-		CHECK("both", 8, recv(receiver, text, sizeof(text), 0));
-		check_bytes("both", "half all", text, 8);
+		struct sockaddr_in to = loopback(0);
+
+		CHECK("the rest", 4, sendto(fd, " all", 4, 0, (void *)&to, sizeof(to)));
+		CHECK("both", 28, recv(receiver, text, sizeof(text), 0));
+		check_bytes("both", "half all", text + 20, 8);
+	} else if (!strcmp(what, "errqueue")) {
+		struct iovec vector = { text, sizeof(text) };
+		struct msghdr header = { .msg_iov = &vector, .msg_iovlen = 1 };
+
+		CHECK("what was sent", 9, recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT));
+		check_bytes("what was sent", "to nobody", text, 9);
 	} else if (!strcmp(what, "error")) {
 		CHECK("SO_ERROR", 0, getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &size));
 		CHECK("SO_ERROR", ECONNREFUSED, value);

@@ -250,6 +250,8 @@ IMAGES = (
        "crtools_socket:CrtoolsDatagramEntry", extra="length"),
     _k("crtools-packet", "crtools-packet.img", "CRTOOLS_PACKET", 0x43520152,
        "crtools_packet:CrtoolsPacketEntry", extra="length"),
+    _k("crtools-corked", "crtools-corked.img", "CRTOOLS_CORKED", 0x43520154,
+       "crtools_corked:CrtoolsCorkedEntry"),
     _k("crtools-inotify", "crtools-inotify.img", "CRTOOLS_INOTIFY", 0x43521900,
        "crtools_notify:CrtoolsInotifyEntry"),
     _k("crtools-fanotify", "crtools-fanotify.img", "CRTOOLS_FANOTIFY", 0x43521903,

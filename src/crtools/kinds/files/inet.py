@@ -6,8 +6,8 @@ has been shut down. Which groups a socket has joined it tells when it is asked f
 here has joined (MCAST_MSFILTER; /proc/net/igmp, igmp6).
 
 An error that waits (an ICMP message about what was sent) goes to the first who asks for it,
-whatever he asks: so it is left where it is, and refused. What waits to be sent (UDP_CORK, MSG_MORE)
-nobody can read.
+whatever he asks: so it is left where it is, and refused. What is collected to be sent (UDP_CORK,
+MSG_MORE) is the affair of crtools.kinds.files.corked.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from crtools.agent.program import Program
+    from crtools.images.messages.crtools_corked import CrtoolsCorkedEntry
     from crtools.kinds.files.base import (
         DumpContext,
         OpenFile,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
         PlannedFile,
         Programs,
     )
+    from crtools.kinds.files.corked import CorkReader
     from crtools.kinds.files.socket_options import Table, Values
 
 TCP_ESTABLISHED, TCP_CLOSE = 1, 7  # net/tcp_states.h: connected or not, whatever the protocol
@@ -89,7 +91,7 @@ SO_MEMINFO = 55  # asm-generic/socket.h
 RCV_SHUTDOWN, SEND_SHUTDOWN = 1, 2  # net/sock.h; the same bits as CRIU's sk_shutdown
 _MEMINFO_BYTES = 36
 _RECEIVED, _TO_SEND = 0, 2  # linux/sock_diag.h: SK_MEMINFO_RMEM_ALLOC, SK_MEMINFO_WMEM_ALLOC
-_SENT_SECONDS = 0.2  # for what a device has not sent yet, and the kernel still counts
+_SENT_SECONDS = 0.01  # for what a device has not sent yet, and the kernel still counts
 INET_DIAG_SHUTDOWN = 8  # linux/inet_diag.h
 _DIAG_BYTES = 72  # struct inet_diag_msg
 _DIAG_INODE = 68
@@ -191,10 +193,11 @@ def read_index(name: str) -> int:
 class Seen:
     """What is known of a socket while it is dumped."""
 
-    __slots__ = ("fd", "local", "peer", "received", "revents")
+    __slots__ = ("corked", "fd", "local", "peer", "received", "revents")
 
     def __init__(self, fd: int, local: Address, peer: Address | None, received: int) -> None:
         self.fd = fd
+        self.corked: CrtoolsCorkedEntry | None = None  # what is collected for a packet
         self.local = local
         self.peer = peer
         self.received = received  # bytes that packets in the queues take, as the kernel counts them
@@ -208,6 +211,7 @@ class InetDumper(FileDumper):
 
     def __init__(self, context: DumpContext) -> None:
         self.context = context
+        self._corks: CorkReader | None = None
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         assert file.socket is not None
@@ -259,6 +263,9 @@ class InetDumper(FileDumper):
         self._read_memberships(fd, id, family)
         if seen.received:
             self.read_queue(file, id, seen, message)
+        if seen.corked is not None:
+            seen.corked.id = id
+            context.sockets.corked.append(seen.corked)
         return FileEntry(type=FdTypes.INETSK, id=id, isk=message)
 
     def _find_peer(self, file: OpenFile) -> Address | None:
@@ -286,6 +293,7 @@ class InetDumper(FileDumper):
     def _look(self, file: OpenFile, fd: int) -> Seen:
         """Addresses, and whether something waits. Raises UnsupportedObject."""
         until = 0.0
+        corked = None
         while True:
             _lengths[:] = _FULL
             kernel.calls(fd, _rows_at, 3)
@@ -294,18 +302,18 @@ class InetDumper(FileDumper):
                 raise OSError(number, os.strerror(number))
             if not struct.unpack_from("<I", _meminfo, 4 * _TO_SEND)[0]:
                 break
-            if until and time.monotonic() > until:
-                raise self.context.refuse(
-                    file,
-                    "it is a socket with data that has not been sent (UDP_CORK or MSG_MORE)",
-                    "nobody can read it there",
-                    "dump when the program has sent it",
-                )
+            # Either it is collected, or with a device that has not sent it yet: that is not the
+            # program's affair any more, and has gone in a moment. Who has begun to look into the
+            # kernel need not wait for that.
+            if self._corks is not None or (until and time.monotonic() > until):
+                corked = self._read_corked(file, fd)
+                break
             until = until or time.monotonic() + _SENT_SECONDS
-            time.sleep(0.005)
+            time.sleep(0.001)
         connected = _ROW.unpack_from(_rows, 56)[6] == 0
         received = struct.unpack_from("<I", _meminfo, 4 * _RECEIVED)[0]
         seen = Seen(fd, Address(_local), Address(_peer) if connected else None, received)
+        seen.corked = corked
         _POLL.pack_into(_poll, 0, fd, POLLRDHUP, 0)
         kernel.checked(SYS_poll, _poll_at, 1, 0)
         seen.revents = _POLL.unpack(_poll)[2]
@@ -318,6 +326,13 @@ class InetDumper(FileDumper):
                 "dump when the program has read it",
             )
         return seen
+
+    def _read_corked(self, file: OpenFile, fd: int) -> CrtoolsCorkedEntry | None:
+        if self._corks is None:
+            from crtools.kinds.files.corked import CorkReader
+
+            self._corks = CorkReader(self.context)
+        return self._corks.read(file, fd)
 
     def _find_shutdown(self, seen: Seen, file: OpenFile, family: int, protocol: int) -> int:
         """SHUT_RD and SHUT_WR as bits. Only sock_diag(7) tells of the latter alone."""
@@ -508,6 +523,11 @@ class InetPlanner(FilePlanner):
             sizes = {len(address) for address in (membership.group, *membership.sources)}
             if sizes not in ({4}, {16}) or membership.mode > 1 or len(membership.sources) > 4096:
                 raise ImageError(f"Socket {file.id} has joined an impossible group")
+        corked = sockets_of(self.context).corked.get(file.id)
+        if corked is not None:
+            from crtools.kinds.files.corked import check_corked
+
+            check_corked(file, corked)
         self.files.append(file)
 
     def others(self, file: PlannedFile) -> Values:
@@ -587,6 +607,11 @@ class Making:
                 label=lambda: f"connect {self.what()}",
             )
         self._join(programs)
+        corked = sockets_of(self.context).corked.get(file.id)
+        if corked is not None:
+            from crtools.kinds.files.corked import build_corked
+
+            build_corked(programs, file, corked, self.what)
         program = programs.need(512 + 8 * len(message.opts.so_filter))
         if message.shutdown:
             # Who is not connected is shut down nevertheless (net/ipv4/af_inet.c, inet_shutdown).

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from crtools.images.messages.crtools_corked import CrtoolsCorkedEntry
     from crtools.kinds.files.base import (
         DumpContext,
         OpenFile,
@@ -36,6 +37,7 @@ class SocketsDump:
 
     def __init__(self, context: DumpContext) -> None:
         self.context = context
+        self.corked: list[CrtoolsCorkedEntry] = []  # for crtools-corked.img
         self._entries: dict[int, CrtoolsSocketEntry] = {}
         from crtools.kinds.files.socket_questions import SocketQuestions
 
@@ -134,7 +136,9 @@ class SocketsDump:
             entry.uid, entry.gid = uid, gid
 
     def finish(self) -> None:
-        """Writes crtools-socket.img."""
+        """Writes crtools-socket.img and crtools-corked.img."""
+        if self.corked:
+            self.context.store.write("crtools-corked", self.corked)
         if self._entries:
             self.context.store.write("crtools-socket", list(self._entries.values()))
 
@@ -160,6 +164,7 @@ class SocketsPlan:
 
     def __init__(self, store: Any) -> None:
         self.entries: dict[int, CrtoolsSocketEntry] = {}  # by the id of the file
+        self.corked: dict[int, CrtoolsCorkedEntry] = {}
         self._fresh: dict[tuple[int, int, int], Fresh] = {}
         self._owned: dict[int, list[tuple[PlannedFile, CrtoolsSocketEntry]]] | None = None
         if store.has("crtools-socket"):
@@ -167,6 +172,11 @@ class SocketsPlan:
                 if entry.id in self.entries:
                     raise ImageError(f"File {entry.id} is twice in the crtools-socket image")
                 self.entries[entry.id] = entry
+        if store.has("crtools-corked"):
+            for entry in store.read("crtools-corked"):
+                if entry.id in self.corked:
+                    raise ImageError(f"File {entry.id} is twice in the crtools-corked image")
+                self.corked[entry.id] = entry
 
     def options(self, id: int) -> Values:
         """The options of file `id` that CRIU's messages have no field for."""
