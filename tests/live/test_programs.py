@@ -240,6 +240,8 @@ CASES = (
     Case("corked root", root=True),
     Case("netlink"),
     Case("netlink root", root=True),
+    Case("netlink_queue"),
+    Case("netlink_queue root", root=True, network=True),
     Case("fifos"),
     Case("owners"),
     Case("locks plain", options=("--file-locks",)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from crtools.images.store import ImageStore
 from live.roundtrip import SECONDS, TOOL, Run, Skipped
 
 pytestmark = pytest.mark.root
+NETLINK_USERSOCK = 2
 
 # program and variant -> words of which a refusal has to say one, in any case of letters.
 HELD = {
@@ -103,7 +106,8 @@ SOCKETS = {
     "control": ("datagrams wait in it that come with more", "message 20 of level 0"),
     "ring": ("it is memory of socket", "that a task of the tree has a descriptor of"),
     "copied-ring": ("it is a socket's memory, mapped privately",),
-    "netlink": ("it is a socket of NETLINK_ROUTE with messages that", "received them"),
+    "netlink": ("it is a socket of NETLINK_ROUTE with an answer of the kernel", "received it"),
+    "multicast": ("it is a socket of NETLINK_USERSOCK with messages to a group", "NETLINK_ROUTE"),
     "namespace": ("it is a socket of another network namespace", "nsenter --net=/proc/"),
     "vsock": ("it is a socket (vsock, stream), inode",),
     "mptcp": ("it is a socket (IPv4, MPTCP), inode",),
@@ -148,10 +152,17 @@ def test_socket_is_refused_by_name_and_unharmed(what: str, new_run: Callable[...
     run.expect_pass()
 
 
-def test_corked_data_is_refused_where_the_kernel_cannot_be_read(
-    new_run: Callable[..., Run],
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("corked", "it is a socket with data that has not been sent"),
+        ("netlink_queue", "it is a socket of NETLINK_USERSOCK with messages that"),
+    ],
+)
+def test_queue_is_refused_where_the_kernel_cannot_be_read(
+    what: str, words: str, new_run: Callable[..., Run]
 ) -> None:
-    run = start(new_run, "corked")
+    run = start(new_run, what)
     before = run.snapshot()
     images = run.new_images()
     done = subprocess.run(
@@ -162,10 +173,30 @@ def test_corked_data_is_refused_where_the_kernel_cannot_be_read(
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode != 0
-    assert "it is a socket with data that has not been sent" in done.stderr
+    assert words in done.stderr
     assert "in the kernel's memory only" in done.stderr
     assert "CAP_BPF" in done.stderr
     run.expect_same(before, "afterwards")
+    run.expect_pass()
+
+
+def test_message_from_a_netlink_socket_outside_is_refused_while_that_is_there(
+    new_run: Callable[..., Run],
+) -> None:
+    run = start(new_run, "sockets_held listens")
+    before = run.snapshot()
+    (port,) = [int(word) for word in run.out.split() if word.isdigit()]
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_USERSOCK) as ours:
+        ours.bind((0, 0))
+        ours.sendto(b"from outside", (port, 0))
+        own = ours.getsockname()[0]
+        done = run.try_dump(run.new_images())
+        assert done.returncode != 0
+        assert f"has not received yet, from port {own}" in done.stderr
+        assert f"outside the tree, inode {os.fstat(ours.fileno()).st_ino}" in done.stderr
+        run.expect_same(before, "afterwards")
+    # Now anybody may have that port.
+    run.restore(run.dump())
     run.expect_pass()
 
 

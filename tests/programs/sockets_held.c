@@ -1,9 +1,10 @@
 /*
  * Sockets in states that nobody can carry: `corked` data of a raw socket, which may go anywhere, an
  * unread `error`, one in the `errqueue`, `numbered` timestamps, a filter of extended `bpf`, control
- * messages with a waiting datagram (`control`), an answer of `netlink` that nobody has received, the
- * ring of a packet socket that is closed (`ring`) or mapped privately (`copied-ring`), one of another
- * network `namespace`, of another family (`vsock`) or protocol (`mptcp`).
+ * messages with a waiting datagram (`control`), an answer of `netlink` that nobody has received, a
+ * message to a group (`multicast`), the ring of a packet socket that is closed (`ring`) or mapped
+ * privately (`copied-ring`), one of another network `namespace`, of another family (`vsock`) or
+ * protocol (`mptcp`). One that `listens` for a netlink message of the test's.
  */
 #include "program.h"
 #include <arpa/inet.h>
@@ -118,6 +119,27 @@ int main(int argc, char **argv)
 		close(fd);
 		fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 		NEED(fd >= 0 && send(fd, &request, sizeof(request), 0) == sizeof(request));
+	} else if (!strcmp(what, "multicast") || !strcmp(what, "listens")) {
+		struct sockaddr_nl name = { .nl_family = AF_NETLINK, .nl_groups = 1 << 30 };
+
+		close(fd);
+		close(receiver);
+		fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK);
+		receiver = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK);
+		if (!strcmp(what, "listens")) {
+			size = sizeof(name);
+			name.nl_groups = 0;
+			NEED(bind(fd, (void *)&name, sizeof(name)) == 0);
+			NEED(getsockname(fd, (void *)&name, &size) == 0);
+			say("%u", name.nl_pid);
+			size = sizeof(value);
+		} else {
+			NEED(bind(fd, (void *)&name, sizeof(name)) == 0);
+			/* It goes to the kernel as well, which does not take it: that is no matter. */
+			if (sendto(receiver, "to all", 6, 0, (void *)&name, sizeof(name)) != 6)
+				NEED(errno == ECONNREFUSED);
+			NEED(poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 10000) == 1);
+		}
 	} else if (!strcmp(what, "ring") || !strcmp(what, "copied-ring")) {
 		struct tpacket_req ring = { 4096, 2, 2048, 4 };
 
@@ -174,6 +196,11 @@ int main(int argc, char **argv)
 		CHECK("an answer", 64, recv(fd, text, sizeof(text), MSG_DONTWAIT));
 	} else if (mapped) {
 		check_filled("the ring", mapped, 0, 8192);
+	} else if (!strcmp(what, "multicast")) {
+		CHECK("to all", 6, recv(fd, text, sizeof(text), MSG_DONTWAIT));
+	} else if (!strcmp(what, "listens")) {
+		CHECK("from outside", 12, recv(fd, text, sizeof(text), MSG_DONTWAIT));
+		check_bytes("from outside", "from outside", text, 12);
 	} else {
 		check_between("flags", 0, INT_MAX, fcntl(fd, F_GETFL));
 	}

@@ -252,6 +252,8 @@ IMAGES = (
        "crtools_packet:CrtoolsPacketEntry", extra="length"),
     _k("crtools-corked", "crtools-corked.img", "CRTOOLS_CORKED", 0x43520154,
        "crtools_corked:CrtoolsCorkedEntry"),
+    _k("crtools-netlink", "crtools-netlink.img", "CRTOOLS_NETLINK", 0x43520153,
+       "crtools_netlink:CrtoolsNetlinkEntry"),
     _k("crtools-inotify", "crtools-inotify.img", "CRTOOLS_INOTIFY", 0x43521900,
        "crtools_notify:CrtoolsInotifyEntry"),
     _k("crtools-fanotify", "crtools-fanotify.img", "CRTOOLS_FANOTIFY", 0x43521903,

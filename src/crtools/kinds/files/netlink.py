@@ -4,10 +4,9 @@ getsockname(2) tells the port and NETLINK_LIST_MEMBERSHIPS the groups, getpeerna
 sends to, sock_diag(7) whether it is connected (to the kernel it may be, without a difference that
 one could see otherwise).
 
-Messages that wait to be received are refused: only the first can be peeked at, nobody but the
-kernel can send one in its name, and who waits for an answer would wait for ever. So is an error
-(ENOBUFS: messages were dropped), which goes to the first who asks. Groups of generic netlink are
-numbers that a kernel gives out as modules come: after another boot they may mean something else.
+What waits to be received, messages or an error (ENOBUFS: messages were dropped), is the affair of
+crtools.kinds.files.netlink_queue. Groups of generic netlink are numbers that a kernel gives out as
+modules come: after another boot they may mean something else.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from crtools.abi.x86_64 import (
 from crtools.errors import ImageError
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.sk_netlink import NetlinkSkEntry
-from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner, choose_place
+from crtools.kinds.files.base import MAKE, FileDumper, FileKind, FilePlanner, choose_place
 from crtools.kinds.files.pipe_buffer import SETTABLE
 from crtools.kinds.files.socket_options import (
     Table,
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crtools.agent.program import Program
+    from crtools.images.messages.crtools_netlink import CrtoolsNetlinkEntry
     from crtools.kinds.files.base import (
         DumpContext,
         OpenFile,
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         PlannedFile,
         Programs,
     )
+    from crtools.kinds.files.netlink_queue import QueueReader, Refilling
     from crtools.kinds.files.socket_options import Values
 
 SOL_NETLINK = 270  # linux/socket.h
@@ -132,12 +133,14 @@ def name_protocol(number: int) -> str:
 class NetlinkDumper(FileDumper):
     def __init__(self, context: DumpContext) -> None:
         self.context = context
+        self._ports: dict[tuple[int, int], int] = {}  # protocol and port: inode
+        self._queues: list[tuple[OpenFile, CrtoolsNetlinkEntry]] = []
+        self._reader: QueueReader | None = None
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         assert file.socket is not None
         context, protocol = self.context, file.socket[2]
         fd = context.sockets.descriptor(file)
-        self._check_queue(file, fd, protocol)
         _, port, _ = _read_name(SYS_getsockname, fd)
         _, peer, mask = _read_name(SYS_getpeername, fd)
         # Only the first 32 groups can be sent to: connect(2) takes a mask of them.
@@ -156,28 +159,55 @@ class NetlinkDumper(FileDumper):
             fown=context.owner_of(file),
             opts=read_options(context, file, fd, id),
         )
-        context.sockets.add_options(id, _OPTIONS.read_changed(fd))
+        options = _OPTIONS.read_changed(fd)
+        context.sockets.add_options(id, options)
+        if port:
+            self._ports[protocol, port] = file.stat.st_ino
+        if self._has_queue(fd):
+            if self._reader is None:
+                from crtools.kinds.files.netlink_queue import QueueReader
+
+                self._reader = QueueReader(context)
+            what = f"it is a socket of {name_protocol(protocol)}"
+            silent = any(options.get((SOL_NETLINK, NETLINK_NO_ENOBUFS), b""))
+            queue = self._reader.read(file, fd, what, port=port, silent=silent)
+            queue.id = id
+            self._queues.append((file, queue))
         return FileEntry(type=FdTypes.NETLINKSK, id=id, nlsk=message)
 
-    def _check_queue(self, file: OpenFile, fd: int, protocol: int) -> None:
+    @staticmethod
+    def _has_queue(fd: int) -> bool:
+        """Whether a message or an error waits."""
         poll = bytearray(struct.pack("<ihh", fd, 0, 0))
         kernel.checked(SYS_poll, kernel.address_of(poll), 1, 0)
         if struct.unpack("<ihh", poll)[2] & POLLERR:
-            raise self.context.refuse(
-                file,
-                f"it is a socket of {name_protocol(protocol)} with an error that the program has"
-                " not read yet (messages were dropped)",
-                "who reads it takes it away, and nobody can put it back",
-                "dump when the program has read it",
-            )
-        if _U32.unpack_from(_get(fd, SOL_SOCKET, SO_MEMINFO, 36))[0]:
-            raise self.context.refuse(
-                file,
-                f"it is a socket of {name_protocol(protocol)} with messages that the program has"
-                " not received yet",
-                "nobody can read all of them there, nor put them back in the kernel's name",
-                "dump when the program has received them",
-            )
+            return True
+        return bool(_U32.unpack_from(_get(fd, SOL_SOCKET, SO_MEMINFO, 36))[0])
+
+    def check(self) -> None:
+        if not any(queue.messages for _, queue in self._queues):
+            return
+        from crtools.kinds.files.netlink_queue import read_ports
+
+        ports = read_ports()
+        for file, queue in self._queues:
+            assert file.socket is not None
+            for message in queue.messages:
+                key = file.socket[2], message.portid
+                if key in ports and key not in self._ports:
+                    raise self.context.refuse(
+                        file,
+                        f"it is a socket of {name_protocol(key[0])} with a message that the"
+                        f" program has not received yet, from port {message.portid}",
+                        f"that is the port of a socket outside the tree, inode {ports[key]}, in"
+                        " whose name nobody else can send",
+                        "dump when the program has received it",
+                    )
+
+    def finish(self) -> None:
+        queues = [queue for _, queue in self._queues if queue.messages or queue.overrun]
+        if queues:
+            self.context.store.write("crtools-netlink", queues)
 
 
 def _read_name(call: int, fd: int) -> tuple[int, int, int]:
@@ -230,6 +260,7 @@ class NetlinkPlanner(FilePlanner):
     def __init__(self, context: PlanContext) -> None:
         self.context = context
         self.files: list[PlannedFile] = []
+        self._refillings: list[Refilling] = []
 
     def add(self, file: PlannedFile) -> None:
         message: NetlinkSkEntry = file.message
@@ -246,8 +277,37 @@ class NetlinkPlanner(FilePlanner):
 
     def place(self) -> None:
         choose_place(self.context, self.files)
+        queues: dict[int, CrtoolsNetlinkEntry] = {}
+        if self.context.store.has("crtools-netlink"):
+            from crtools.kinds.files.netlink_queue import read_saved
+
+            queues = read_saved(self.context, self.files)
         for file in self.files:
-            self.context.add_job(file.pid, Making(self.context, file))
+            queue = queues.get(file.id)
+            self.context.add_job(file.pid, Making(self.context, file, filter=queue is None))
+            if queue is not None:
+                self._refill(file, queue)
+
+    def _refill(self, file: PlannedFile, queue: CrtoolsNetlinkEntry) -> None:
+        from crtools.kinds.files.netlink_queue import Refilling
+
+        context, protocol = self.context, file.message.protocol
+        senders = {
+            other.message.portid: other
+            for other in self.files
+            if other.message.protocol == protocol and other.message.portid
+        }
+        job = Refilling(
+            *(context, file, queue, senders, context.unused_number()),
+            lambda: context.describe(file),
+        )
+        self._refillings.append(job)
+        needed = [senders[m.portid] for m in queue.messages if m.portid in senders]
+        context.add_late_job(MAKE, job.pid, job, [file, *needed])
+
+    def check(self, root: int) -> None:
+        for job in self._refillings:
+            job.check()
 
 
 def type_of(others: Values) -> int:
@@ -255,13 +315,15 @@ def type_of(others: Values) -> int:
 
 
 class Making:
-    """Makes one netlink socket, at its number."""
+    """Makes one netlink socket, at its number; without its filter if something is to be sent to
+    it first."""
 
-    __slots__ = ("context", "file")
+    __slots__ = ("context", "file", "filter")
 
-    def __init__(self, context: PlanContext, file: PlannedFile) -> None:
+    def __init__(self, context: PlanContext, file: PlannedFile, *, filter: bool) -> None:
         self.context = context
         self.file = file
+        self.filter = filter
 
     def __call__(self, programs: Programs) -> None:
         file = self.file
@@ -305,7 +367,8 @@ class Making:
                 label=lambda: f"connect {self.what()}",
             )
         build_buffers(program, file.number, message.opts, fresh, self.what)
-        build_filter(program, file.number, message.opts, others, self.what)
+        if self.filter:
+            build_filter(program, file.number, message.opts, others, self.what)
         rest = message.flags & SETTABLE
         if rest & ~O_NONBLOCK:
             program.call(
