@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from benchmarks.target import Command, Failed, Target, interpreter
+from benchmarks.target import Command, Failed, Target, collect_tree, interpreter
 
 MEMORY_KIB = 60 << 10  # of the tool, and one more for each mapping or descriptor of its target
 
@@ -198,6 +198,37 @@ def tree(bench: Bench) -> list[Figure]:
     return _both(bench, "tree", count, f"{count} processes", (800, 500), samples=(5, 2))
 
 
+def forked(bench: Bench) -> list[Figure]:
+    """Relatives that share most of their memory: --share-pages."""
+    count = 20 if bench.quick else 100
+    name = f"{count} processes sharing 64 MiB"
+    most = 7.0 * count
+    dump = Figure(f"{name}: dump", "ms", 1, f"{most:.0f} ms", limits=[most])
+    size = Figure(f"{name}: images", "MiB", 1, "80 MiB", limits=[80.0])
+    restore = Figure(f"{name}: restore", "ms", 1, f"{most:.0f} ms", limits=[most])
+    memory = Figure(f"{name}: memory restored", "MiB", 1.1, "before the dump")
+    for _ in range(bench.times(6, 2)):
+        with (
+            bench.images() as images,
+            Target(bench.programs / "forked", str(count), "64") as target,
+        ):
+            memory.limits.append(_proportional_mib(target.pid))
+            dump.samples.append(target.dump(images, "--share-pages").seconds * 1e3)
+            size.samples.append(sum(path.stat().st_size for path in images.iterdir()) / (1 << 20))
+            restore.samples.append(target.restore(images).seconds * 1e3)
+            memory.samples.append(_proportional_mib(target.pid))
+    return [dump, size, restore, memory]
+
+
+def _proportional_mib(root: int) -> float:
+    """The memory of a tree, each page once (Pss)."""
+    total = 0
+    for pid in collect_tree(root):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            total += int(line.split()[1]) if line.startswith("Pss:") else 0
+    return total / 1024
+
+
 def mappings(bench: Bench) -> list[Figure]:
     count = 6_000 if bench.quick else 60_000
     with open("/proc/sys/vm/max_map_count") as file:
@@ -263,6 +294,7 @@ CASES: dict[str, Callable[[Bench], list[Figure]]] = {
     "threads": threads,
     "many_threads": many_threads,
     "tree": tree,
+    "forked": forked,
     "mappings": mappings,
     "descriptors": descriptors,
 }

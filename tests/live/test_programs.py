@@ -219,6 +219,10 @@ CASES = (
     Case("sparse"),
     Case("cow"),
     Case("writers"),
+    Case("relatives"),
+    Case("relatives", options=("--share-pages",)),
+    Case("cow", options=("--share-pages",)),
+    Case("writers", options=("--share-pages",)),
     Case("vdso"),
     # Open files.
     Case("positions"),

@@ -78,6 +78,12 @@ robust_end = lib.crt_robust_end
 robust_add = lib.crt_robust_add
 robust_remove = lib.crt_robust_remove
 copy = lib.crt_copy
+# Tables of page frames: crtools.kinds.memory.frames.
+frames_new = lib.crt_frames_new
+frames_free = lib.crt_frames_free
+frames_find = lib.crt_frames_find
+frames_add = lib.crt_frames_add
+frames_check = lib.crt_frames_check
 look = lib.crt_look
 ask = lib.crt_ask
 xcr0 = lib.crt_xcr0

@@ -29,12 +29,20 @@ ffibuilder.cdef(
     void crt_ask(int pidfd, unsigned long fds, unsigned long count, unsigned long blank,
                  unsigned long head, unsigned long rows, unsigned long questions,
                  unsigned long records, unsigned long record_bytes);
+    unsigned long crt_frames_new(void);
+    void crt_frames_free(unsigned long frames);
+    long crt_frames_find(unsigned long frames, int pagemap, unsigned long ranges,
+                         unsigned long count, unsigned long found);
+    long crt_frames_add(unsigned long frames, int pagemap, unsigned long runs,
+                        unsigned long count);
+    long crt_frames_check(unsigned long frames, int pagemap, unsigned long runs,
+                          unsigned long count, unsigned long expected);
     void crt_cpuid(unsigned int leaf, unsigned int subleaf, unsigned long out);
     """
 )
 ffibuilder.set_source(
     "crtools._kernel",
-    Path(__file__).with_name("kernel.c").read_text(),
+    "".join(Path(__file__).with_name(name).read_text() for name in ("kernel.c", "kernel_frames.c")),
     extra_compile_args=["-O2", "-Wall", "-Wextra"],
 )
 

@@ -218,6 +218,8 @@ def _info(path: str) -> int:
     if kind.magic_name == "PAGEMAP":
         present, lazy, parent = _count_pages([message for message, _ in entries])
         print(f"pages:   {present} present ({lazy} of them lazy), {parent} in the parent")
+        if parent and os.path.exists(path.replace("pagemap-", "crtools-pages-")):
+            print("         (in the pages files of relatives: --share-pages)")
     return 0
 
 

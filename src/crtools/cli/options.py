@@ -116,6 +116,7 @@ TABLE: tuple[Row, ...] = (
     ("dry-run", "", OWN_FLAG, "dry_run", "flag"),
     ("timens", "", OWN_FLAG, "timens", "flag"),
     ("strict", "", OWN_FLAG, "strict", "flag"),
+    ("share-pages", "", OWN_FLAG, "share_pages", "flag"),
 )
 
 # Values out of a fixed set, by the word in the table's last column.

@@ -48,6 +48,8 @@ What becomes of the tasks:
   -d, --restore-detached*      restore: do not wait for the root to end
   -S, --restore-sibling*       restore: the root becomes our sibling, not our child
   -j, --shell-job*             the tree belongs to a shell's session, and keeps our terminal
+      --share-pages            dump: what relatives share copy-on-write is written once; only
+                               crtools reads such images
       --dry-run                restore: print the plan and touch nothing
       --timens                 restore: monotonic and boot clock go on from where they were
       --strict                 restore: refuse where otherwise a warning says what is missing

@@ -95,6 +95,10 @@ def dump(options: Options, *, until_gone: bool) -> DumpResult:
     try:
         store = ImageStore.create(options.images_dir)
         try:
+            if options.share_pages:
+                from crtools.dumping.relatives import check_options
+
+                check_options(options, store)
             with AllNumbers():
                 if not (options.track_mem or options.prev_images_dir):
                     return _dump(proc, root, store, options, started, until_gone, None)
@@ -167,6 +171,9 @@ def _dump(
                 files.add_entry(entry)
             files.check()
             shared.check()
+            img_version = 2
+            if options.share_pages and tasks.share_pages(tree.processes):
+                from crtools.kinds.memory.frames import SHARED_VERSION as img_version
             if tracking is not None:
                 tracking.begin(tree.alive, sharing.vm)
                 tasks.follow(tracking)
@@ -202,7 +209,8 @@ def _dump(
             _write_stats(options, store, figures, result)
             if tracking is not None:
                 tracking.finish()
-            _write_inventory(store, options, files, tasks.lsm.type if tasks.lsm is not None else 0)
+            lsmtype = tasks.lsm.type if tasks.lsm is not None else 0
+            _write_inventory(store, options, files, lsmtype, img_version)
             if tracking is not None:
                 tracking.commit()
             if options.action_scripts:
@@ -442,9 +450,12 @@ def inventory() -> InventoryEntry:
     )
 
 
-def _write_inventory(store: ImageStore, options: Options, files: FilesDump, lsmtype: int) -> None:
+def _write_inventory(
+    store: ImageStore, options: Options, files: FilesDump, lsmtype: int, img_version: int
+) -> None:
     """Last: an image directory is complete when it is there. `lsmtype` is the images'."""
     entry = inventory()
+    entry.img_version = img_version
     entry.lsmtype = lsmtype
     entry.tcp_close = options.tcp_close or None
     if files.connections is not None:

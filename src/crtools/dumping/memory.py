@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
     from crtools.agent.inject import Agent
     from crtools.dumping.tracking import Tracking
+    from crtools.images.messages.crtools_pages import CrtoolsPagesEntry
     from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
     from crtools.images.messages.vma import VmaEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.files.table import FilesDump
     from crtools.kinds.memory.areas import Area
+    from crtools.kinds.memory.frames import Shares
     from crtools.kinds.memory.scan import Region
     from crtools.kinds.memory.shared import SharedDump
     from crtools.kinds.memory.uprobes import Breakpoints
@@ -63,10 +65,13 @@ class Memory:
     __slots__ = (
         "areas",
         "breakpoints",
+        "elsewhere",
         "guards",
         "guessed",
         "pagemap",
+        "pages_id",
         "plan",
+        "shares",
         "userfault",
         "vmas",
         "written",
@@ -82,6 +87,10 @@ class Memory:
         self.userfault: UserfaultDump | None = None
         self.plan: tuple[int, pages.PagePlan] | None = None  # and the pages file's number
         self.written = 0  # bytes
+        # With --share-pages: what of it lies in relatives' files (dumping/relatives.py).
+        self.shares: Shares | None = None
+        self.elsewhere: list[CrtoolsPagesEntry] = []
+        self.pages_id = 0  # 0: not given yet
 
     def entries(self) -> list[VmaEntry]:
         """For the mm image."""
@@ -110,6 +119,7 @@ class MemoryDump:
         self._large = 0  # processes
         self._allow_uprobes = files.options.allow_uprobes
         self.tracking: Tracking | None = None
+        self._certain = files.options.allow_uprobes or files.options.share_pages
 
     def new_pages_id(self) -> int:
         self._pages_id += 1
@@ -120,7 +130,7 @@ class MemoryDump:
         some only when it is written, unless its flags have to be `certain` before."""
         proc, pid = self._proc, process.via
         # A guess leaves out keys, which tell whether the task can read its memory itself.
-        guess = not (certain or self._allow_uprobes) and not has_protection_keys()
+        guess = not (certain or self._certain) and not has_protection_keys()
         if guess and (process.status.vm_rss or 0) >= LARGE:
             vmas = read_maps(proc, pid)
             if len(vmas) < MANY:
@@ -154,11 +164,13 @@ class MemoryDump:
 
         `content` is /proc/PID/mem; what is not `by_task` is read from there.
         """
+        if memory.elsewhere:
+            self._store.write("crtools-pages", memory.elsewhere, id=process.pid)
         if memory.pagemap is not None:
             # Another process's, too, and written with that.
             pages.PageWriter(agent, -1, content, (0, b""), by_task=by_task).start([], last=True)
             return
-        pages_id = self.new_pages_id()
+        pages_id = memory.pages_id or self.new_pages_id()
         image = self._store.create_raw("pages", pages_id)
         try:
             vdso = read_vdso(content, memory.vmas)
@@ -196,15 +208,16 @@ class MemoryDump:
     ) -> pages.PagePlan | None:
         """Scans and writes; the plan of all, or None if smaps says otherwise than was guessed."""
         areas = memory.areas
+        if memory.shares is not None:
+            writer.start(memory.shares.plan.runs, last=True)
+            return memory.shares.plan
         tracker = None
         if self.tracking is not None:
             tracker = self.tracking.attach(process, pagemap, memory.vmas)
         if memory.guessed:
             portions = pages.plan_portions(areas, together=self._large > 1)
         else:
-            # Any area may have guard pages, where the kernel does not say which may.
-            spans = [(a.entry.start, a.entry.end) for a in areas if a.pages or a.flags & VF_GU]
-            portions = [pages.Portion(areas=areas, spans=spans)]
+            portions = [pages.Portion(areas=areas, spans=_spans(areas))]
         regions: list[Region] = []
         offset = 0
         for left, portion in zip(range(len(portions))[::-1], portions, strict=True):
@@ -232,6 +245,19 @@ class MemoryDump:
         if memory.areas is areas and len(portions) == 1:
             return plan
         return pages.plan_pages(memory.areas, regions)
+
+    def look(
+        self, process: Process, memory: Memory, pagemap: int, content: int
+    ) -> list[Region] | None:
+        """What is in it, for dumping/relatives.py; None if its pages are not to be compared."""
+        if memory.userfault is not None:
+            return None
+        found = scan.scan(pagemap, _spans(memory.areas))
+        self._find_breakpoints(process, memory, memory.areas, found, content)
+        if memory.breakpoints is not None:
+            memory.breakpoints = None
+            return None
+        return found
 
     def _collect_areas(
         self, process: Process, vmas: list[Vma], facts: Sequence[tuple[int, int, SmapsFacts]]
@@ -310,6 +336,11 @@ def _guess(vma: Vma) -> tuple[int, int, SmapsFacts]:
     """What smaps would say of an area, as far as it matters to which pages are written."""
     flags = VF_HT if vma.path == b"/anon_hugepage" else 0
     return vma.start, vma.end, SmapsFacts(flags, (), PAGE, 0, 0, 0, 0, 0)
+
+
+def _spans(areas: list[Area]) -> list[tuple[int, int]]:
+    # Any area may have guard pages, where the kernel does not say which may.
+    return [(a.entry.start, a.entry.end) for a in areas if a.pages or a.flags & VF_GU]
 
 
 def _pages(areas: list[Area]) -> list[tuple[int, int, bool]]:

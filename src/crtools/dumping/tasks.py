@@ -147,6 +147,18 @@ class TaskDump:
             umask = parse_status(read_task_file(self._proc, pid, "status", tid)).umask or 0
             collected.own_fs[tid] = fs.dump_fs(self._files, pid, umask, tid)
 
+    def share_pages(self, processes: Sequence[Process]) -> bool:
+        """Finds what the memories of all have in common; whether that is anything."""
+        from crtools.dumping.relatives import plan_shares
+
+        memory = self._memory
+        spaces = [
+            (process, self._collected[process.pid].memory)
+            for process in processes
+            if not process.zombie and process.pid not in self.sharing.vm
+        ]
+        return plan_shares(self._proc, spaces, memory.look, memory.new_pages_id)
+
     def _collect_userfaults(self, process: Process, collected: Collected) -> None:
         files = self._files.userfaults.get(process.pid, ())
         registered = [area for area in collected.memory.areas if area.flags & REGISTERED]

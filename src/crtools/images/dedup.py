@@ -32,6 +32,7 @@ def dedup(store: ImageStore) -> int:
 
     Raises ImageError, PermissionDenied.
     """
+    _check(store)
     own: dict[tuple[str, int], list[Place]] = {}
     for name in store.names():
         found = find_by_name(name)
@@ -48,11 +49,25 @@ def dedup(store: ImageStore) -> int:
             if here is not store:
                 here.close()
             here = behind
+            _check(here)
             taken += _punch(here, own)
     finally:
         if here is not store:
             here.close()
     raise ImageError(f"{store.path} has {MOST} parent directories in a row: a link leads back")
+
+
+def _check(store: ImageStore) -> None:
+    """What one process does not need any more, relatives may, and their pagemaps do not say so."""
+    for name in store.names():
+        found = find_by_name(name)
+        if found is not None and found[0].key == "crtools-pages":
+            raise ImageError(
+                f"Nothing can be taken out of {store.path}",
+                because="it was dumped with --share-pages: processes have pages in each other's"
+                " files",
+                subject=("image", name),
+            )
 
 
 def places(entries: list[PagemapEntry], name: str) -> list[Place]:

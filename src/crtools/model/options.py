@@ -72,6 +72,7 @@ class Options(Value):
     # Memory
     track_mem: bool = False
     auto_dedup: bool = False
+    share_pages: bool = False  # ours: what relatives share copy-on-write is written once
     pre_dump_mode: str = "splice"  # or "read"
     lazy_pages: bool = False
     stream: bool = False

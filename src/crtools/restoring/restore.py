@@ -131,14 +131,16 @@ class Restore:
                 total = time.monotonic_ns() // 1000
                 for task in filter(plan.has_own_memory, plan.alive):
                     pages += sum([c.end - c.start for c in task.space.contents]) >> 12
+                inherited = sum([change.inherited for change in plan.changes.values()])
+                unread = tree.compared - tree.copied + inherited
                 result = RestoreResult(
                     root_pid=root,
                     directory=options.images_dir,
                     processes=len(plan.tasks),
                     threads=len(plan.threads),
-                    pages=pages - (tree.compared - tree.copied),
+                    pages=pages - unread,
                     pages_compared=tree.compared,
-                    pages_shared=tree.compared - tree.copied,
+                    pages_shared=unread,
                     forking_us=forked - self.started,
                     total_us=total - self.started,
                     shortfalls=tuple(self.shortfalls.found),

@@ -8,6 +8,7 @@ import pytest
 
 from crtools.errors import ImageError
 from crtools.images.dedup import IN_PARENT, PAGE, PRESENT, dedup
+from crtools.images.messages.crtools_pages import CrtoolsPagesEntry
 from crtools.images.messages.inventory import InventoryEntry
 from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
 from crtools.images.store import ImageStore
@@ -79,3 +80,17 @@ def test_a_chain_without_an_end_is_refused(tmp_path: Path) -> None:
     path = make(tmp_path / "1", [(10, 1, IN_PARENT)], tmp_path / "1")
     with pytest.raises(ImageError, match="leads back"):
         run(path)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_directories_in_which_processes_have_each_others_pages_are_refused(
+    which: int, tmp_path: Path
+) -> None:
+    first = make(tmp_path / "1", [(10, 4, PRESENT)])
+    second = make(tmp_path / "2", [(10, 4, PRESENT)], first)
+    with ImageStore.open(str((first, second)[which])) as store:
+        entry = CrtoolsPagesEntry(vaddr=PAGE, nr_pages=1, pages_id=1, page=0)
+        store.write("crtools-pages", [entry], id=9)
+    with pytest.raises(ImageError, match="Nothing can be taken out of"):
+        run(second)
+    assert pages(first) == [10, 11, 12, 13]

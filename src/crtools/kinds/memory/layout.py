@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.pagemap import PagemapEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.memory.aio import Ring
+    from crtools.kinds.memory.frames import Elsewhere
     from crtools.kinds.memory.parents import Parents
 
 SYS_close, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_madvise = 3, 9, 10, 11, 28
@@ -156,6 +157,7 @@ def _read_contents(
 ) -> tuple[list[Content], tuple[str, ...]]:
     """Where the pages are, and the names of the pages files behind the process's own."""
     parents: Parents | None = None
+    elsewhere: Elsewhere | None = None
     contents: list[Content] = []
     offset = 0
     last = 0
@@ -179,6 +181,13 @@ def _read_contents(
         last = end
         flags = PRESENT if entry.flags is None else entry.flags
         if entry.in_parent or flags & IN_PARENT:
+            if elsewhere is None and parents is None and store.has("crtools-pages", pid):
+                from crtools.kinds.memory.frames import Elsewhere
+
+                elsewhere = Elsewhere(store, pid)
+            if elsewhere is not None:
+                contents += elsewhere.find(start, end)
+                continue
             if parents is None:
                 from crtools.kinds.memory.parents import Parents
 
@@ -189,6 +198,8 @@ def _read_contents(
             continue
         contents.append(Content(start=start, end=end, offset=offset))
         offset += end - start
+    if elsewhere is not None:
+        return contents, tuple(elsewhere.names)
     return contents, parents.names(pid) if parents is not None else ()
 
 
@@ -236,7 +247,8 @@ class Changes(Value):
 
     `unmap` are ranges, `keep` the areas (after) that stay, `map` those to be made, `drop` ranges
     whose inherited pages must go, `fill` what to read straight, `merge` what to compare first,
-    `open_up` ranges that must be made writable for that.
+    `open_up` ranges that must be made writable for that. `inherited` counts pages that need not be
+    looked at: the begetter has read them from the very place where the image has them.
     """
 
     unmap: tuple[tuple[int, int], ...]
@@ -247,6 +259,7 @@ class Changes(Value):
     merge: tuple[Content, ...]
     open_up: tuple[tuple[int, int], ...]
     vdso: int | None
+    inherited: int = 0
 
 
 def working_protection(vma: VmaEntry, filled: bool) -> int:
@@ -288,6 +301,8 @@ def plan_changes(before: Space | None, after: Space) -> Changes:
     open_up: list[tuple[int, int]] = []
     filled = _by_area(after)
     inherited = {} if before is None else _by_area(before)
+    as_it_is = 0
+    shares = before is not None and not set(before.pages).isdisjoint(after.pages)
     for vma in after.vmas:
         if vma.status & special:
             continue
@@ -297,6 +312,12 @@ def plan_changes(before: Space | None, after: Space) -> Changes:
             if is_private(vma):
                 drop += _minus(theirs, pages)
                 both, alone = _split(pages, theirs)
+                if shares and before is not None:
+                    from crtools.kinds.memory.frames import without_inherited
+
+                    as_it_is += sum([c.end - c.start for c in both]) // PAGE
+                    both = without_inherited(both, after.pages, theirs, before.pages)
+                    as_it_is -= sum([c.end - c.start for c in both]) // PAGE
                 merge += both
                 fill += alone
             if pages and is_private(vma):
@@ -316,6 +337,7 @@ def plan_changes(before: Space | None, after: Space) -> Changes:
         merge=tuple(merge),
         open_up=_joined(open_up),
         vdso=None if same_vdso or after.kernel_vdso is None else after.kernel_vdso[0],
+        inherited=as_it_is,
     )
 
 

@@ -81,6 +81,7 @@ class Parents:
                         because=f"{store.path} has no pagemap-{pid}.img",
                         hint="put back the directories that were there at the dump",
                     )
+                check_parent(store, pid)
                 head, *entries = store.read("pagemap", pid)
                 levels.append(entries)
                 names.append("parent/" * len(levels) + f"pages-{head.pages_id}.img")
@@ -114,6 +115,18 @@ def _resolve(
             pages.append(Content(start=start, end=end, offset=offset))
             offset += end - start
     return pages
+
+
+def check_parent(store: ImageStore, pid: int) -> None:
+    """Raises ImageError for a directory that no other can build upon: what of its pagemap is "in
+    parent" lies in a relative's pages file."""
+    if store.has("crtools-pages", pid):
+        raise ImageError(
+            f"{store.path} cannot be the parent of another directory",
+            because="it was dumped with --share-pages",
+            hint="dump anew without a parent",
+            subject=("image", f"crtools-pages-{pid}.img"),
+        )
 
 
 def _open_behind(store: ImageStore, depth: int) -> ImageStore:

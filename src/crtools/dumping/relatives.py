@@ -1,0 +1,115 @@
+"""--share-pages: one pass over a stopped tree, before anything is written, that tells which pages
+are written by whom."""
+
+from __future__ import annotations
+
+import os
+
+from crtools import log
+from crtools.errors import UsageError
+from crtools.kinds.memory.frames import OWNER_SHIFT, Frames, Run, Shares, few_owners, wanted
+from crtools.procfs.pagemap import open_pagemap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from crtools.dumping.memory import Memory
+    from crtools.images.store import ImageStore
+    from crtools.kinds.memory.scan import Region
+    from crtools.model.options import Options
+    from crtools.model.tree import Process
+
+    Look = Callable[[Process, Memory, int, int], list[Region] | None]
+
+_TRIES = 3
+
+
+def check_options(options: Options, store: ImageStore) -> None:
+    """Raises UsageError for a directory that is to have a parent, or to be one: who reads it as
+    CRIU does would look there for the pages that lie with relatives."""
+    if options.track_mem:
+        raise UsageError(
+            "A dump with --share-pages cannot be followed by others that build upon it",
+            because="what of a process is in the parent would lie with its relatives",
+            hint="dump without --track-mem, or without --share-pages",
+        )
+    if options.prev_images_dir or store.has_parent():
+        raise UsageError(
+            "A dump with --share-pages cannot build upon an earlier one",
+            because=f"{store.path} has a parent directory, or is to have one",
+            hint="dump into a new directory, without --prev-images-dir; or without --share-pages",
+        )
+
+
+def plan_shares(
+    proc: int, spaces: Sequence[tuple[Process, Memory]], look: Look, new_id: Callable[[], int]
+) -> bool:
+    """Gives each memory its `shares`, and its pages file's number; whether there is any page that
+    lies in another's file. If not, all is written as without this.
+
+    `look` tells what is in a memory, or None if that is to be left alone; it is given the pagemap
+    and the content.
+    """
+    for _ in range(_TRIES):
+        with Frames() as frames:
+            found = _find(proc, spaces, look, frames)
+        if found is not None:
+            break
+    else:
+        log.warning("the kernel moves pages all the time: each process's are written with it")
+        return False
+    if not any(shares.elsewhere for shares in found.values()):
+        if len(spaces) > 1:
+            log.warning(
+                "no page of one process was found to be another's as well: each process's are"
+                " written with it (to be told of page frames takes CAP_SYS_ADMIN)"
+            )
+        return False
+    ids = [new_id() if number in found else 0 for number in range(len(spaces))]
+    for number, shares in found.items():
+        memory = spaces[number][1]
+        memory.shares, memory.pages_id = shares, ids[number]
+        memory.elsewhere = shares.entries(ids)
+    return True
+
+
+def _find(
+    proc: int, spaces: Sequence[tuple[Process, Memory]], look: Look, frames: Frames
+) -> dict[int, Shares] | None:
+    """By the number of the memory; None if pages have been moved meanwhile. What was true of a page
+    before and after the pass is true of it all the time: so a frame that was met twice in between
+    was one page."""
+    found: dict[int, Shares] = {}
+    noted: dict[int, int] = {}
+    owners: set[int] = set()
+    for number, (process, memory) in enumerate(spaces):
+        pagemap = open_pagemap(proc, process.via)
+        try:
+            regions = _look(proc, process, memory, pagemap, look)
+            if regions is None:
+                continue
+            theirs: list[Run] = few_owners(frames.find(pagemap, wanted(memory.areas, regions)))
+            owners.update([run[2] >> OWNER_SHIFT for run in theirs])
+            found[number] = shares = Shares(memory.areas, regions, theirs, number)
+            noted[number] = frames.add(pagemap, shares.own)
+        finally:
+            os.close(pagemap)
+    for number in owners:
+        pagemap = open_pagemap(proc, spaces[number][0].via)
+        try:
+            if not frames.hold(pagemap, found[number].own, noted[number]):
+                return None
+        finally:
+            os.close(pagemap)
+    return found
+
+
+def _look(
+    proc: int, process: Process, memory: Memory, pagemap: int, look: Look
+) -> list[Region] | None:
+    content = os.open(f"{process.via}/mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+    try:
+        return look(process, memory, pagemap, content)
+    finally:
+        os.close(content)
