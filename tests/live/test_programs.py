@@ -203,6 +203,8 @@ CASES = (
     Case("userfaults"),
     Case("huge_pages"),
     Case("huge_pages hugetlb"),
+    Case("huge_again"),
+    Case("huge_again", options=("--share-pages",)),
     # It mounts a file system.
     Case("hugetlb_file", root=True, not_in=ALL_BUT_NAMESPACE),
     Case("private_file"),

@@ -192,6 +192,10 @@ class MemoryDump:
         memory.pagemap = pages.head_and_entries(pages_id, plan)
         memory.guards = plan.guards
         memory.plan = pages_id, plan
+        if plan.huge:
+            from crtools.kinds.memory.huge import huge_entries
+
+            self._store.write("crtools-huge", huge_entries(plan.huge), id=process.pid)
         memory.written = plan.end
         self._figures.pages_scanned += plan.scanned
         self._figures.pages_written += plan.end // PAGE

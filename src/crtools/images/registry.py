@@ -228,6 +228,8 @@ IMAGES = (
     # Our own: state that the schema has no field for. Other tools leave these files alone.
     _k("crtools-task", "crtools-task-%u.img", "CRTOOLS_TASK", 0x43520001,
        "crtools:CrtoolsTaskEntry"),
+    _k("crtools-huge", "crtools-huge-%u.img", "CRTOOLS_HUGE", 0x43522501,
+       "crtools_huge:CrtoolsHugeEntry"),
     _k("crtools-pages", "crtools-pages-%u.img", "CRTOOLS_PAGES", 0x43522500,
        "crtools_pages:CrtoolsPagesEntry"),
     _k("crtools-unix", "crtools-unix.img", "CRTOOLS_UNIX", 0x435200A1,

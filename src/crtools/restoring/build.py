@@ -70,6 +70,7 @@ class TreeBuilder:
         self.copied = 0
         self.merges: dict[int, list[tuple[int, Ref]]] = {}
         self.helped: dict[int, tuple[Content, ...]] = {}
+        self.collapse: dict[int, list[Program]] = {}  # what is done when their memory is filled
         self.contents_at: dict[int, int] = {}  # of those: the first program that reads
 
     def create_shared(self) -> int:
@@ -117,6 +118,9 @@ class TreeBuilder:
             else:
                 results = shop.run(memory)
             self._count_merges(results)
+            if self.collapse:
+                shop.run(self.collapse)
+                self.collapse.clear()
 
     def _create_root(self, pid: int) -> None:
         options = self.options
@@ -287,11 +291,26 @@ class TreeBuilder:
                 layout.MADV_DONTNEED,
                 label=f"drop {start:x}-{stop:x}",
             )
+        if task.space.huge:
+            self._build_huge(task, change, script)
         self._build_contents(task, change, script)
         for address, code in plan.patches.get(task.pid, ()):
             program = script.program(200)
             program.copy(address, program.put(code), len(code))
         return script.programs
+
+    def _build_huge(self, task: TaskImages, change: layout.Changes, script: Script) -> None:
+        """Of what is inherited nothing: its pages are what they are with the begetter."""
+        from crtools.kinds.memory import huge
+
+        if not huge.wanted_here():
+            return
+        advised, others = huge.within(task.space.huge, change.map)
+        huge.build_advice(script.program, advised)
+        if others:
+            after = Script()
+            huge.build_collapse(after.program, others)
+            self.collapse[task.pid] = after.programs
 
     def _build_policies(self, task: TaskImages, change: layout.Changes, script: Script) -> None:
         """Before there are pages. A child has its begetter's, its own areas and those it keeps."""

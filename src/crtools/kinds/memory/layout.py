@@ -79,6 +79,8 @@ class Space(Value):
     rings: tuple[Ring, ...] = ()
     # Of packet sockets (restoring/packet_rings.py).
     sockets: tuple[VmaEntry, ...] = ()
+    # What was on transparent huge pages, each range in one area.
+    huge: tuple[tuple[int, int], ...] = ()
 
     def vdso_image(self) -> tuple[int, int, int, list[Content]] | None:
         """The image's: where vvar begins, where the vDSO begins and ends, and its contents."""
@@ -146,6 +148,10 @@ def read_space(
         kernel_vdso=None,
         sockets=sockets,
     )
+    if store.has("crtools-huge", pid):
+        from crtools.kinds.memory.huge import read_huge
+
+        space = space.but(huge=read_huge(store, pid, vmas))
     if any(vma.status & kinds.AIO_RING for vma in vmas):
         space = _with_rings(space, mm)
     place = space.vdso_image()

@@ -11,8 +11,9 @@ import struct
 from errno import EMFILE, ENFILE
 
 from crtools.abi import kernel
-from crtools.abi.ioctl import PAGE_IS_FILE, PAGE_IS_GUARD, PAGE_IS_PFNZERO
+from crtools.abi.ioctl import PAGE_IS_FILE, PAGE_IS_GUARD, PAGE_IS_HUGE, PAGE_IS_PFNZERO
 from crtools.abi.kernel import PAGE
+from crtools.abi.mman import MAP_HUGETLB
 from crtools.agent.inject import KEEP_AT, NO_DESCRIPTORS_AT
 from crtools.agent.program import ARG_AREA, ARG_AREA32, OR_ERRNO, Program, errnos
 from crtools.errors import RemoteSyscallError, UnsupportedObject
@@ -60,11 +61,12 @@ class Run(Value):
 
 class PagePlan(Value):
     """What goes into the pagemap and the pages file, of which `end` is the end, and where guard
-    pages are."""
+    pages and transparent huge pages are."""
 
     entries: list[PagemapEntry]
     runs: list[Run]
     guards: list[tuple[int, int]]
+    huge: list[tuple[int, int]]
     end: int
     scanned: int
 
@@ -115,6 +117,7 @@ def plan_pages(areas: Sequence[Area], regions: Sequence[Region], offset: int = 0
     """
     entries: list[PagemapEntry] = []
     runs: list[Run] = []
+    huge: list[tuple[int, int]] = []
     scanned = 0
     at = iter(regions)
     region = next(at, None)
@@ -135,6 +138,10 @@ def plan_pages(areas: Sequence[Area], regions: Sequence[Region], offset: int = 0
                 add_entry(entries, first, last, IN_PARENT)
             elif not region[2] & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD):
                 offset = _append(entries, runs, first, last, flags, area.readable, offset)
+            if region[2] & PAGE_IS_HUGE and not (
+                region[2] & PAGE_IS_FILE or area.entry.flags & MAP_HUGETLB
+            ):
+                huge.append((first, last))
             if region[1] > end:
                 break
             region = next(at, None)
@@ -143,6 +150,7 @@ def plan_pages(areas: Sequence[Area], regions: Sequence[Region], offset: int = 0
         runs=runs,
         # Of shared areas, too: guards are each process's own.
         guards=[(start, end) for start, end, what in regions if what & PAGE_IS_GUARD],
+        huge=huge,
         end=offset,
         scanned=scanned,
     )

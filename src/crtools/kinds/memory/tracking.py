@@ -24,6 +24,7 @@ from crtools.abi import kernel
 from crtools.abi.ioctl import (
     PAGE_IS_FILE,
     PAGE_IS_GUARD,
+    PAGE_IS_HUGE,
     PAGE_IS_PFNZERO,
     PAGE_IS_PRESENT,
     PAGE_IS_SOFT_DIRTY,
@@ -219,7 +220,7 @@ class Tracker:
                         start,
                         end,
                         category_anyof_mask=there | guard,
-                        return_mask=changed | PAGE_IS_PFNZERO | more | guard,
+                        return_mask=changed | PAGE_IS_PFNZERO | PAGE_IS_HUGE | more | guard,
                     )
                 )
             except OSError as error:
