@@ -216,13 +216,3 @@ def test_name_that_is_taken_meanwhile_is_a_conflict(new_run: NewRun, ends: ExitS
     sender = ends.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
     sender.sendto(b"more", str(run.work / "here"))
     run.expect_pass()
-
-
-@pytest.mark.timeout(900)  # a busy machine takes a second for each
-@pytest.mark.parametrize("program", ["unix_pairs", "unix_flight", "unix_waiting"])
-def test_a_hundred_times_in_a_row(program: str, new_run: NewRun) -> None:
-    run = new_run(program)
-    run.start()
-    for _ in range(100):
-        run.restore(run.dump())
-    run.expect_pass()
