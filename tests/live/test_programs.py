@@ -158,7 +158,8 @@ CASES = (
     Case("seccomp strict-thread"),
     Case("seccomp narrow"),
     Case("seccomp narrow-thread"),
-    Case("seccomp ticking", changes=True),
+    # The task has to be seen on a processor: decision 6.
+    Case("seccomp ticking", crowd=True, changes=True),
     Case("seccomp forbids"),
     # Signals, timers, interrupted system calls.
     Case("signals"),
@@ -182,6 +183,10 @@ CASES = (
         for what in ("sleep", "poll", "futex")
     ],
     Case("blocked_io"),
+    Case("blocked_objects"),
+    Case("blocked_objects tcp", options=TCP, network=True),
+    Case("blocked_objects root", root=True),
+    Case("blocked_socket", not_in=NOT_INTERRUPTED),
     Case("blocked_signals"),
     Case("blocked_signals wait", changes=True, not_in=NOT_INTERRUPTED),
     Case("blocked_limits", changes=True, not_in=NOT_INTERRUPTED),
