@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
 NewRun = Callable[..., Run]
 PROGRAMS = ("threads", "groups", "ghosts")
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class Dumped:

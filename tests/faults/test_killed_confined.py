@@ -13,7 +13,8 @@ from faults.target import Target
 from faults.tool import DUMPING, choose_moments, kill_at, record_moments
 from live.roundtrip import Run
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
+# A task that gets no processor for a second is not let in or out (decision 6).
+pytestmark = [pytest.mark.root, pytest.mark.timeout(300), pytest.mark.alone]
 
 NewRun = Callable[..., Run]
 FILES = (*DUMPING, "agent/careful.py")

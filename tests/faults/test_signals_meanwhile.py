@@ -22,7 +22,7 @@ from live.roundtrip import Run
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
 NewRun = Callable[..., Run]
-SECONDS = 10.0
+SECONDS = 60.0
 REAL_TIME = 40
 VALUE = 1000
 

@@ -27,7 +27,7 @@ from crtools.agent import slot
 from crtools.errors import CrtoolsError
 
 SOURCE = str(Path(crtools.__file__).parent) + "/"
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 60.0
 FRAMES = 2  # of a moment's name: where it is, and who called
 # What changes the target, or decides what becomes of it.
 DUMPING = (

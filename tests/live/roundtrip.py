@@ -24,7 +24,13 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from live.snapshot import Snapshot, collect_tree, differences, take_snapshot  # noqa: E402
+from live.snapshot import (  # noqa: E402
+    Snapshot,
+    collect_tree,
+    differences,
+    is_settled,
+    take_snapshot,
+)
 
 PROGRAMS = ROOT / "tests" / "programs" / "build"
 TOOL = ROOT / ".venv" / "bin" / "crtools"
@@ -32,7 +38,7 @@ INTERRUPT = PROGRAMS / "interrupt"
 FOREIGN_UID = 12345
 # For anything that has to happen: a machine with other work to do is slow.
 SECONDS = float(os.environ.get("CRTOOLS_TEST_SECONDS", "60"))
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS = 20.0
 SKIPPED = 77
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": "/nonexistent"}
 
@@ -61,6 +67,7 @@ class Run:
         self.directory = directory
         self.compare = compare
         self.dump_options = dump_options
+        self.owns_mounts = False  # nobody else is in this process's mount namespace
         self.work = directory / "run"
         self.uid = uid
         self.pid = 0
@@ -217,21 +224,29 @@ class Run:
 
     def snapshot(self) -> Snapshot:
         """What /proc says of the tree once it is at rest: the same twice in a row."""
-        taken = take_snapshot(self.pid) if self.compare else {}
+        if not self.compare:
+            return {}
+        self.wait_until(lambda: is_settled(self.pid), "its threads have begun", SETTLE_SECONDS)
+        taken = self._look()
         end = time.monotonic() + SETTLE_SECONDS
-        while self.compare and (lines := differences(taken, again := take_snapshot(self.pid))):
+        while lines := differences(taken, again := self._look()):
             if time.monotonic() > end:
                 self.fail("the tree does not come to rest:\n  " + "\n  ".join(lines[:40]))
             time.sleep(0.005)
             taken = again
         return taken
 
+    def _look(self) -> Snapshot:
+        """Mounts are compared where nobody else makes any: in a namespace of the run's own."""
+        own = self.owns_mounts or _mounts(self.pid) != _mounts("self")
+        return take_snapshot(self.pid, mounts=own)
+
     def expect_same(self, before: Snapshot, when: str) -> None:
         """/proc has to say what it said: at once, or as soon as the tree has come to rest."""
         if not self.compare:
             return
         end = time.monotonic() + SETTLE_SECONDS
-        while lines := differences(before, take_snapshot(self.pid)):
+        while lines := differences(before, self._look()):
             if time.monotonic() > end:
                 shown = "\n  ".join(lines[:40])
                 self.fail(f"{when} /proc says otherwise in {len(lines)} places:\n  {shown}")
@@ -316,6 +331,14 @@ class Run:
                 except ChildProcessError:
                     continue
             time.sleep(0.001)
+
+
+def _mounts(pid: int | str) -> str:
+    """Its mount namespace; empty if it is gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt")
+    except OSError:
+        return ""
 
 
 def _session(pid: int) -> int:
@@ -487,6 +510,7 @@ def run_in_namespace(
 
 def main(directory: str, mode: str, how: str, program: str, *args: str) -> int:
     run = Run(Path(directory), program, *args, **json.loads(how))
+    run.owns_mounts = True
     try:
         MODES_INSIDE[mode](run)
     except Skipped as reason:

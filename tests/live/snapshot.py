@@ -41,6 +41,9 @@ STAT = {
 IGNORED_VM_FLAGS = {"sd", "ac", "gu"}
 MANY_MAPPINGS = 5000  # above this smaps, which is slow, is not read
 KCMP_FILE = 0  # linux/kcmp.h
+# Signals 32 and 33, glibc's own. Its functions let nobody block them; it does itself in a thread
+# that has just been made or is about to end.
+GLIBC_SIGNALS = 3 << 31
 SYS_KCMP = 312  # x86-64
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -62,9 +65,21 @@ def collect_tree(root: int) -> list[int]:
     return found
 
 
-def take_snapshot(root: int) -> Snapshot:
-    """Of all processes of the tree of `root`."""
-    return dict(_Collector().collect(collect_tree(root), root))
+def take_snapshot(root: int, *, mounts: bool = True) -> Snapshot:
+    """Of all processes of the tree of `root`. `mounts`: also what is mounted there."""
+    return dict(_Collector().collect(collect_tree(root), root, mounts=mounts))
+
+
+def is_settled(root: int) -> bool:
+    """Whether all threads have come to the program's own code: pthread_create(3) returns before
+    the new thread has run, and until then that one blocks all signals."""
+    for pid in collect_tree(root):
+        for tid in _names(f"/proc/{pid}/task"):
+            status = dict(_status(f"/proc/{pid}/task/{tid}/status", ["State", "SigBlk"]))
+            blocked = int(status.get("SigBlk", "0"), 16)
+            if blocked & GLIBC_SIGNALS == GLIBC_SIGNALS and status["State"][0] in "RD":
+                return False
+    return True
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
@@ -101,9 +116,10 @@ class _Collector:
     def _ordinal(self, *identity: object) -> int:
         return self._ordinals.setdefault(identity, len(self._ordinals))
 
-    def collect(self, pids: list[int], root: int) -> Iterator[tuple[str, str]]:
+    def collect(self, pids: list[int], root: int, *, mounts: bool) -> Iterator[tuple[str, str]]:
         yield "tree", " ".join(map(str, pids))
-        yield "mounts", _read(f"/proc/{root}/mountinfo")
+        if mounts:
+            yield "mounts", _read(f"/proc/{root}/mountinfo")
         for pid in pids:
             for place, value in self._process(pid):
                 yield f"{pid} {place}", value

@@ -26,7 +26,7 @@ static void *sleeper(void *argument)
 
 	CHECK("clock_nanosleep", 0, clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL));
 	now = now_ns(CLOCK_MONOTONIC);
-	check_between("ns that it slept on", 0, S / 2, now - until);
+	check_between("ns that it slept on", 0, 20 * S, now - until);
 	return NULL;
 }
 
@@ -65,18 +65,19 @@ int main(int argc, char **argv)
 
 	ready();
 	while (!told()) {
-		int64_t now[3];
+		int64_t now[3], low[3], high[3];
 
 		sleep_ms(2);
 		for (int i = 0; i < 3; i++)
+			low[i] = by_call(clocks[i]);
+		for (int i = 0; i < 3; i++)
 			now[i] = now_ns(clocks[i]);
-		for (int i = 0; i < 3; i++) {
-			int64_t call = by_call(clocks[i]);
-
-			if (call < now[i] || call > now[i] + S / 5)
-				fail("clock %d: vDSO %lld, system call %lld", clocks[i], (long long)now[i],
-				     (long long)call);
-		}
+		for (int i = 0; i < 3; i++)
+			high[i] = by_call(clocks[i]);
+		for (int i = 0; i < 3; i++)
+			if (now[i] < low[i] || now[i] > high[i])
+				fail("clock %d: vDSO %lld, system call %lld and %lld", clocks[i],
+				     (long long)now[i], (long long)low[i], (long long)high[i]);
 		if (now[0] - last[0] > gap[0])
 			for (int i = 0; i < 3; i++)
 				gap[i] = now[i] - last[i];
