@@ -98,7 +98,7 @@ def dump(options: Options, *, until_gone: bool) -> DumpResult:
             if options.share_pages:
                 from crtools.dumping.relatives import check_options
 
-                check_options(options, store)
+                check_options(options)
             with AllNumbers():
                 if not (options.track_mem or options.prev_images_dir):
                     return _dump(proc, root, store, options, started, until_gone, None)

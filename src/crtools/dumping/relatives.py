@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from crtools.dumping.memory import Memory
-    from crtools.images.store import ImageStore
     from crtools.kinds.memory.scan import Region
     from crtools.model.options import Options
     from crtools.model.tree import Process
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 _TRIES = 3
 
 
-def check_options(options: Options, store: ImageStore) -> None:
+def check_options(options: Options) -> None:
     """Raises UsageError for a directory that is to have a parent, or to be one: who reads it as
     CRIU does would look there for the pages that lie with relatives."""
     if options.track_mem:
@@ -34,11 +33,11 @@ def check_options(options: Options, store: ImageStore) -> None:
             because="what of a process is in the parent would lie with its relatives",
             hint="dump without --track-mem, or without --share-pages",
         )
-    if options.prev_images_dir or store.has_parent():
+    if options.prev_images_dir:
         raise UsageError(
             "A dump with --share-pages cannot build upon an earlier one",
-            because=f"{store.path} has a parent directory, or is to have one",
-            hint="dump into a new directory, without --prev-images-dir; or without --share-pages",
+            because="what of a process is in the parent would lie with its relatives",
+            hint="dump without --prev-images-dir, or without --share-pages",
         )
 
 
