@@ -30,6 +30,8 @@ LONG_READER = {
     "bool": "read_bool",
     "enum": "read_int32",
 }
+# Messages that are mostly the same in all threads of a process: crtools.images.wire.Sharing.
+RECALLED = {"user_x86_fpregs_entry", "user_x86_xsave_entry", "user_desc_t", "creds_entry"}
 # Names that generated code uses itself.
 RESERVED = {"self", "cls", "buf", "at", "stop", "tag", "span", "begin", "new", "b", "m", "unknown"}
 WIDTH = 100
@@ -505,6 +507,9 @@ class Generator:
                     self.put(f"from crtools.images.messages.{module} import {cls}", 16)
                     self.put()
                 value = f"{cls}.read_at(buf, at - span, at)"
+                if one.type in RECALLED:
+                    self.helpers.add("recall")
+                    value = f"recall({cls}, buf, at - span, at)"
             indent = 16
             if one.label == "repeated":
                 self.put(f"{name} = []", 16)

@@ -192,7 +192,7 @@ class Program:
         """Sets bits of the flags register, which stay."""
         self.call(0, bits, op=OP_FLAGS)
 
-    def clone(self, args: Ref, size: int, slot: int, label: Label) -> Ref:
+    def clone(self, args: Arg, size: int, slot: int, label: Label) -> Ref:
         """clone3(2); the child starts in its own slot."""
         return self.call(435, args, size, slot, op=OP_CLONE, label=label)
 

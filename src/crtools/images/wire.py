@@ -289,6 +289,38 @@ def read_run(buf: bytes, at: int, stop: int, tag: bytes, kind: str) -> tuple[lis
     return values, at
 
 
+# By class and encoding, while a Sharing is in force.
+_met: dict[tuple[type[Message], bytes], Message] | None = None
+_MET = 256  # that many are remembered, of some 2 KiB each at most
+
+
+class Sharing:
+    """While it is in force, messages that are equal in many files, as what threads have in common,
+    are read once: what `recall` gives may be in several places, and is not to be changed."""
+
+    def __enter__(self) -> None:
+        global _met
+        _met = {}
+
+    def __exit__(self, *_: object) -> None:
+        global _met
+        _met = None
+
+
+def recall(cls: type[Any], buf: bytes, at: int, stop: int) -> Any:
+    """cls.read_at, of a message that Sharing is for."""
+    if _met is None:
+        return cls.read_at(buf, at, stop)
+    key = cls, buf[at:stop]
+    known = _met.get(key)
+    if known is None:
+        known = cls.read_at(buf, at, stop)
+        if len(_met) >= _MET:
+            _met.clear()
+        _met[key] = known
+    return known
+
+
 class Message:
     """What generated messages share. Fields are plain attributes: None where absent, sequences
     where repeated; `unknown` holds the raw bytes of fields that the schema does not know."""

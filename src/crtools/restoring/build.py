@@ -34,7 +34,7 @@ from crtools.kinds.memory.content import (
     halve,
 )
 from crtools.kinds.memory.mm import build_mm
-from crtools.kinds.process import attributes, registers, relations, scheduling
+from crtools.kinds.process import attributes, relations, scheduling
 from crtools.restoring.conflict import explain_pid
 from crtools.restoring.script import PROCESS_BYTES, Script
 from crtools.restoring.skeleton import SCRATCH_BYTES, THREAD_FLAGS, THREAD_ROOM
@@ -189,12 +189,12 @@ class TreeBuilder:
 
     def _check_xstate(self) -> None:
         """Whether this CPU can hold all threads' registers: a skeleton tells their layout."""
-        template = self.shop.xstate
+        xstates = self.shop.xstates
         for task in self.plan.alive:
             for tid, core in task.cores.items():
                 own = task.own.get(tid)
                 if core.thread_info is not None:
-                    registers.build_xstate(core.thread_info, template, own.xstate if own else None)
+                    xstates.build(core.thread_info, own.xstate if own else None)
 
     def _run_round(
         self, programs: dict[int, list[Program]], born: list[int], gone: list[int]

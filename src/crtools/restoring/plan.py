@@ -100,11 +100,14 @@ class Plan:
         if self.sysv is not None:
             self.sysv.scratch = self.hole + room + VDSO_ROOM
         self.patches = self._plan_vdso(self.hole + room)
+        self.registers: dict[int, tuple[list[int], list[bytes]]] = {}  # by tid, TLS segments too
         for task in self.alive:
-            for core in task.cores.values():
+            for tid, core in task.cores.items():
                 if core.thread_info is not None:
-                    registers.restore_registers(core.thread_info)
-                    registers.restore_tls(core.thread_info)
+                    self.registers[tid] = (
+                        registers.restore_registers(core.thread_info),
+                        registers.restore_tls(core.thread_info),
+                    )
             for own in task.own.values():
                 ldt.plan_ldt(own.ldt or b"")
         self.changes = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crtools.errors import ImageError, UnsupportedObject
+from crtools.images.wire import Sharing
 from crtools.kinds.memory.layout import Space, read_space
 from crtools.kinds.process.scheduling import check_scheduling
 
@@ -95,7 +96,8 @@ def read_tasks(store: ImageStore) -> list[TaskImages]:
     seen: set[int] = set()
     memories: dict[int, TaskImages] = {}  # by vm_id
     for entry in store.read("pstree"):
-        task = _read_task(store, entry, memories)
+        with Sharing():
+            task = _read_task(store, entry, memories)
         for tid in task.tids or [entry.pid]:
             if tid in seen or not 0 < tid < 1 << 22:
                 raise ImageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from crtools import log
+from crtools.abi.kernel import address_of
 from crtools.abi.prctl import PR_SET_DUMPABLE
 from crtools.abi.x86_64 import SYS_exit, SYS_prctl, SYS_wait4
 from crtools.agent.program import Program
@@ -14,7 +15,8 @@ from crtools.procfs.stat import read_stat
 from crtools.restoring.read import STOPPED
 from crtools.restoring.script import PROCESS_BYTES, THREAD_BYTES, Script
 from crtools.tracee import ptrace
-from crtools.tracee.seize import STOP_SIGNALS
+from crtools.tracee import x86_64 as arch
+from crtools.tracee.seize import STOP_SIGNALS, set_all, stop_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,23 +177,17 @@ class Resume:
                 entry = self._sleep(task, tid)
                 if entry is not None and core.thread_info is not None:
                     program = Program()
-                    home = registers.restore_registers(core.thread_info)
+                    home, _ = self.plan.registers[tid]
                     restart.build_sleep(program, home, entry)
                     shop.skeletons[tid].slot.post(program)
                     self._wait_until_asleep(shop.skeletons[tid])
-        for task in tasks:
-            for tid in task.tids:
-                ptrace.interrupt(tid)
-        for task in tasks:
-            for tid in task.tids:
-                shop.skeletons[tid].tracee.wait_until_stopped()
+        stop_all([shop.skeletons[tid].tracee for task in tasks for tid in task.tids])
         for task in tasks:
             self._handed_over.add(task.pid)
             # Who is the last of those that share a memory takes our own out of it.
             if all(pid in self._handed_over for pid in self._users_of_memory(task)):
                 shop.take_out(shop.skeletons[task.first])
-            for tid in task.tids:
-                self._set_registers(task, tid)
+        self._set_registers(tasks)
 
     def _users_of_memory(self, task: TaskImages) -> list[int]:
         """The processes that have the task's memory."""
@@ -250,24 +246,39 @@ class Resume:
                     return
             os.sched_yield()
 
-    def _set_registers(self, task: TaskImages, tid: int) -> None:
-        core = task.cores[tid]
-        info, thread = core.thread_info, core.thread_core
-        assert info is not None
-        assert thread is not None
-        own = task.own.get(tid)
-        xstate = registers.build_xstate(
-            info, self.shop.xstate, own.xstate if own is not None else None
-        )
-        ptrace.set_register_set(tid, ptrace.NT_X86_XSTATE, xstate)
-        registers.set_tls(tid, info)
-        home = restart.resumed_registers(registers.restore_registers(info), self._sleep(task, tid))
-        tracee = self.shop.skeletons[tid].tracee
-        mask = thread.blk_sigset
-        if mask is None:
-            mask = task.task.blk_sigset
-        tracee.set_registers(home)
-        tracee.set_mask(mask.to_bytes(8, "little"))
+    def _set_registers(self, tasks: list[TaskImages]) -> None:
+        """Of all threads, and their signal masks."""
+        tracees: list[Tracee] = []
+        vectors: dict[bytes, bytearray] = {}  # by content, to which they point
+        addresses: dict[bytes, int] = {}
+        rows: list[tuple[int, int, int]] = []
+        homes, masks = bytearray(), bytearray()
+        for task in tasks:
+            for tid, core in task.cores.items():
+                info, thread = core.thread_info, core.thread_core
+                assert info is not None
+                assert thread is not None
+                own = task.own.get(tid)
+                xstate = self.shop.xstates.build(info, own.xstate if own is not None else None)
+                if xstate not in vectors:
+                    vectors[xstate] = ptrace.vector_of(xstate)
+                    addresses[xstate] = address_of(vectors[xstate])
+                rows.append((tid, ptrace.NT_X86_XSTATE, addresses[xstate]))
+                home, tls = self.plan.registers[tid]
+                if tls:
+                    registers.set_tls(tid, tls)
+                homes += arch.pack(restart.resumed_registers(home, self._sleep(task, tid)))
+                mask = thread.blk_sigset
+                masks += (task.task.blk_sigset if mask is None else mask).to_bytes(8, "little")
+                tracees.append(self.shop.skeletons[tid].tracee)
+        set_all(tracees, ptrace.PTRACE_SETREGSET, rows)
+        at = address_of(homes)
+        size = arch.REGISTERS.size
+        rows = [(tracee.tid, 0, at + size * index) for index, tracee in enumerate(tracees)]
+        set_all(tracees, ptrace.PTRACE_SETREGS, rows)
+        at = address_of(masks)
+        rows = [(tracee.tid, 8, at + 8 * index) for index, tracee in enumerate(tracees)]
+        set_all(tracees, ptrace.PTRACE_SETSIGMASK, rows)
 
     def _may_not_continue(self, task: TaskImages, tid: int) -> bool:
         """Whether its filters forbid it to continue the sleep that it is in."""
@@ -278,9 +289,7 @@ class Resume:
             return False  # that has interrupted its sleep anyway
         from crtools.tracee.asleep import may_continue
 
-        info = task.cores[tid].thread_info
-        assert info is not None
-        return not may_continue(confinement.chains[tid], registers.restore_registers(info))
+        return not may_continue(confinement.chains[tid], self.plan.registers[tid][0])
 
     def _let_sleep(self, tracee: Tracee) -> None:
         from crtools.tracee.asleep import let_sleep
@@ -315,14 +324,21 @@ class Resume:
         shop.spare_all([tid for task in self.plan.alive for tid in task.tids])
         if self.plan.files.connections is not None:
             self.plan.files.connections.unlock()
+        free: list[tuple[int, int, int]] = []
+        killed: list[int] = []
         for task in self.plan.alive:
             for tid in task.tids:
-                try:
-                    if self._may_not_continue(task, tid):
+                if self._may_not_continue(task, tid):
+                    try:
                         self._let_sleep(shop.skeletons[tid].tracee)
-                    else:
-                        ptrace.detach(tid)
-                except ProcessLookupError:
-                    # Killed by somebody, as it could be a moment later. The others run already.
-                    log.warning(f"task {tid} was killed before it was let go of", pid=task.pid)
+                    except ProcessLookupError:
+                        killed.append(tid)
+                else:
+                    free.append((tid, 0, 0))
                 shop.skeletons.pop(tid)
+        for row, result in zip(free, ptrace.request_all(ptrace.PTRACE_DETACH, free), strict=True):
+            if result < 0:
+                killed.append(row[0])
+        for tid in killed:
+            # By somebody, as it could be a moment later. The others run already.
+            log.warning(f"task {tid} was killed before it was let go of")

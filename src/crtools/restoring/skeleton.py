@@ -17,10 +17,11 @@ from crtools.agent.blob import read_blob, read_skeleton
 from crtools.agent.program import ANY, Program
 from crtools.agent.slot import SLOT_BYTES, Slot
 from crtools.errors import InternalError, PermissionDenied, TaskVanished
+from crtools.kinds.process.registers import Xstates
 from crtools.restoring.conflict import explain_pid
 from crtools.tracee import ptrace
 from crtools.tracee import x86_64 as arch
-from crtools.tracee.seize import Tracee, watch
+from crtools.tracee.seize import Tracee, go_all, watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,11 +32,15 @@ if TYPE_CHECKING:
 
 SYS_close, SYS_mmap, SYS_munmap, SYS_close_range, SYS_memfd_create = 3, 9, 11, 436, 319
 SYS_prctl, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 157, 36, 37
-CLONE_ARGS = struct.Struct("<11Q")  # struct clone_args, linux/sched.h
+# struct clone_args, linux/sched.h, and behind it the tid that is wanted
+CLONE_ARGS = struct.Struct("<11Q")
+BIRTH = struct.Struct("<11Qi")
 CODE_BYTES = 4096
-STACK_BYTES = 8192  # slot at the bottom, stack above it
+# What each has of the shared memory: its slot, room for programs right behind it, so that those of
+# most threads touch no page more, and the stack.
 PROCESS_ROOM = 512 << 10
 THREAD_ROOM = 24 << 10
+STACK_BYTES = 8192
 SCRATCH_BYTES = 1 << 20
 SKELETON_CALL = 10  # agent/skeleton.S: from its start to its system call instruction
 OPTIONS = ptrace.PTRACE_O_TRACESYSGOOD | ptrace.PTRACE_O_EXITKILL
@@ -78,7 +83,7 @@ class Workshop:
         at = CODE_BYTES
         for pid, tid in tasks:
             self.at[tid] = at
-            at += STACK_BYTES + (PROCESS_ROOM if pid == tid else THREAD_ROOM)
+            at += (PROCESS_ROOM if pid == tid else THREAD_ROOM) + STACK_BYTES
         self.shared_bytes = at
         self.scratch = hole + at
         self.length = at + SCRATCH_BYTES
@@ -86,7 +91,8 @@ class Workshop:
         self._ended: list[int] = []  # zombies, or waited for by their parents
         self._memory = -1
         self._shared: kernel.Shared | None = None
-        self.xstate = b""  # a skeleton's, which has the size and layout that this host takes
+        # Of a skeleton's registers, which have the size and layout that this host takes.
+        self.xstates = Xstates(b"")
         self.directory = -1  # the images' descriptor in every skeleton
 
     @staticmethod
@@ -95,8 +101,8 @@ class Workshop:
         processes = sum([pid == tid for pid, tid in tasks])
         return (
             CODE_BYTES
-            + processes * (STACK_BYTES + PROCESS_ROOM)
-            + (len(tasks) - processes) * (STACK_BYTES + THREAD_ROOM)
+            + processes * (PROCESS_ROOM + STACK_BYTES)
+            + (len(tasks) - processes) * (THREAD_ROOM + STACK_BYTES)
             + SCRATCH_BYTES
         )
 
@@ -195,7 +201,7 @@ class Workshop:
         tracee = skeleton.tracee
         tracee.stop()
         tracee.home = arch.unpack(ptrace.registers(pid))
-        self.xstate = ptrace.xstate(pid)
+        self.xstates = Xstates(ptrace.xstate(pid))
         tracee.set_mask(ptrace.ALL_SIGNALS)
         # Its own system call instruction, wherever it has come to: perhaps not to its pause yet.
         # 24: e_entry of linux/elf.h Elf64_Ehdr.
@@ -254,7 +260,8 @@ class Workshop:
         room = PROCESS_ROOM if pid == tid else THREAD_ROOM
         skeleton = Skeleton.__new__(Skeleton)
         tracee = Tracee(pid, tid)
-        slot = Slot(tid, shared, self.hole, at, at + STACK_BYTES, room, watch([tracee]))
+        first = at + SLOT_BYTES
+        slot = Slot(tid, shared, self.hole, at, first, room - SLOT_BYTES, watch([tracee]))
         skeleton.pid, skeleton.tid, skeleton.at, skeleton.slot = pid, tid, at, slot
         skeleton.tracee = tracee
         slot.init(self.hole, robust=False)
@@ -265,7 +272,7 @@ class Workshop:
         tracee = skeleton.tracee
         registers = arch.at_call(tracee.home, self.hole + self._blob.entry, 0)
         registers[arch.RDI] = skeleton.slot.there
-        registers[arch.RSP] = self.hole + skeleton.at + STACK_BYTES
+        registers[arch.RSP] = self.hole + skeleton.at + PROCESS_ROOM + STACK_BYTES
         tracee.set_registers(registers)
         tracee.to_event_stop()
         tracee.set_registers(registers)
@@ -276,19 +283,22 @@ class Workshop:
     ) -> Ref:
         """Adds the birth of a task to a program; `adopt` it when the program has run."""
         skeleton = self._enter(pid, tid)
-        set_tid = program.put(struct.pack("<ixxxx", tid))
+        # Its arguments lie where its own first program will.
+        at = skeleton.slot.program_at
+        args = self.hole + at
         # With CLONE_PTRACE the child is traced by us from its first instruction, as its begetter
         # is, without an event to be answered for each birth.
-        args = program.put(
-            CLONE_ARGS.pack(
-                flags | CLONE_PTRACE,
-                *(0, 0, 0, exit_signal),
-                self.hole + skeleton.at + SLOT_BYTES,
-                STACK_BYTES - SLOT_BYTES,
-                *(0, 0, 1, 0),
-            )
+        assert self._shared is not None
+        BIRTH.pack_into(
+            self._shared.memory,
+            at,
+            flags | CLONE_PTRACE,
+            *(0, 0, 0, exit_signal),
+            self.hole + skeleton.at + (PROCESS_ROOM if pid == tid else THREAD_ROOM),
+            STACK_BYTES,
+            *(0, args + CLONE_ARGS.size, 1, 0),
+            tid,
         )
-        program.address(set_tid, (args[0], args[1] + 64))
         return program.clone(
             args,
             CLONE_ARGS.size,
@@ -298,13 +308,12 @@ class Workshop:
 
     def adopt(self, tids: Iterable[int]) -> None:
         """Catches newborn tasks at their first stop and lets them go to their slots."""
-        for tid in tids:
-            tracee = self.skeletons[tid].tracee
+        tracees = [self.skeletons[tid].tracee for tid in tids]
+        for tracee in tracees:
             tracee.wait_until_stopped()
-            if tracee.pid != tid:
+            if tracee.pid != tracee.tid:
                 self.skeletons[tracee.pid].tracee.leads = True
-            tracee.home = arch.unpack(ptrace.registers(tid))
-            tracee.go()
+        go_all(tracees)
 
     def forget(self, tid: int) -> None:
         """A helper or a zombie ends, by the program that it runs or another way: that is reported
@@ -328,8 +337,11 @@ class Workshop:
         del self.skeletons[tid]
         self._ended.append(tid)
 
-    def run(self, programs: dict[int, list[Program]]) -> dict[int, list[Executed]]:
+    def run(
+        self, programs: dict[int, list[Program]], newborn: Iterable[int] = ()
+    ) -> dict[int, list[Executed]]:
         """Runs a list of programs in each task, all tasks at once; the results are of the last.
+        Those `newborn` are adopted when they have something to do, so that they need not be woken.
 
         RemoteSyscallError for the first that failed, after all have come to an end.
         """
@@ -339,6 +351,8 @@ class Workshop:
         while left and failed is None:
             for tid, queue in left.items():
                 self.skeletons[tid].slot.post(queue[0])
+            self.adopt(newborn)
+            newborn = ()
             for tid, queue in list(left.items()):
                 try:
                     results.setdefault(tid, []).append(self.skeletons[tid].slot.wait())
@@ -357,19 +371,18 @@ class Workshop:
         """From here on these run on if we die. Tasks that are stopped run then as they would if
         they were let go of, so this is the moment at which a restore is done: a few microseconds
         for each, instead of the wakening of each that letting go takes."""
-        for tid in tids:
-            try:
-                ptrace.set_options(tid, self._options & ~ptrace.PTRACE_O_EXITKILL)
-            except ProcessLookupError:
-                continue  # killed by somebody: letting go of it will say so
+        options = self._options & ~ptrace.PTRACE_O_EXITKILL
+        # Where one was killed by somebody, letting go of it will say so.
+        ptrace.request_all(ptrace.PTRACE_SETOPTIONS, [(tid, 0, options) for tid in tids])
 
     def take_out(self, skeleton: Skeleton) -> None:
         """Unmaps everything of ours from a process whose threads are all stopped, by its first
         thread, which ends at a stop where the kernel takes registers as of an interrupted call."""
         tracee = skeleton.tracee
+        registers = arch.unpack(ptrace.registers(skeleton.tid))
         result = tracee.run_syscall(
             arch.at_call(
-                tracee.home, self.hole + self._blob.syscall, SYS_munmap, self.hole, self.length
+                registers, self.hole + self._blob.syscall, SYS_munmap, self.hole, self.length
             )
         )
         if result:

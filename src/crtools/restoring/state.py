@@ -60,6 +60,7 @@ class StateBuilder:
         self.shop: Workshop
         self.labels: dict[int, tuple[int, str]] = {}  # by pid: security labels to take
         self.host = credentials.Host(read_status(proc, os.getpid()))
+        self.newborn: list[int] = []  # threads that are still where they begin
         self.host_limits = read_limits(proc, os.getpid())
         self.raised = False  # whether the tool's limit of descriptors is another by now
         self.usual = scheduling.own_scheduling()
@@ -122,10 +123,10 @@ class StateBuilder:
         self.shop.run(scripts)
 
     def create_threads(self) -> None:
-        """Threads are begotten by the first one; zombies go on to their end."""
+        """Threads are begotten by the first one, and wait for what they have to do; zombies go on
+        to their end."""
         shop = self.shop
         scripts: dict[int, list[Program]] = {}
-        born: list[int] = []
         for task in self.plan.alive:
             script = Script()
             if any(registers.has_tiles(own.xstate) for own in task.own.values()):
@@ -149,8 +150,8 @@ class StateBuilder:
                 build_label(script.program(), *self.labels[task.pid])
             for tid in task.tids:
                 if tid != task.pid:
-                    shop.build_clone(script.program(1000), task.pid, tid, flags=THREAD_FLAGS)
-                    born.append(tid)
+                    shop.build_clone(script.program(200), task.pid, tid, flags=THREAD_FLAGS)
+                    self.newborn.append(tid)
             if script.programs:
                 scripts[task.pid] = script.programs
         try:
@@ -160,7 +161,6 @@ class StateBuilder:
                 failed = int(error.what.rsplit(" ", 1)[1])
                 raise explain_pid(self.proc, failed, error.errno) from error
             raise
-        shop.adopt(born)
         late: dict[int, list[Program]] = {}
         for task in self.plan.alive:
             script = Script()
@@ -183,7 +183,9 @@ class StateBuilder:
                     program.call(SYS_unshare, CLONE_FS, label="leave its process's directories")
                     fs.plan_fs(program, own.own_fs, self.plan.files, tid)
                     scripts[tid] = [program]
-        self.shop.run(scripts)
+        if scripts:
+            self.shop.run(scripts, self.newborn)
+            self.newborn.clear()
 
     def finish_files(self) -> None:
         """What needs every descriptor at its number and every thread: timers, epoll sets."""
@@ -311,7 +313,8 @@ class StateBuilder:
                 script = Script()
                 self._build_process(task, script)
                 scripts[task.pid] = script.programs
-        self.shop.run(scripts)
+        self.shop.run(scripts, self.newborn)
+        self.newborn.clear()
         self._restore_shared_fs()
         for task in self.plan.alive:
             if task.timers:
@@ -442,16 +445,27 @@ class StateBuilder:
     def restore_credentials(self) -> None:
         """Afterwards nothing can be done that the task could not do itself."""
         scripts: dict[int, list[Program]] = {}
+        usual: dict[int, list[Program]] = {}  # by its credentials: what a thread has to do
         for task in self.plan.alive:
             for tid, core in task.cores.items():
                 first = tid == task.pid
-                script = Script(PROCESS_BYTES if first else THREAD_BYTES)
                 thread = core.thread_core
                 assert thread is not None
+                own = task.own.get(tid)
+                if not first and own is None:
+                    known = usual.get(id(thread.creds))
+                    if known is None:
+                        program = Program()
+                        if thread.creds is not None:
+                            credentials.build_credentials(program, thread.creds, self.host)
+                        known = usual[id(thread.creds)] = [program] if program.count else []
+                    if known:
+                        scripts[tid] = known
+                    continue
+                script = Script(PROCESS_BYTES if first else THREAD_BYTES)
                 program = script.program()
                 if first:
                     self._build_limits(program, task)
-                own = task.own.get(tid)
                 if own is not None:
                     control.build_control(program, own, task.pid, task.name, self.shortfalls)
                     if own.mdwe:

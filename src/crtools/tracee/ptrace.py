@@ -50,6 +50,10 @@ WALL = 0x40000000  # __WALL, linux/wait.h
 SYS_ptrace = 101
 SYS_tgkill = 234
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 ALL_SIGNALS = b"\xff" * 8
 _IOVEC = struct.Struct("<QQ")
 
@@ -80,6 +84,17 @@ def cont_to_syscall(tid: int, signal: int = 0) -> None:
 
 def detach(tid: int, signal: int = 0) -> None:
     checked(SYS_ptrace, PTRACE_DETACH, tid, 0, signal)
+
+
+def request_all(request: int, rows: Sequence[tuple[int, int, int]]) -> list[int]:
+    """The same request of many tasks, one after the other: (tid, addr, data) each. The results,
+    minus an errno where it failed."""
+    words: list[int] = []
+    for tid, address, data in rows:
+        words += (SYS_ptrace, tid, address, data, 0, 0, 0)
+    table = bytearray(struct.pack(f"<{len(words)}Q", *words))
+    kernel.calls(request, address_of(table), len(rows))
+    return list(struct.unpack(f"<{len(words)}q", table)[6::7])
 
 
 def event_message(tid: int) -> int:

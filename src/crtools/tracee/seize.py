@@ -19,7 +19,7 @@ from crtools.tracee import x86_64 as arch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 SYS_process_vm_readv = 310
 SIGKILL, SIGTRAP, SIGCONT, SIGSTOP = 9, 5, 18, 19
@@ -277,6 +277,36 @@ class Tracee:
             for shared in (False, True)
             for info in ptrace.pending_signals(self.tid, shared=shared)
         )
+
+
+def go_all(tracees: Sequence[Tracee]) -> None:
+    """As Tracee.go of each."""
+    results = ptrace.request_all(ptrace.PTRACE_CONT, [(tracee.tid, 0, 0) for tracee in tracees])
+    for tracee, result in zip(tracees, results, strict=True):
+        if result < 0:
+            raise tracee.gone()
+        tracee.stopped = False
+
+
+def stop_all(tracees: Sequence[Tracee]) -> None:
+    """As Tracee.stop of each, all at once."""
+    wanted = [tracee for tracee in tracees if not tracee.stopped]
+    results = ptrace.request_all(ptrace.PTRACE_INTERRUPT, [(tracee.tid, 0, 0) for tracee in wanted])
+    for tracee, result in zip(wanted, results, strict=True):
+        if result < 0:
+            raise tracee.gone()
+    for tracee in wanted:
+        tracee.wait_until_stopped()
+
+
+def set_all(tracees: Sequence[Tracee], request: int, rows: Sequence[tuple[int, int, int]]) -> None:
+    """A request that sets something of stopped tasks: ptrace.request_all, a row for each. Raises
+    TaskVanished, or OSError for what the kernel does not take."""
+    for tracee, result in zip(tracees, ptrace.request_all(request, rows), strict=True):
+        if result == -errno.ESRCH:
+            raise tracee.gone()
+        if result < 0:
+            raise OSError(-result, os.strerror(-result))
 
 
 def _has_memory(tid: int) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crtools.errors import ImageError
+from crtools.images import wire
 from crtools.images.messages.cgroup import CgroupDirEntry
-from crtools.images.messages.core import CoreEntry, TaskCoreEntry
+from crtools.images.messages.core import CoreEntry, TaskCoreEntry, ThreadCoreEntry
 from crtools.images.messages.core_x86 import UserX86XsaveEntry
 from crtools.images.messages.creds import CredsEntry
 from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes
@@ -17,7 +20,7 @@ from crtools.images.messages.pstree import PstreeEntry
 from crtools.images.messages.sa import SaEntry
 from crtools.images.messages.timer import ItimerEntry, TaskTimersEntry
 from crtools.images.messages.vma import VmaEntry
-from crtools.images.wire import encode_varint, read_varint64
+from crtools.images.wire import Sharing, encode_varint, read_varint64
 
 
 def vma(**changes: int) -> VmaEntry:
@@ -196,3 +199,47 @@ def test_equality_looks_at_content_not_at_the_type_of_sequences():
     assert message != CredsEntry(**fields, groups=[1, 3])
     assert message != vma()
     assert "groups=(1, 2)" in repr(message)
+
+
+def test_what_threads_have_in_common_is_read_once_while_that_is_asked_for():
+    core = CoreEntry(mtype=1, thread_core=thread_with(uid=7))
+    first = CoreEntry.decode(core.encode())
+    with Sharing():
+        second, third = CoreEntry.decode(core.encode()), CoreEntry.decode(core.encode())
+        other = CoreEntry.decode(CoreEntry(mtype=1, thread_core=thread_with(uid=8)).encode())
+    fourth = CoreEntry.decode(core.encode())
+    assert first == second == third == fourth
+    assert second.thread_core.creds is third.thread_core.creds
+    assert second.thread_core is not third.thread_core
+    assert other.thread_core.creds.uid == 8
+    # Afterwards each is its reader's own again: one that is changed changes no other.
+    assert fourth.thread_core.creds is not second.thread_core.creds
+    fourth.thread_core.creds.uid = 9
+    assert CoreEntry.decode(core.encode()).thread_core.creds.uid == 7
+
+
+def test_of_many_different_messages_no_end_of_memory_is_kept():
+    with Sharing():
+        for uid in range(1000):
+            core = CoreEntry(mtype=1, thread_core=thread_with(uid=uid))
+            assert CoreEntry.decode(core.encode()).thread_core.creds.uid == uid
+            assert len(wire._met) <= wire._MET
+
+
+def test_damage_in_a_message_that_may_be_shared_is_told_with_its_place():
+    data = CoreEntry(mtype=1, thread_core=thread_with(uid=7)).encode()
+    damaged = data.replace(b"\x08\x07\x10\x00", b"\x08\x07\x10\xff", 1)
+    assert damaged != data
+    texts = []
+    for context in (Sharing(), nullcontext()):
+        with context, pytest.raises(ImageError) as error:
+            CoreEntry.decode(damaged)
+        texts.append((error.value.what, error.value.because, error.value.subject))
+    assert texts[0] == texts[1]
+
+
+def thread_with(uid: int) -> ThreadCoreEntry:
+    ids = dict.fromkeys(("gid", "euid", "egid", "suid", "sgid", "fsuid", "fsgid", "secbits"), 0)
+    return ThreadCoreEntry(
+        futex_rla=0, futex_rla_len=0, creds=CredsEntry(uid=uid, **ids), comm="name"
+    )

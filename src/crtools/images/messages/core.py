@@ -13,6 +13,7 @@ from crtools.images.wire import (
     read_sint32,
     read_varint32,
     read_varint64,
+    recall,
     require,
 )
 
@@ -934,7 +935,7 @@ class ThreadCoreEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                creds = CredsEntry.read_at(buf, at - span, at)
+                creds = recall(CredsEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 88:
                 seccomp_mode = buf[at + 1]

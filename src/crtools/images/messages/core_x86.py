@@ -13,6 +13,7 @@ from crtools.images.wire import (
     read_run,
     read_varint32,
     read_varint64,
+    recall,
     require,
 )
 
@@ -900,7 +901,7 @@ class UserX86FpregsEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                xsave = UserX86XsaveEntry.read_at(buf, at - span, at)
+                xsave = recall(UserX86XsaveEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
@@ -1212,7 +1213,7 @@ class ThreadInfoX86(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fpregs = UserX86FpregsEntry.read_at(buf, at - span, at)
+                fpregs = recall(UserX86FpregsEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 34:
                 tls = []
@@ -1224,7 +1225,7 @@ class ThreadInfoX86(Message):
                     at += span
                     if at > stop:
                         raise IndexError
-                    tls.append(UserDescT.read_at(buf, at - span, at))
+                    tls.append(recall(UserDescT, buf, at - span, at))
                     tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None

@@ -27,7 +27,7 @@ from crtools.images.messages.core_x86 import (
     UserX86XsaveEntry,
 )
 from crtools.model.value import Value
-from crtools.tracee.x86_64 import CS_64, NAMES
+from crtools.tracee.x86_64 import CS_64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -235,6 +235,22 @@ def parse_extra(extra: bytes) -> dict[int, bytes]:
     return components
 
 
+class Xstates:
+    """build_xstate of many threads: what several have in common is built once."""
+
+    def __init__(self, template: bytes) -> None:
+        self.template = template
+        self._built: dict[tuple[int, bytes | None], bytes] = {}
+
+    def build(self, info: ThreadInfoX86, extra: bytes | None) -> bytes:
+        """The entries live as long as this."""
+        key = id(info.fpregs), extra
+        built = self._built.get(key)
+        if built is None:
+            built = self._built[key] = build_xstate(info, self.template, extra)
+        return built
+
+
 def build_xstate(info: ThreadInfoX86, template: bytes, extra: bytes | None = None) -> bytes:
     """The NT_X86_XSTATE regset of a thread on this host.
 
@@ -373,9 +389,12 @@ def restore_registers(info: ThreadInfoX86) -> list[int]:
             raise _damaged(f"segment selector {selector:#x}")
     if max(entry.fs_base, entry.gs_base) >= BASE_END:
         raise _damaged(f"segment bases {entry.fs_base:#x} and {entry.gs_base:#x}")
-    gpr: list[int] = [getattr(entry, name) for name in NAMES]
-    gpr[_FLAGS] = entry.flags & FLAGS_USER | FLAGS_ALWAYS
-    return gpr
+    e = entry
+    return [
+        e.r15, e.r14, e.r13, e.r12, e.bp, e.bx, e.r11, e.r10, e.r9, e.r8, e.ax, e.cx, e.dx, e.si,
+        e.di, e.orig_ax, e.ip, e.cs, e.flags & FLAGS_USER | FLAGS_ALWAYS, e.sp, e.ss, e.fs_base,
+        e.gs_base, e.ds, e.es, e.fs, e.gs,
+    ]  # fmt: skip
 
 
 def read_tls(tid: int) -> list[bytes] | None:
@@ -427,10 +446,10 @@ def restore_tls(info: ThreadInfoX86) -> list[bytes]:
     return found
 
 
-def set_tls(tid: int, info: ThreadInfoX86) -> None:
-    """Sets a stopped tracee's segments. set_thread_area(2) itself is for 32-bit callers only: in a
-    64-bit task it is ENOSYS. Raises RestoreConflict."""
-    for desc in restore_tls(info):
+def set_tls(tid: int, tls: Sequence[bytes]) -> None:
+    """Sets a stopped tracee's segments, of restore_tls. set_thread_area(2) itself is for 32-bit
+    callers only: in a 64-bit task it is ENOSYS. Raises RestoreConflict."""
+    for desc in tls:
         number = int.from_bytes(desc[:4], "little")
         error = raw(SYS_ptrace, PTRACE_SET_THREAD_AREA, tid, number, address_of(desc))
         if error:
@@ -478,7 +497,6 @@ def _damaged(because: str) -> ImageError:
     return ImageError("The registers in a core image are impossible", because=because)
 
 
-_FLAGS = NAMES.index("flags")
 _EMPTY_DESC = _USER_DESC.pack(0, 0, 0, _NO_SEGMENT)[4:]
 _NO_TLS = tuple(
     _parse_user_desc(_USER_DESC.pack(GDT_ENTRY_TLS_MIN + i, 0, 0, _NO_SEGMENT)) for i in range(3)

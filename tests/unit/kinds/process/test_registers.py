@@ -234,6 +234,17 @@ def test_any_state_goes_from_one_cpu_to_another_and_back(used, pkru):
         assert build_xstate(back, amd.xstate()) == state
 
 
+def test_threads_that_have_equal_state_get_what_was_built_for_the_first(run_on):
+    cpu = run_on(INTEL)
+    info = dump_registers(list(range(27)), cpu.xstate(c2=b"y" * 256), 0)
+    other = dump_registers(list(range(27)), cpu.xstate(), 0)
+    xstates = registers.Xstates(cpu.xstate())
+    assert xstates.build(info, None) == build_xstate(info, cpu.xstate())
+    assert xstates.build(info, None) is xstates.build(info, None)
+    assert xstates.build(other, None) == build_xstate(other, cpu.xstate())
+    assert xstates.build(other, None) != xstates.build(info, None)
+
+
 def test_what_a_cpu_lacks_is_a_conflict_that_names_it(run_on):
     info = dump_registers(GENERAL, run_on(AMD).xstate(c5=b"k" * 64, c6=b"z" * 512), 0)
     old = run_on(OLD).xstate()
