@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crtools.dumping.dump import DumpResult
     from crtools.dumping.predump import PreDumpResult
     from crtools.restoring.restore import RestoreResult
+    from crtools.restoring.verify import Verified
 
 
 def dump(pid: int, directory: str, **options: Any) -> DumpResult:
@@ -60,6 +61,24 @@ def restore(directory: str, **options: Any) -> RestoreResult:
     resolved = Options(images_dir=os.path.abspath(directory), **options)
     refuse_unimplemented("restore", resolved)
     return restore_with(resolved)
+
+
+def verify(directory: str, *, deep: bool = True) -> Verified:
+    """Whether the images in a directory, and those that they build upon, are whole: `problems` of
+    the result is empty then. Changes nothing. Raises the classes of crtools.errors for a directory
+    that cannot be looked at."""
+    from crtools.restoring.verify import verify
+
+    return verify(Options(images_dir=os.path.abspath(directory)), deep=deep)
+
+
+def record_checksums(directory: str) -> int:
+    """Writes checksums of all images that are in a directory now; how many bytes these have."""
+    from crtools.images.checksums import record
+    from crtools.images.store import ImageStore
+
+    with ImageStore.open(os.path.abspath(directory), allow_incomplete=True) as store:
+        return record(store)
 
 
 def dump_with(options: Options, *, until_gone: bool = False) -> DumpResult:

@@ -60,8 +60,8 @@ def main(argv: list[str] | None = None) -> int:
     level = log.WARNING
     try:
         _open_standard_descriptors()
-        if words[:1] == ["image"]:
-            return _image(words[1:])
+        if words[:1] in (["image"], ["verify"]):
+            return _run_apart(words[0], words[1:])
         verb, operands, options, remarks = read_command(words, os.environ)
         level = options.log_level
         return _run(verb, operands, options, remarks)
@@ -162,11 +162,15 @@ def _run(verb: str, operands: list[str], options: Options, remarks: list[str]) -
         raise
 
 
-def _image(words: list[str]) -> int:
-    from crtools.cli import image
+def _run_apart(verb: str, words: list[str]) -> int:
+    """The verbs that have a command line of their own."""
+    if verb == "image":
+        from crtools.cli.image import main
+    else:
+        from crtools.cli.verify import main
 
     try:
-        status = image.main(words)
+        status = main(words)
     except BrokenPipeError:
         _drop_output()
         return _EXIT_FAILED
@@ -246,6 +250,11 @@ def _check_verb(verb: str, operands: list[str], options: Options) -> None:
         raise UsageError(f"`crtools {verb}` is not available yet", subject=("verb", verb))
     if verb in ("dump", "pre-dump") and options.tree is None:
         raise UsageError(f"{verb} needs the pid of the tree's root", hint="-t PID")
+    if verb not in ("dump", "pre-dump") and options.checksums:
+        raise UsageError(
+            "--checksums is there for dump and pre-dump only",
+            hint="crtools verify --record DIR, for images that are there already",
+        )
     if verb != "restore" and options.dry_run:
         raise UsageError("--dry-run is there for restore only")
     if verb != "restore" and options.strict:

@@ -117,6 +117,7 @@ TABLE: tuple[Row, ...] = (
     ("timens", "", OWN_FLAG, "timens", "flag"),
     ("strict", "", OWN_FLAG, "strict", "flag"),
     ("share-pages", "", OWN_FLAG, "share_pages", "flag"),
+    ("checksums", "", OWN_FLAG, "checksums", "flag"),
 )
 
 # Values out of a fixed set, by the word in the table's last column.

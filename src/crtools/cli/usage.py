@@ -8,6 +8,7 @@ Usage:
   crtools pre-dump -t PID -D DIR [--prev-images-dir DIR] [OPTION]...
   crtools restore -D DIR [-d] [OPTION]...
   crtools check [--extra] [--feature NAME|list]
+  crtools verify [--shallow] [--record] [--json] DIR
   crtools image show|info|decode|encode FILE-or-DIR
 """
 
@@ -26,6 +27,8 @@ Commands:
   cpuinfo dump|check
                write what this CPU can do to an image file, or compare it with one
   dedup        take pages out of earlier dumps that this one, which builds upon them, has anew
+  verify       see whether images are whole, with all that they build upon; --record writes
+               checksums for them
   image        look into image files
   Not available yet: lazy-pages, page-server, service, swrk.
 
@@ -90,7 +93,9 @@ Files:
 
 Memory:
       --track-mem*             dump -R or -s: follow changes for a later dump; pre-dump always
-      --auto-dedup*            drop pages from images that are not needed any more
+      --auto-dedup*            dump: take pages out of earlier dumps that this one has anew;
+                               restore: take them out of the images when they are back
+      --checksums              dump: write checksums of all images, for verify
       --pre-dump-mode HOW      splice or read: one way, which does without the task, serves both
       --lazy-pages             bring pages when they are touched
       --stream*                images go through a stream

@@ -101,11 +101,17 @@ def dump(options: Options, *, until_gone: bool) -> DumpResult:
                 check_options(options)
             with AllNumbers():
                 if not (options.track_mem or options.prev_images_dir):
-                    return _dump(proc, root, store, options, started, until_gone, None)
-                from crtools.dumping.tracking import Tracking
+                    result = _dump(proc, root, store, options, started, until_gone, None)
+                else:
+                    from crtools.dumping.tracking import Tracking
 
-                with Tracking(proc, store, options) as tracking:
-                    return _dump(proc, root, store, options, started, until_gone, tracking)
+                    with Tracking(proc, store, options) as tracking:
+                        result = _dump(proc, root, store, options, started, until_gone, tracking)
+            if options.checksums or options.auto_dedup:
+                from crtools.dumping.afterwards import finish_images
+
+                finish_images(store, options)
+            return result
         finally:
             store.close()
     finally:

@@ -101,7 +101,12 @@ def pre_dump(options: Options) -> PreDumpResult:
             AllNumbers(),
             Tracking(proc, store, options) as tracking,
         ):
-            return _pre_dump(proc, store, options, tracking, started)
+            result = _pre_dump(proc, store, options, tracking, started)
+            if options.checksums or options.auto_dedup:
+                from crtools.dumping.afterwards import finish_images
+
+                finish_images(store, options)
+            return result
     finally:
         os.close(proc)
 

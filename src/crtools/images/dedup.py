@@ -10,7 +10,7 @@ import os
 
 from crtools.abi import kernel
 from crtools.errors import ImageError
-from crtools.images.registry import find_by_name
+from crtools.images.registry import BY_KEY, find_by_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,19 +111,32 @@ def _punch(behind: ImageStore, own: dict[tuple[str, int], list[Place]]) -> int:
         pieces = overlaps(ours, places(entries, f"{behind.path}/{key}-{id}.img"))
         if not pieces:
             continue
-        behind.remove("inventory")
-        image = behind.open_raw("pages", head.pages_id, for_writing=True)
-        try:
-            for offset, length in pieces:
-                try:
-                    kernel.checked(SYS_fallocate, image, PUNCH_HOLE, offset, length)
-                except OSError as error:
-                    raise ImageError(
-                        f"Cannot take pages out of {behind.path}/pages-{head.pages_id}.img",
-                        because=os.strerror(error.errno or 0),
-                        hint="a file system that knows holes (ext4, xfs, btrfs, tmpfs)",
-                    ) from error
-                taken += length
-        finally:
-            os.close(image)
+        name = BY_KEY["pages"].file_name(head.pages_id)
+        if behind.has("crtools-checksums"):
+            from crtools.images.checksums import Amending
+
+            with Amending(behind, name, pieces):
+                taken += punch(behind, name, pieces)
+        else:
+            taken += punch(behind, name, pieces)
     return taken
+
+
+def punch(store: ImageStore, name: str, pieces: list[tuple[int, int]]) -> int:
+    """Takes pieces, offset and length, out of a pages file of a set that is none any more from then
+    on; the number of bytes. Raises ImageError, PermissionDenied."""
+    store.remove("inventory")
+    image = store.open_named(name, for_writing=True)
+    try:
+        for offset, length in pieces:
+            try:
+                kernel.checked(SYS_fallocate, image, PUNCH_HOLE, offset, length)
+            except OSError as error:
+                raise ImageError(
+                    f"Cannot take pages out of {store.path}/{name}",
+                    because=os.strerror(error.errno or 0),
+                    hint="a file system that knows holes (ext4, xfs, btrfs, tmpfs)",
+                ) from error
+    finally:
+        os.close(image)
+    return sum([length for _, length in pieces])

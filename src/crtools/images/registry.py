@@ -283,6 +283,8 @@ IMAGES = (
        "crtools_events:CrtoolsEpollEntry"),
     _k("crtools-pidfd", "crtools-pidfd.img", "CRTOOLS_PIDFD", 0x43520183,
        "crtools_events:CrtoolsPidfdEntry"),
+    _k("crtools-checksums", "crtools-checksums.img", "CRTOOLS_CHECKSUMS", 0x43520E01,
+       "crtools_checksums:CrtoolsChecksumsEntry", head="crtools_checksums:CrtoolsChecksumsHead"),
 )
 # fmt: on
 

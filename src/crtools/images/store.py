@@ -57,8 +57,8 @@ class ImageStore:
         """The directory `path` to write to, made with mode 0700 if missing.
 
         An inventory.img of an earlier dump is removed, so that the set counts as incomplete from
-        now on, and so is what it says of dumps before and after it. Raises ImageError,
-        PermissionDenied.
+        now on, and so is what it says of dumps before and after it, and its checksums. Raises
+        ImageError, PermissionDenied.
         """
         try:
             os.mkdir(path, 0o700)
@@ -67,9 +67,7 @@ class ImageStore:
                 raise _failed(f"Cannot make the directory {path}", error, path) from None
         store = cls(_open_directory(path), path)
         try:
-            store.remove("inventory")
-            store.remove("crtools-tracking")
-            store.unlink_parent()
+            store.begin_set()
         except BaseException:
             store.close()
             raise
@@ -143,13 +141,20 @@ class ImageStore:
         store = cls(_open_directory(".", path, fd), path)
         try:
             if for_writing:
-                store.remove("inventory")
+                store.begin_set()
             else:
                 store.require_complete()
         except BaseException:
             store.close()
             raise
         return store
+
+    def begin_set(self) -> None:
+        """From now on the set is incomplete, and builds upon no other."""
+        self.remove("inventory")
+        self.remove("crtools-tracking")
+        self.unlink_parent()
+        self.remove("crtools-checksums")
 
     def close(self) -> None:
         """Close the directory. Nothing is left to be flushed; closing twice does nothing."""

@@ -42,6 +42,7 @@ class Options(Value):
     dry_run: bool = False  # ours: restore prints its plan and touches no process
     timens: bool = False  # ours: restored clocks go on from where they were
     strict: bool = False  # ours: restore refuses what it would only warn of
+    checksums: bool = False  # ours: dump writes checksums of all images when the tasks run again
     timeout: int = DEFAULT_TIMEOUT  # seconds to collect the tasks in; 0: no limit
     freeze_cgroup: str = ""
     unprivileged: bool = False

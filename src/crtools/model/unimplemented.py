@@ -1,8 +1,8 @@
 """Options that are understood and not served yet: refused where ignoring them would matter.
 
 Where an option only permits or tunes something that is refused by name anyway when it is met
-(--file-locks while no lock is carried), or that costs nothing but time or space to leave
-out (--auto-dedup), it is let through. Whoever implements one takes its line away.
+(--file-locks while no lock is carried), it is let through. Whoever implements one takes its line
+away.
 """
 
 from __future__ import annotations
@@ -70,8 +70,6 @@ def refuse_unimplemented(verb: str, options: Options) -> None:
 def collect_ignored(verb: str, options: Options) -> tuple[str, ...]:
     """Remarks on options that have no effect: for the log, as warnings."""
     remarks = []
-    if options.auto_dedup:
-        remarks.append("--auto-dedup is not available yet: no page is taken out of any image")
     if options.libdir:
         remarks.append("--libdir has no effect: crtools has no plugins")
     if options.freeze_cgroup and verb == "dump":

@@ -165,6 +165,10 @@ class Restore:
                 shared.close()
             if plan.sysv is not None:
                 plan.sysv.close(restored=restored)
+        if options.auto_dedup:
+            from crtools.restoring.spent import take_out_pages
+
+            take_out_pages(plan)
         try:
             self._script("post-resume", root)
         except actions.ActionScriptFailed as error:

@@ -287,20 +287,21 @@ def test_restore_waits_for_the_root_unless_detached(api, tmp_path):
 
 def test_remarks_on_options_without_effect_are_warnings(api, tmp_path, capfd):
     config = tmp_path / "conf"
-    config.write_text("leave-running 1\nauto-dedup\n")
+    config.write_text("leave-running 1\nlibdir /x\n")
     assert _run("dump", "-t", 1, "-D", tmp_path, "--config", config) == 0
     err = capfd.readouterr().err
     assert err.count("Warn  (cli/main.py:") == 2
     assert "leave-running takes no value" in err
 
 
-def test_image_gets_the_rest_of_the_line(monkeypatch):
+@pytest.mark.parametrize("verb", ["image", "verify"])
+def test_verbs_with_words_of_their_own_get_the_rest_of_the_line(verb, monkeypatch):
     got = []
-    fake = types.ModuleType("crtools.cli.image")
+    fake = types.ModuleType(f"crtools.cli.{verb}")
     fake.main = lambda words: got.append(words) or 4
-    monkeypatch.setitem(sys.modules, "crtools.cli.image", fake)
-    monkeypatch.setattr(crtools.cli, "image", fake, raising=False)
-    assert main(["image", "show", "--pretty", "x"]) == 4
+    monkeypatch.setitem(sys.modules, f"crtools.cli.{verb}", fake)
+    monkeypatch.setattr(crtools.cli, verb, fake, raising=False)
+    assert main([verb, "show", "--pretty", "x"]) == 4
     assert got == [["show", "--pretty", "x"]]
 
 

@@ -54,6 +54,6 @@ def test_what_only_permits_is_let_through(verb, options):
 
 
 def test_what_has_no_effect_is_remarked_on():
-    options = Options(auto_dedup=True, libdir="/x", freeze_cgroup="/y")
-    assert len(collect_ignored("dump", options)) == 3
-    assert len(collect_ignored("restore", options)) == 2
+    options = Options(libdir="/x", freeze_cgroup="/y")
+    assert len(collect_ignored("dump", options)) == 2
+    assert len(collect_ignored("restore", options)) == 1

@@ -1,0 +1,110 @@
+"""`crtools verify` of what dumps write, and what --auto-dedup leaves of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from crtools.images.store import ImageStore
+from live.roundtrip import Run
+from live.test_parents import spread
+
+PAGE = 4096
+
+
+@pytest.mark.parametrize("program", ["cow", "memfds", "threads", "shared_anonymous"])
+def test_dumps_are_whole_and_damage_of_one_byte_is_named(
+    program: str, new_run: Callable[..., Run]
+) -> None:
+    run = new_run(program)
+    run.start()
+    images = run.dump("--checksums")
+    done = run.run_tool("verify", str(images))
+    assert done.stdout.endswith(": no damage\n"), done.stdout
+    assert "has no checksums" not in done.stdout
+    pages = next(path for path in sorted(images.glob("pages-*.img")) if path.stat().st_size)
+    data = pages.read_bytes()
+    pages.write_bytes(data[:-1] + bytes([data[-1] ^ 16]))
+    done = run.run_tool("verify", str(images), check=False)
+    assert done.returncode == 1
+    assert f"{pages.name} in {images} is damaged" in done.stdout
+    pages.write_bytes(data)
+    # Without checksums the rest is looked at all the same.
+    (images / "crtools-checksums.img").unlink()
+    done = run.run_tool("verify", str(images))
+    assert f"{images} has no checksums" in done.stdout
+    run.restore(images)
+    run.expect_pass()
+
+
+def test_a_chain_of_directories_is_looked_at_to_its_end(new_run: Callable[..., Run]) -> None:
+    run = new_run("anonymous")
+    run.start()
+    last = spread(run.dump(), 3)
+    for path in (last, last / "parent", last / "parent" / "parent"):
+        run.run_tool("verify", "--record", str(path))
+    done = run.run_tool("verify", str(last))
+    assert "in 3 directories: no damage" in done.stdout
+    pages = next(path for path in sorted((last / "parent/parent").glob("pages-*.img")))
+    data = pages.read_bytes()
+    pages.write_bytes(data[:PAGE] + b"\0" + data[PAGE + 1 :])
+    changed = pages.read_bytes() != data
+    done = run.run_tool("verify", str(last), check=False)
+    assert done.returncode == int(changed)
+    pages.write_bytes(data[:-PAGE])
+    done = run.run_tool("verify", str(last), check=False)
+    assert done.returncode == 1
+    assert f"{pages.name} in {last}/parent/parent is damaged" in done.stdout
+    pages.write_bytes(data)
+    run.restore(last)
+    run.expect_pass()
+
+
+@pytest.mark.parametrize("program", ["cow", "memfds", "anonymous"])
+def test_pages_leave_the_images_when_the_tasks_have_them(
+    program: str, new_run: Callable[..., Run]
+) -> None:
+    run = new_run(program)
+    run.start()
+    before = run.snapshot()
+    images = run.dump("--checksums")
+    sizes = {path: path.stat().st_size for path in images.glob("pages-*.img")}
+    assert any(path.stat().st_blocks for path in sizes)
+    run.restore(images, "--auto-dedup")
+    run.expect_same(before, "after the restore")
+    run.expect_pass()
+    for path, size in sizes.items():
+        assert path.stat().st_size == size
+        assert path.stat().st_blocks == 0
+        assert not any(path.read_bytes())
+    # What is left is no dump any more, and says so.
+    done = run.run_tool("restore", "-D", str(images), check=False)
+    assert done.returncode == 1
+    assert "there is no inventory.img" in done.stderr
+
+
+def test_pages_stay_in_the_images_of_a_restore_that_fails(new_run: Callable[..., Run]) -> None:
+    run = new_run("anonymous")
+    run.start()
+    images = run.dump()
+    pages = {path: path.read_bytes() for path in images.glob("pages-*.img")}
+    options = ("--auto-dedup", "--action-script", 'test "$CRTOOLS_SCRIPT_ACTION" != post-restore')
+    done = run.run_tool("restore", "-D", str(images), "-d", *options, check=False)
+    assert done.returncode == 1
+    assert {path: path.read_bytes() for path in pages} == pages
+    run.restore(images)
+    run.expect_pass()
+
+
+def test_pages_are_taken_out_of_the_directories_behind_too(new_run: Callable[..., Run]) -> None:
+    run = new_run("anonymous")
+    run.start()
+    last = spread(run.dump(), 2)
+    run.restore(last, "--auto-dedup")
+    run.expect_pass()
+    for path in (last, last / "parent"):
+        assert all(file.stat().st_blocks == 0 for file in path.glob("pages-*.img"))
+        with ImageStore.open(str(path), allow_incomplete=True) as store:
+            # What they were the pages of lies in the directory in front.
+            assert store.has("inventory") == (path != last)
