@@ -12,13 +12,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.cases import CASES, Bench, Figure, cores
+from benchmarks import memory
+from benchmarks.cases import CASES as SMALL
+from benchmarks.cases import Bench, Figure, cores
 from benchmarks.target import Failed, build_programs, check_built, prepare_process
 
 # linux/fs.h
 _FS_IOC_GETFLAGS, _FS_IOC_SETFLAGS = 0x80086601, 0x40086602
 _FS_TOPDIR_FL = 0x20000
 
+CASES = {
+    **SMALL,
+    "sizes": memory.sizes,
+    "tasks": memory.tasks,
+    "writers": memory.writers,
+}
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 MARK = "## The last run"
 HEAD = ("what", "best", "median", "limit", "ratio", "target", "")
@@ -60,6 +68,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer samples")
     parser.add_argument(
+        "--full", action="store_true", help="up to 8 GiB, as far as the memory that is free goes"
+    )
+    parser.add_argument(
         "--only", choices=CASES, action="append", metavar="NAME", help=f"of {', '.join(CASES)}"
     )
     parser.add_argument(
@@ -79,7 +90,7 @@ def main() -> int:
         spread(directory)
         programs = directory / "programs"
         build_programs(programs)
-        bench = Bench(programs, directory, options.quick)
+        bench = Bench(programs, directory, options.quick, options.full)
         rows = []
         for name in options.only or CASES:
             print(f"{name} ...", file=sys.stderr, flush=True)

@@ -55,6 +55,7 @@ class Bench:
     programs: Path
     directory: Path
     quick: bool
+    full: bool = False
     made: int = 0
 
     @contextmanager
@@ -96,7 +97,7 @@ def frozen(bench: Bench) -> list[Figure]:
         longest.write_bytes(bytes(4096))
         with Target(bench.programs / "gap", longest) as target:
             for _ in range(3):
-                _write_word(longest, 0)
+                write_word(longest, 0)
                 with bench.images() as images:
                     done = target.dump(images, "-R")
                     time.sleep(0.02)  # until it has run again
@@ -107,7 +108,7 @@ def frozen(bench: Bench) -> list[Figure]:
     return [said, seen]
 
 
-def _write_word(path: Path, value: int) -> None:
+def write_word(path: Path, value: int) -> None:
     with open(path, "r+b", buffering=0) as file:
         file.write(value.to_bytes(8, "little"))
 

@@ -57,6 +57,8 @@ class Command:
         _, status, usage = os.wait4(pid, 0)
         self.seconds = time.perf_counter() - started
         self.memory_kib = usage.ru_maxrss
+        # CPU time, that of the tasks at work for the tool included where that is known.
+        self.work_seconds = usage.ru_utime + usage.ru_stime
         self.said = said.decode(errors="replace")
         os.close(null)
         if status:
@@ -108,13 +110,16 @@ class Target:
         """The command `crtools dump` into a new directory. The tree is gone and reaped."""
         tree = collect_tree(self.pid)
         if "-R" not in options:
+            before = sum(map(work_seconds, tree))
             done = self._run("dump", images, "-t", str(self.pid), *options)
-            reap(tree)
+            done.work_seconds += max(reap(tree) - before, 0)
             return done
         return self._run("dump", images, "-t", str(self.pid), *options)
 
     def restore(self, images: Path) -> Command:
-        return self._run("restore", images, "-d")
+        done = self._run("restore", images, "-d")
+        done.work_seconds += sum(map(work_seconds, collect_tree(self.pid)))
+        return done
 
     def _run(self, verb: str, images: Path, *words: str) -> Command:
         return Command(TOOL, verb, "-D", images, "--display-stats", *words)
@@ -142,14 +147,27 @@ def collect_tree(root: int) -> list[int]:
     return found
 
 
-def reap(pids: list[int]) -> None:
-    """Waits until these are gone; they are our children, or become that when their parent ends."""
+def work_seconds(pid: int) -> float:
+    """The CPU time of a process so far, in the kernel's ticks of 10 ms; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            words = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
+
+
+def reap(pids: list[int]) -> float:
+    """Waits until these are gone; they are our children, or become that when their parent ends. The
+    CPU time that they have had."""
+    work = 0.0
     end = time.monotonic() + SECONDS
     left = set(pids)
     while left:
         for pid in list(left):
             try:
-                os.waitpid(pid, os.WNOHANG)
+                got, _, usage = os.wait4(pid, os.WNOHANG)
+                work += usage.ru_utime + usage.ru_stime if got else 0
             except ChildProcessError:
                 pass
             if not os.path.exists(f"/proc/{pid}"):
@@ -158,6 +176,7 @@ def reap(pids: list[int]) -> None:
             raise Failed(f"tasks {sorted(left)} do not go away")
         if left:
             time.sleep(0.0005)
+    return work
 
 
 def check_built() -> None:
