@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from crtools.api import dump, pre_dump, restore
+    from crtools.api import dump, pre_dump, restore, snapshot
     from crtools.errors import (
         CrtoolsError,
         ImageError,
@@ -41,12 +41,13 @@ __all__ = [
     "dump",
     "pre_dump",
     "restore",
+    "snapshot",
 ]
 
 
 def __getattr__(name: str) -> object:
     """Imports on first use: a command must not pay for what it does not need."""
-    if name in ("dump", "pre_dump", "restore"):
+    if name in ("dump", "pre_dump", "restore", "snapshot"):
         from crtools import api
 
         return getattr(api, name)

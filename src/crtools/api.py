@@ -51,6 +51,11 @@ def pre_dump(pid: int, directory: str, **options: Any) -> PreDumpResult:
     return pre_dump_with(resolved)
 
 
+def snapshot(pid: int, directory: str, **options: Any) -> DumpResult:
+    """As dump, but the tree runs on at once, and copies of it write its memory."""
+    return dump(pid, directory, leave_running=True, snapshot=True, **options)
+
+
 def restore(directory: str, **options: Any) -> RestoreResult:
     """Brings the process tree in a directory back. The root becomes a child of the caller.
 

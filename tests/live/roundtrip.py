@@ -153,7 +153,7 @@ class Run:
         """`crtools dump`; returns the directory of the images. The tree is gone and reaped."""
         images = self.new_images()
         done = self.try_dump(images, *options)
-        self._expect_success(done)
+        self.expect_done(done)
         if kills:
             self.reap_dumped()
         return images
@@ -199,10 +199,10 @@ class Run:
         except subprocess.TimeoutExpired:
             self.fail(f"not done after {SECONDS:.0f} s: {' '.join(command)}")
         if check:
-            self._expect_success(done)
+            self.expect_done(done)
         return done
 
-    def _expect_success(self, done: subprocess.CompletedProcess[str]) -> None:
+    def expect_done(self, done: subprocess.CompletedProcess[str]) -> None:
         if done.returncode:
             said = (done.stdout + done.stderr).strip()
             self.fail(f"status {done.returncode} of {' '.join(done.args)}\n{said}")

@@ -35,7 +35,7 @@ assert sys.argv[3] == "right" or compared, "nothing was guessed"
 @pytest.mark.parametrize(
     "program",
     [
-        *("advice", "anonymous", "huge_pages", "locked_all", "no_access", "private_file"),
+        *("advice", "anonymous", "huge_pages", "locked_all", "mdwe", "no_access", "private_file"),
         *("shared_anonymous", "sparse", "stacks", "threads", "vdso", "zero_pages"),
     ],
 )

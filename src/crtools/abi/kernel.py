@@ -54,6 +54,15 @@ class Shared:
         self.length = length
         self.memory = view(self.address, length)
 
+    def again(self) -> Shared:
+        """A second mapping of the same memory, which outlives this one."""
+        other = Shared.__new__(Shared)
+        # mremap of length 0, to anywhere: MREMAP_MAYMOVE
+        other.address = checked(25, self.address, 0, self.length, 1)
+        other.length = self.length
+        other.memory = view(other.address, other.length)
+        return other
+
     def close(self) -> None:
         if self.length:
             self.memory.release()

@@ -9,7 +9,7 @@ from crtools.errors import InternalError
 from crtools.model.value import Value
 
 HOME_DATA_BYTES = 208  # agent/home.S: DATA_BYTES
-_HEAD = struct.Struct("<8s15I")
+_HEAD = struct.Struct("<8s16I")
 
 
 class Blob(Value):
@@ -31,6 +31,7 @@ class Blob(Value):
     gate_left: int
     gate_data: int
     gate_end: int
+    leave: int
 
 
 def _read(name: str) -> bytes:

@@ -217,6 +217,17 @@ class Agent:
             self._leave_after(failure)
             raise
 
+    @property
+    def shared(self) -> kernel.Shared:
+        """Its area, while it is in there."""
+        assert self._shared is not None
+        return self._shared
+
+    @property
+    def careful(self) -> int:
+        """As it was told."""
+        return self._careful
+
     def run(self, program: Program) -> Executed:
         """Runs a program in the first task; RemoteSyscallError if a result was not as expected."""
         self.post(program)

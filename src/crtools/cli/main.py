@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 CRIU_VERSION = "4.2"  # whose command line and image format we speak
 VERBS = (
     "dump",
+    "snapshot",
     "pre-dump",
     "restore",
     "lazy-pages",
@@ -113,6 +114,8 @@ def _run(verb: str, operands: list[str], options: Options, remarks: list[str]) -
         _print_usage()
         return _EXIT_FAILED
     _check_verb(verb, operands, options)
+    if verb == "snapshot":
+        verb, options = "dump", options.but(leave_running=True, snapshot=True)
     refuse_unimplemented(verb, options)
     for fd in options.close:
         try:
@@ -184,6 +187,10 @@ def _dump(options: Options) -> int:
     with _progress():
         result = api.dump_with(options)
     log.info("Dumping finished successfully")
+    if options.log_level >= log.WARNING and not log.writes_to_stderr():
+        # The log has them; who looks at the terminal only has to know as well.
+        for remark in result.remarks:
+            _tell(f"Warning: {remark}\n")
     _finish(options, result)
     return 0
 
@@ -246,15 +253,19 @@ def _check_verb(verb: str, operands: list[str], options: Options) -> None:
             raise CommandLineError("cpuinfo requires an action: dump or check")
     elif operands and not (verb == "swrk" and len(operands) == 1):
         raise CommandLineError(f"excessive parameter for command {verb}: {operands[0]}")
-    if verb not in ("dump", "pre-dump", "restore", "check", "cpuinfo", "dedup"):
+    if verb not in ("dump", "snapshot", "pre-dump", "restore", "check", "cpuinfo", "dedup"):
         raise UsageError(f"`crtools {verb}` is not available yet", subject=("verb", verb))
-    if verb in ("dump", "pre-dump") and options.tree is None:
+    if verb in ("dump", "snapshot", "pre-dump") and options.tree is None:
         raise UsageError(f"{verb} needs the pid of the tree's root", hint="-t PID")
-    if verb not in ("dump", "pre-dump") and options.checksums:
+    if verb not in ("dump", "snapshot", "pre-dump") and options.checksums:
         raise UsageError(
             "--checksums is there for dump and pre-dump only",
             hint="crtools verify --record DIR, for images that are there already",
         )
+    if verb == "snapshot" and options.leave_stopped:
+        raise UsageError("--leave-stopped is there for dump only")
+    if options.snapshot and verb not in ("dump", "snapshot"):
+        raise UsageError("--snapshot is there for dump only")
     if verb != "restore" and options.dry_run:
         raise UsageError("--dry-run is there for restore only")
     if verb != "restore" and options.strict:

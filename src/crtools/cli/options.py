@@ -118,6 +118,7 @@ TABLE: tuple[Row, ...] = (
     ("strict", "", OWN_FLAG, "strict", "flag"),
     ("share-pages", "", OWN_FLAG, "share_pages", "flag"),
     ("checksums", "", OWN_FLAG, "checksums", "flag"),
+    ("snapshot", "", OWN_FLAG, "snapshot", "flag"),
 )
 
 # Values out of a fixed set, by the word in the table's last column.

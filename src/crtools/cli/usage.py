@@ -6,6 +6,7 @@ USAGE = """\
 Usage:
   crtools dump -t PID -D DIR [OPTION]...
   crtools pre-dump -t PID -D DIR [--prev-images-dir DIR] [OPTION]...
+  crtools snapshot -t PID -D DIR [OPTION]...
   crtools restore -D DIR [-d] [OPTION]...
   crtools check [--extra] [--feature NAME|list]
   crtools verify [--shallow] [--record] [--json] DIR
@@ -22,6 +23,7 @@ Commands:
   dump         write the tree whose root is PID to image files, then end it
   pre-dump     write the memory of a tree that runs on: what then builds upon it, with
                --prev-images-dir, writes only what has changed since
+  snapshot     write the tree while it runs on: it is stopped for milliseconds
   restore      bring a dumped tree back
   check        try what this kernel and our privileges allow, and say what is missing
   cpuinfo dump|check
@@ -47,6 +49,8 @@ What and where:
 
 What becomes of the tasks:
   -R, --leave-running          dump: let them run on
+      --snapshot               dump --leave-running: they run on at once, and copies of them
+                               write their memory (crtools snapshot)
   -s, --leave-stopped          leave them stopped
   -d, --restore-detached*      restore: do not wait for the root to end
   -S, --restore-sibling*       restore: the root becomes our sibling, not our child

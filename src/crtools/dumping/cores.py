@@ -35,6 +35,7 @@ from crtools.tracee import ptrace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.dumping.facts import Answers, Collected
+    from crtools.dumping.memory import Memory
     from crtools.dumping.questions import ThreadAnswers
     from crtools.images.messages.siginfo import SignalQueueEntry
     from crtools.images.store import ImageStore
@@ -113,11 +114,23 @@ class CoreImages:
             if index == 0:
                 for field, value in answers.about.unusual(process.stat.flags):
                     setattr(entry, field, value)
-            # More than its tid, a varint behind a byte.
-            if len(entry.encode()) > 1 + (tracee.tid.bit_length() + 6) // 7:
-                own_entries.append(entry)
-        if own_entries:
-            self._store.write("crtools-task", own_entries, id=pid)
+            own_entries.append(entry)
+        memory = collected.memory
+        if memory.guessed:
+            # A copy tells what its areas are, when the process runs again.
+            memory.when_known.append(lambda: self._write_own(of_process, own_entries, memory))
+        else:
+            self._write_own(of_process, own_entries, memory)
+
+    def _write_own(
+        self, of_process: CrtoolsTaskEntry, entries: list[CrtoolsTaskEntry], memory: Memory
+    ) -> None:
+        """What CRIU's schema has no field for, of a process and its threads."""
+        _fill_areas(of_process, memory.areas)
+        # More than its tid, a varint behind a byte.
+        entries = [e for e in entries if len(e.encode()) > 1 + (e.tid.bit_length() + 6) // 7]
+        if entries:
+            self._store.write("crtools-task", entries, id=of_process.tid)
 
     def _task_core(
         self, process: Process, answers: Answers, shared: SignalQueueEntry
@@ -229,7 +242,6 @@ class CoreImages:
         entry.thp_disable = about.thp_disabled if about.thp_disabled > 1 else None
         if space.userfault is not None:
             entry.userfaultfds = space.userfault.entries()
-        _fill_areas(entry, space.areas)
         entry.autogroup_nice = collected.autogroup_nice
         entry.exit_signal = _exit_signal(process)
         if not process.stat.tty_nr and process.stat.session in self.with_terminal:

@@ -9,7 +9,7 @@ from crtools import actions, log
 from crtools.abi.interrupts import Deferred
 from crtools.agent.inject import RobustList
 from crtools.dumping.freeze import Tree
-from crtools.dumping.memory import Figures
+from crtools.dumping.memory import Figures, MemoryDump
 from crtools.dumping.rehearsal import rehearse
 from crtools.dumping.tasks import TaskDump
 from crtools.errors import UnsupportedObject, UsageError
@@ -36,6 +36,7 @@ from crtools.procfs.ns import read_namespaces
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.dumping.rings import Drain
+    from crtools.dumping.snapshot import Snapshot
     from crtools.dumping.tracking import Tracking
     from crtools.model.options import Options
     from crtools.model.tree import Process
@@ -54,18 +55,29 @@ class DumpResult(Value):
     frozen_us: int
     total_us: int
     pages_in_parent: int = 0
+    # Of a live snapshot: memories that copies have written, the longest time that a process was
+    # stopped again to reap its copy, and why others were written while the tree was stopped.
+    copied: int = 0
+    stopped_again_us: int = 0
+    remarks: tuple[str, ...] = ()
 
     def summary_line(self) -> str:
         from crtools.model.units import size, span
 
+        again = f", then {span(self.stopped_again_us)}" if self.copied else ""
         return (
             f"dumped {self.processes} processes, {self.threads} threads,"
             f" {size((self.pages + self.shared_pages) * 4096)} in {span(self.total_us)}"
-            f" (frozen {span(self.frozen_us)})"
+            f" (frozen {span(self.frozen_us)}{again})"
         )
 
     def stats_lines(self) -> tuple[str, ...]:
+        copies = (
+            f"Copied memories: {self.copied}",
+            f"Longest second stop: {self.stopped_again_us} us",
+        )
         return (
+            *(copies if self.copied else ()),
             f"Freezing time: {self.freezing_us} us",
             f"Frozen time: {self.frozen_us} us",
             f"Pages written: {self.pages}",
@@ -90,6 +102,21 @@ def dump(options: Options, *, until_gone: bool) -> DumpResult:
     started = time.monotonic_ns() // 1000
     if options.tree is None:
         raise UsageError("dump needs the pid of the tree's root", hint="-t PID")
+    if options.snapshot and not options.leave_running:
+        raise UsageError(
+            "--snapshot is for a tree that runs on", hint="add --leave-running: crtools snapshot"
+        )
+    if options.snapshot and (options.track_mem or options.prev_images_dir):
+        raise UsageError(
+            "--snapshot writes all of the memory: it builds upon no earlier dump",
+            hint="leave out --track-mem and --prev-images-dir, or --snapshot",
+        )
+    if options.snapshot and options.share_pages:
+        raise UsageError(
+            "--share-pages does not go with --snapshot",
+            because="which pages are shared is looked for in all of the memory, which takes longer"
+            " than a snapshot may stop the tree",
+        )
     root = HostPid(options.tree)
     proc = open_proc()
     try:
@@ -100,6 +127,13 @@ def dump(options: Options, *, until_gone: bool) -> DumpResult:
 
                 check_options(options)
             with AllNumbers():
+                if options.snapshot:
+                    from crtools.dumping.snapshot import Snapshot
+
+                    with Snapshot(proc, options.timeout) as snapshot:
+                        return _dump(
+                            proc, root, store, options, started, until_gone, None, snapshot
+                        )
                 if not (options.track_mem or options.prev_images_dir):
                     result = _dump(proc, root, store, options, started, until_gone, None)
                 else:
@@ -126,6 +160,7 @@ def _dump(
     started: int,
     until_gone: bool,
     tracking: Tracking | None,
+    snapshot: Snapshot | None = None,
 ) -> DumpResult:
     figures = Figures()
 
@@ -138,7 +173,7 @@ def _dump(
     if tracking is not None:
         tracking.prepare()
     own = read_namespaces(proc, os.getpid())
-    files, shared, tasks = begin(proc, store, options, figures)
+    files, shared, tasks = begin(proc, store, options, figures, snapshot)
     rehearse(proc)
     store.write("seccomp", [SeccompEntry()])
     dump_cpu(store, options.cpu_cap)
@@ -151,7 +186,8 @@ def _dump(
     )
     # A tree that goes on is let go of as soon as all is known: what is small is written afterwards.
     # A script after the dump must still find it stopped.
-    early = options.leave_running and not options.action_scripts
+    # That of a live snapshot runs by then.
+    early = options.leave_running and (snapshot is not None or not options.action_scripts)
     if early:
         store.defer()
     with Deferred() as interrupts, Tree(proc, options.timeout, attend=until_gone) as tree:
@@ -159,6 +195,7 @@ def _dump(
         log.info(f"stopped {len(tree.processes)} processes")
         drain: Drain | None = None
         try:
+            leftovers = _take_leftovers(tree)
             sharing = _check_tree(proc, tree, options, own)
             while True:
                 tree.late, tasks.sharing = tasks.late, sharing
@@ -172,7 +209,7 @@ def _dump(
                     drain.wait_until_idle(busy.requests, tasks)
                 # A request that has completed may have changed whatever was looked at already.
                 files.undo()
-                files, shared, tasks = begin(proc, store, options, figures)
+                files, shared, tasks = begin(proc, store, options, figures, snapshot)
             for entry in shared.files:
                 files.add_entry(entry)
             files.check()
@@ -183,6 +220,9 @@ def _dump(
             if tracking is not None:
                 tracking.begin(tree.alive, sharing.vm)
                 tasks.follow(tracking)
+            tasks.leftovers = leftovers
+            if snapshot is not None:
+                snapshot.judge(tree.alive, files, sharing)
             with RobustList(), tasks.writers:
                 for process, ids in zip(tree.processes, _shared_ids(tree, sharing), strict=True):
                     if tree.time_offsets is not None:
@@ -199,6 +239,10 @@ def _dump(
             if early:
                 tree.release()
             frozen = time.monotonic_ns() // 1000
+            if snapshot is not None:
+                if files.connections is not None:
+                    files.connections.release()
+                snapshot.write(interrupts)
             store.write_deferred()
             result = DumpResult(
                 pid=root,
@@ -212,6 +256,12 @@ def _dump(
                 total_us=frozen - started,
                 pages_in_parent=figures.pages_in_parent,
             )
+            if snapshot is not None:
+                result = result.but(
+                    copied=len(snapshot.copied),
+                    stopped_again_us=snapshot.stopped_again_us,
+                    remarks=tuple(snapshot.remarks),
+                )
             _write_stats(options, store, figures, result)
             if tracking is not None:
                 tracking.finish()
@@ -246,14 +296,37 @@ def _dump(
 
 
 def begin(
-    proc: int, store: ImageStore, options: Options, figures: Figures
+    proc: int,
+    store: ImageStore,
+    options: Options,
+    figures: Figures,
+    snapshot: Snapshot | None = None,
 ) -> tuple[FilesDump, SharedDump, TaskDump]:
     """What collects and writes, of one dump."""
     files = FilesDump(proc, store, options)
     shared = SharedDump(proc, store, files.new_id, lambda: tasks.new_pages_id())
     files.shared = shared
-    tasks = TaskDump(proc, store, files, shared, figures)
+    memory = MemoryDump(proc, store, files, shared, figures)
+    if snapshot is not None:
+        memory = snapshot.begin(store, files, shared, figures)
+    tasks = TaskDump(proc, store, files, shared, figures, memory)
     return files, shared, tasks
+
+
+def _take_leftovers(tree: Tree) -> dict[int, list[int]]:
+    """Takes out of the tree what a live snapshot whose tool was killed has left: zombies without an
+    exit signal, under our name, in sessions of their own. By their parents' numbers."""
+    found: dict[int, list[int]] = {}
+    for process in tree.processes[1:]:
+        if process.parent is None or not process.zombie or process.stat.exit_signal:
+            continue
+        from crtools.agent.copy import NAME
+
+        if process.status.name == NAME and process.stat.session == process.pid:
+            found.setdefault(process.parent.pid, []).append(process.pid)
+            process.parent.children.remove(process)
+            tree.processes.remove(process)
+    return found
 
 
 def _collect(tree: Tree, files: FilesDump, tasks: TaskDump) -> None:

@@ -123,6 +123,20 @@ class Tree:
         self._order()
         self.frozen_us = time.monotonic_ns() // 1000
 
+    def stop_process(self, pid: int) -> Process:
+        """Stops this one process and none of its children. Raises TaskVanished."""
+        self.started_us = time.monotonic_ns() // 1000
+        process = Process(HostPid(pid), None)
+        with Urgent():
+            try:
+                self._add(process)
+                self._let_others_go()
+            finally:
+                if self._patience:
+                    kernel.seize_patience_end()
+                    self._patience = False
+        return process
+
     def _stop_tree(self, root: HostPid) -> None:
         self._add(Process(root, None))
         if not self.processes:

@@ -13,7 +13,7 @@ import time
 from crtools.abi.ioctl import PAGE_IS_FILE, PAGE_IS_GUARD, PAGE_IS_PFNZERO
 from crtools.abi.kernel import PAGE, has_protection_keys
 from crtools.abi.mman import PROT_EXEC
-from crtools.agent.inject import CAVE_MARK
+from crtools.agent.inject import AREA_BYTES, CAVE_MARK
 from crtools.errors import InternalError
 from crtools.kinds.memory import areas as area_kinds
 from crtools.kinds.memory import pages, scan
@@ -24,11 +24,12 @@ from crtools.procfs.smaps import VF_GU, VF_HT, SmapsFacts, SmapsReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from crtools.agent.inject import Agent
     from crtools.dumping.tracking import Tracking
     from crtools.images.messages.crtools_pages import CrtoolsPagesEntry
+    from crtools.images.messages.mm import MmEntry
     from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
     from crtools.images.messages.vma import VmaEntry
     from crtools.images.store import ImageStore
@@ -74,6 +75,7 @@ class Memory:
         "shares",
         "userfault",
         "vmas",
+        "when_known",
         "written",
     )
 
@@ -91,6 +93,7 @@ class Memory:
         self.shares: Shares | None = None
         self.elsewhere: list[CrtoolsPagesEntry] = []
         self.pages_id = 0  # 0: not given yet
+        self.when_known: list[Callable[[], None]] = []  # what waits for the end of a guess
 
     def entries(self) -> list[VmaEntry]:
         """For the mm image."""
@@ -201,6 +204,12 @@ class MemoryDump:
         self._figures.pages_written += plan.end // PAGE
         self._figures.pages_in_parent += pages.count_in_parent(plan.entries)
 
+    def describe(self, pid: int, memory: Memory, layout: MmEntry) -> None:
+        """The images that tell of a process's memory. Processes of one memory have each a pagemap,
+        all of one pages file."""
+        self._store.write("pagemap", memory.pagemap or [], id=pid)
+        self._store.write("mm", [layout], id=pid)
+
     def _write_portions(
         self,
         process: Process,
@@ -239,8 +248,8 @@ class MemoryDump:
                 writer.start(plan.runs, last=False)
                 plan = plan.but(runs=[])
                 vmas, facts = self._smaps.read(self._proc, process.via)
-                agents = [vma.start for vma in vmas].index(agent.base)
-                del vmas[agents], facts[agents]
+                vmas = [v for v in vmas if not agent.base <= v.start < agent.base + AREA_BYTES]
+                facts = without_agent(facts, agent.base)
                 memory.areas = self._collect_areas(process, vmas, facts)
                 memory.guessed = False
                 if _pages(memory.areas) != _pages(areas):
@@ -334,6 +343,13 @@ class MemoryDump:
         if id is None:
             id = self._mapped[key] = self._files.add_path(pid, link)
         return id, flags
+
+
+def without_agent(
+    facts: Sequence[tuple[int, int, SmapsFacts]], base: int
+) -> list[tuple[int, int, SmapsFacts]]:
+    """What smaps tells, but of the agent's area at `base`, which may be in two pieces."""
+    return [fact for fact in facts if not base <= fact[0] < base + AREA_BYTES]
 
 
 def _guess(vma: Vma) -> tuple[int, int, SmapsFacts]:

@@ -12,7 +12,6 @@ from crtools.agent.inject import AREA_BYTES, Agent
 from crtools.agent.program import Program
 from crtools.dumping.cores import CoreImages
 from crtools.dumping.facts import Answers, Collected
-from crtools.dumping.memory import MemoryDump
 from crtools.dumping.questions import ProcessQuestions, ThreadQuestions
 from crtools.dumping.writers import WORTH, Writers, Writing
 from crtools.errors import MissingFeature, UnsupportedObject
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from crtools.agent.slot import Executed
-    from crtools.dumping.memory import Figures
+    from crtools.dumping.memory import Figures, MemoryDump
     from crtools.dumping.tracking import Tracking
     from crtools.images.messages.crtools_parts import CrtoolsSemUndoEntry
     from crtools.images.messages.mm import AioRingEntry, MmEntry
@@ -70,7 +69,13 @@ class TaskDump:
     """Dumps the processes of a stopped tree one after the other."""
 
     def __init__(
-        self, proc: int, store: ImageStore, files: FilesDump, shared: SharedDump, figures: Figures
+        self,
+        proc: int,
+        store: ImageStore,
+        files: FilesDump,
+        shared: SharedDump,
+        figures: Figures,
+        memory: MemoryDump,
     ) -> None:
         self._proc = proc
         self._store = store
@@ -78,7 +83,9 @@ class TaskDump:
         self._shared = shared
         self._figures = figures
         self.sharing: Sharing
-        self._memory = MemoryDump(proc, store, files, shared, figures)
+        self._memory = memory
+        # By pid: children that a live snapshot has left there, to be reaped.
+        self.leftovers: dict[int, list[int]] = {}
         self.new_pages_id = self._memory.new_pages_id
         self.late: list[Callable[[], None]] = []  # what is done when the tree is let go of
         self.seccomp: SeccompDump | None = None  # once a task under seccomp is met
@@ -266,6 +273,10 @@ class TaskDump:
         when this returns. What needs no stopped task is done while it is at work."""
         store, space, pid = self._store, collected.memory, process.pid
         answers.asked_at = time.monotonic_ns()
+        if pid in self.leftovers:
+            from crtools.agent.copy import bury_all
+
+            bury_all(agent, self.leftovers[pid])
         questions = self._questions.begin_as()
         areas = space.areas[: numa.FEW]
         modes = numa.ask_modes(questions, areas)
@@ -297,9 +308,7 @@ class TaskDump:
         if space.userfault is not None:
             space.userfault.find_owners(agent.base, AREA_BYTES)
         self._memory.write(process, space, agent, memory, by_task=by_task)
-        # Processes of one memory have each a pagemap, all of one pages file.
-        store.write("pagemap", space.pagemap or [], id=pid)
-        store.write("mm", [self._layout(process, collected, answers)], id=pid)
+        self._memory.describe(pid, space, self._layout(process, collected, answers))
 
     def _take_answers(
         self, process: Process, agent: Agent, asked: Executed, answers: Answers

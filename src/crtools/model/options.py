@@ -34,6 +34,7 @@ class Options(Value):
     # What becomes of the tasks
     leave_running: bool = False
     leave_stopped: bool = False
+    snapshot: bool = False  # ours: it runs on at once, and a copy of it writes its memory
     restore_detached: bool = False
     restore_sibling: bool = False
     shell_job: bool = False

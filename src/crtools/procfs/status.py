@@ -14,7 +14,8 @@ class Status(Record):
     - `uids`, `gids`: real, effective, saved, filesystem. `groups`: supplementary ones.
     - `ns_tgids`, `ns_pids`, `ns_pgids`, `ns_sids`: one id for each pid namespace, from that of the
       procfs inwards.
-    - `vm_locked`, `vm_pinned`, `vm_rss`: bytes; None if the task has no address space.
+    - `vm_locked`, `vm_pinned`, `vm_rss`: bytes; None if the task has no address space. `vm_own`:
+      pages of its own, in memory or swapped out, and page tables; `vm_huge`: hugetlb pages.
     - `sigq`: (queued, limit). Signal masks hold signal N in bit N - 1: `sig_pending` is the
       thread's own, `shared_pending` the process's.
     - `cap_*`: a bit for each capability number. `seccomp`: 0 none, 1 strict, 2 filter.
@@ -42,6 +43,8 @@ class Status(Record):
         "vm_locked",
         "vm_pinned",
         "vm_rss",
+        "vm_own",
+        "vm_huge",
         "core_dumping",
         "thp_enabled",
         "untag_mask",
@@ -92,6 +95,8 @@ class Status(Record):
         self.vm_locked = _bytes(get(b"VmLck"))
         self.vm_pinned = _bytes(get(b"VmPin"))
         self.vm_rss = _bytes(get(b"VmRSS"))
+        self.vm_own = sum([_bytes(get(key)) or 0 for key in (b"RssAnon", b"VmSwap", b"VmPTE")])
+        self.vm_huge = _bytes(get(b"HugetlbPages")) or 0
         self.core_dumping = get(b"CoreDumping") == b"1"
         thp = get(b"THP_enabled")
         self.thp_enabled = None if thp is None else thp == b"1"
@@ -149,4 +154,4 @@ def read_status(proc: int, pid: int, tid: int | None = None) -> Status:
 
 
 def _bytes(kilobytes: bytes | None) -> int | None:
-    return None if kilobytes is None else int(kilobytes.split()[0]) * 1024
+    return None if kilobytes is None else int(kilobytes.partition(b" kB")[0]) * 1024

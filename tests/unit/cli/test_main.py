@@ -21,6 +21,7 @@ SRC = Path(crtools.__file__).parents[1]
 class Result:
     root_pid = 1 << 22  # above any pid: nobody to wait for
     shortfalls: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def summary_line(self) -> str:
         return "3 tasks, 12 KiB"
@@ -358,3 +359,30 @@ def test_closed_standard_descriptors_get_nobody_elses_words(tmp_path):
         line.startswith("(") for line in (tmp_path / "r.log").read_text().splitlines() if line
     )
     assert _command("$crtools --version >&-").returncode == 0
+
+
+def test_snapshot_is_a_dump_whose_tree_runs_on(api, tmp_path, capfd):
+    assert _run("snapshot", "-t", "7", "-D", tmp_path) == 0
+    verb, options = api.asked[0]
+    assert (verb, options.tree, options.leave_running, options.snapshot) == ("dump", 7, True, True)
+
+
+def test_what_a_snapshot_did_otherwise_is_told(api, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(Result, "remarks", ("The memory is written while it is stopped",))
+    assert _run("snapshot", "-t", "7", "-D", tmp_path, "-o", "dump.log") == 0
+    assert "Warning: The memory is written while it is stopped\n" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("snapshot",), "snapshot needs the pid of the tree's root"),
+        (("snapshot", "-t", "7", "-s"), "--leave-stopped is there for dump only"),
+        (("restore", "--snapshot"), "--snapshot is there for dump only"),
+        (("snapshot", "-t", "7", "--dry-run"), "--dry-run is there for restore only"),
+    ],
+)
+def test_words_that_do_not_go_with_a_snapshot(api, tmp_path, capfd, words, said):
+    assert _run(*words, "-D", tmp_path) == 1
+    assert said in capfd.readouterr().err
+    assert not api.asked

@@ -35,6 +35,10 @@ Kthread:\t0
 VmPeak:\t   13104 kB
 VmLck:\t       8 kB
 VmRSS:\t    9660 kB
+RssAnon:\t    2000 kB
+VmPTE:\t     100 kB
+VmSwap:\t      11 kB
+HugetlbPages:\t    4096 kB
 CoreDumping:\t0
 THP_enabled:\t1
 untag_mask:\t0xffffffffffffffff
@@ -87,6 +91,8 @@ def test_every_line_of_use_is_read() -> None:
     assert not status.kthread
     assert status.vm_locked == 8192
     assert status.vm_rss == 9660 * 1024
+    assert status.vm_own == 2111 * 1024
+    assert status.vm_huge == 4 << 20
     assert not status.core_dumping
     assert status.thp_enabled is True
     assert status.untag_mask == 2**64 - 1

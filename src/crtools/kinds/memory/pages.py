@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crtools.agent.copy import Copy
     from crtools.agent.inject import Agent
     from crtools.agent.program import Ref
     from crtools.agent.slot import Executed
@@ -213,7 +214,7 @@ def ask_pair(program: Program) -> Ref:
     )
 
 
-def check_pair(agent: Agent, executed: Executed, asked: Ref) -> None:
+def check_pair(agent: Agent | Copy, executed: Executed, asked: Ref) -> None:
     """Where the task has no numbers left for a pair (RLIMIT_NOFILE), or the system no files, no
     descriptor is passed to it: the tool copies its pages, which takes longer."""
     if agent.takes_descriptors and executed.result(asked):
@@ -228,7 +229,13 @@ class PageWriter:
     """
 
     def __init__(
-        self, agent: Agent, image: int, memory: int, vdso: tuple[int, bytes], *, by_task: bool
+        self,
+        agent: Agent | Copy,
+        image: int,
+        memory: int,
+        vdso: tuple[int, bytes],
+        *,
+        by_task: bool,
     ) -> None:
         self._agent = agent
         self._image = image
