@@ -117,9 +117,9 @@ def dirty(bench: Bench) -> list[Figure]:
     """Much memory, all of it dirty, beside a process that moves its own."""
     mib = 128 if bench.quick else 1024
     name = "1 GiB" if mib == 1024 else f"{mib} MiB"
-    dump = Figure(f"{name} dirty: dump", "ms", 1.25, "its own write to a new file")
-    restore = Figure(f"{name} dirty: restore", "ms", 1.1, "preadv into a new mapping")
-    parallel = Figure(f"{name} dirty: restore, in parallel", "ms", 0.7, restore.limit_is)
+    dump = Figure(f"{name} dirty: dump", "ms", 1.15, "its own write to a new file")
+    restore = Figure(f"{name} dirty: restore", "ms", 1.05, "preadv into a new mapping")
+    parallel = Figure(f"{name} dirty: restore, in parallel", "ms", 0.62, restore.limit_is)
     two = Figure("(two workers' preadv into one mapping)", "ms", 0.7, restore.limit_is)
     memory = [
         Figure(f"{name} dirty: memory of dump", "MiB", 1, "60 MiB", limits=[60.0]),
@@ -206,7 +206,7 @@ def forked(bench: Bench) -> list[Figure]:
     """Relatives that share most of their memory: --share-pages."""
     count = 20 if bench.quick else 100
     name = f"{count} processes sharing 64 MiB"
-    most = 7.0 * count
+    most = 300.0 if bench.quick else 700.0
     dump = Figure(f"{name}: dump", "ms", 1, f"{most:.0f} ms", limits=[most])
     size = Figure(f"{name}: images", "MiB", 1, "80 MiB", limits=[80.0])
     restore = Figure(f"{name}: restore", "ms", 1, f"{most:.0f} ms", limits=[most])

@@ -183,7 +183,8 @@ class MemoryDump:
                 plan = self._write_portions(process, memory, agent, writer, pagemap, content)
                 if plan is None:
                     # The guess was wrong about which pages there are.
-                    agent.wait()
+                    if agent.slot.running:
+                        agent.wait()
                     os.ftruncate(image, 0)
                     plan = self._write_portions(process, memory, agent, writer, pagemap, content)
             finally:
@@ -227,8 +228,11 @@ class MemoryDump:
         tracker = None
         if self.tracking is not None:
             tracker = self.tracking.attach(process, pagemap, memory.vmas)
+        # The last portion is to be begun with all that there is to do: a program after it would
+        # have to wait for its end, and with it the next process.
+        together = self._large > 1
         if memory.guessed:
-            portions = pages.plan_portions(areas, together=self._large > 1)
+            portions = pages.plan_portions(areas, together=together)
         else:
             portions = [pages.Portion(areas=areas, spans=_spans(areas))]
         regions: list[Region] = []
@@ -243,7 +247,7 @@ class MemoryDump:
             regions += found
             plan = pages.plan_pages(portion.areas, found, offset)
             offset = plan.end
-            if memory.guessed and (portion is not portions[0] or not left):
+            if memory.guessed and (together or portion is not portions[0] or not left):
                 # The task has its first portion to write, or the next as well.
                 writer.start(plan.runs, last=False)
                 plan = plan.but(runs=[])
