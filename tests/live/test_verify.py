@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import live.snapshot
 from crtools.images.store import ImageStore
-from live.roundtrip import SECONDS, TOOL, Run
+from live.roundtrip import SECONDS, TOOL, Run, Skipped
+from live.test_incremental import build_upon, pre_dump, step
 from live.test_parents import spread
 
 PAGE = 4096
@@ -118,3 +120,34 @@ def test_pages_are_taken_out_of_the_directories_behind_too(new_run: Callable[...
         with ImageStore.open(str(path), allow_incomplete=True) as store:
             # What they were the pages of lies in the directory in front.
             assert store.has("inventory") == (path != last)
+
+
+def test_a_chain_whose_earlier_links_are_thinned_out_is_whole_and_comes_back(
+    new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # That an area is registered, which smaps says, is the tracking itself, and ends with it.
+    ignored = live.snapshot.IGNORED_VM_FLAGS | {"uw"}
+    monkeypatch.setattr(live.snapshot, "IGNORED_VM_FLAGS", ignored)
+    run = new_run("changing")
+    try:
+        run.start()
+    except Skipped as reason:
+        pytest.skip(str(reason))
+    chain: list[Path] = []
+    for number in range(1, 4):
+        images = pre_dump(
+            run, run.new_images(), "--auto-dedup", "--checksums", *build_upon(chain and chain[-1])
+        )
+        chain.append(images)
+        step(run, number)
+    before = run.snapshot()
+    last = run.dump("--auto-dedup", "--checksums", *build_upon(chain[-1]))
+    held = [sum(path.stat().st_blocks for path in images.glob("pages-*")) for images in chain]
+    sizes = [sum(path.stat().st_size for path in images.glob("pages-*")) for images in chain]
+    assert any(blocks * 512 < size for blocks, size in zip(held, sizes, strict=True))
+    status, text = verify(last)
+    assert status == 0, text
+    assert "in 4 directories: no damage" in text
+    run.restore(last)
+    run.expect_same(before, "after the restore")
+    run.expect_pass()

@@ -54,6 +54,7 @@ def verify(options: Options, *, deep: bool = True) -> Verified:
         needed = _in_parent(store, {})
         for _ in range(MOST if deep else 0):
             if not here.has_parent():
+                _tell_lost(here, needed, found)
                 break
             try:
                 behind = here.open_parent()
@@ -255,6 +256,26 @@ def _require(
                 )
                 break
     return _in_parent(store, needed) if needed else {}
+
+
+def _tell_lost(
+    store: ImageStore, needed: dict[tuple[str, int], list[Range]], found: _Findings
+) -> None:
+    """Pages that are said to be further behind the last directory of all."""
+    for (key, id), ranges in needed.items():
+        if key == "pagemap" and store.has("crtools-pages", id):
+            continue  # with relatives, in the same directory: the plan has looked at that
+        name = BY_KEY[key].file_name(id)
+        found.add(
+            store,
+            name,
+            ImageError(
+                f"The page at {ranges[0][0]:x} is nowhere",
+                because=f"{name} says that it is in the parent directory of {store.path}, which has"
+                " none",
+                hint="put back the directories that were there at the dump",
+            ),
+        )
 
 
 def _range(entry: PagemapEntry) -> Range:

@@ -16,14 +16,16 @@ from crtools.images.store import ImageStore
 Runs = list[tuple[int, int, int]]  # page, count, flags
 
 
-def make(path: Path, runs: Runs, parent: Path | None = None, id: int = 7) -> Path:
+def make(
+    path: Path, runs: Runs, parent: Path | None = None, id: int = 7, key: str = "pagemap"
+) -> Path:
     """A directory whose pages each say where they belong."""
     with ImageStore.create(str(path)) as store:
         entries = [
             PagemapEntry(vaddr=page * PAGE, compat_nr_pages=0, flags=flags, nr_pages=count)
             for page, count, flags in runs
         ]
-        store.write("pagemap", [PagemapHead(pages_id=1), *entries], id=id)
+        store.write(key, [PagemapHead(pages_id=1), *entries], id=id)
         store.write("inventory", [InventoryEntry(img_version=2)])
     numbers = [
         n for page, count, flags in runs if flags & PRESENT for n in range(page, page + count)

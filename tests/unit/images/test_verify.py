@@ -174,6 +174,14 @@ def test_a_page_that_is_in_no_directory_is_named(tmp_path: Path) -> None:
     assert "nowhere" not in whats(look(second))
 
 
+@pytest.mark.parametrize("key", ["pagemap", "pagemap-shmem"])
+def test_a_page_behind_the_last_directory_is_named(key: str, tmp_path: Path) -> None:
+    first = make(tmp_path / "1", [(10, 2, IN_PARENT), (12, 2, PRESENT)], key=key)
+    second = make(tmp_path / "2", [(10, 4, IN_PARENT)], first, key=key)
+    for path in (first, second):
+        assert f"The page at {10 * PAGE:x} is nowhere" in whats(look(path))
+
+
 def test_a_parent_that_is_missing_is_named(tmp_path: Path) -> None:
     second = make(tmp_path / "2", [(10, 3, IN_PARENT)], tmp_path / "1")
     assert f"There is no directory {second}/parent" in whats(look(second))
