@@ -89,9 +89,13 @@ def record_checksums(directory: str) -> int:
 def dump_with(options: Options, *, until_gone: bool = False) -> DumpResult:
     """For commands, which end soon after: killed tasks may still be on their way out, unless
     `until_gone`."""
-    from crtools.dumping.dump import dump
-
     try:
+        if options.iterate:
+            from crtools.dumping.iterate import dump_iterating
+
+            return dump_iterating(options, until_gone=until_gone)
+        from crtools.dumping.dump import dump
+
         return dump(options, until_gone=until_gone)
     except OSError as error:
         raise failed_call(f"dump task {options.tree}", error) from error

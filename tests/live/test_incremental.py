@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,11 +22,15 @@ VARIANTS = ["", "tree", "huge"]
 
 
 @pytest.fixture
-def start(new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    """Starts `changing`."""
+def plain_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     # That an area is registered, which smaps says, is the tracking itself, and ends with it.
     ignored = live.snapshot.IGNORED_VM_FLAGS | {"uw"}
     monkeypatch.setattr(live.snapshot, "IGNORED_VM_FLAGS", ignored)
+
+
+@pytest.fixture
+def start(new_run: Callable[..., Run], plain_flags: None) -> Callable[..., Run]:
+    """Starts `changing`."""
 
     def start(*args: str, **how: object) -> Run:
         run = new_run("changing", *[arg for arg in args if arg], **how)
@@ -125,4 +131,165 @@ def test_memory_that_is_written_all_the_time_comes_back_as_it_was(
     images = run.dump(*build_upon(last))
     assert figures(images).pages_skipped_parent > 0
     run.restore(images)
+    run.expect_pass()
+
+
+def test_a_keeper_that_was_killed_costs_pages_and_nothing_else(start: Callable[..., Run]) -> None:
+    run = start()
+    first = pre_dump(run, run.new_images())
+    os.kill(tracking(first).keeper, signal.SIGKILL)
+    run.wait_until(lambda: has_ended(tracking(first).keeper), "the keeper is gone")
+    step(run, 1)
+    images = run.new_images()
+    done = run.try_dump(images, *build_upon(first))
+    assert done.returncode == 0
+    assert "All pages are written" in (images / "dump.log").read_text()
+    assert figures(images).pages_skipped_parent == 0
+    assert not os.path.lexists(images / "parent")
+    run.reap_dumped()
+    run.restore(images)
+    run.expect_pass()
+
+
+def test_only_the_latest_directory_is_built_upon(start: Callable[..., Run]) -> None:
+    run = start()
+    first = pre_dump(run, run.new_images())
+    step(run, 1)
+    pre_dump(run, run.new_images(), *build_upon(first))
+    step(run, 2)
+    images = run.dump(*build_upon(first))
+    assert "a later dump counts from its own time" in (images / "dump.log").read_text()
+    assert figures(images).pages_skipped_parent == 0
+    run.restore(images)
+    run.expect_pass()
+
+
+def test_a_directory_that_followed_nothing_is_not_built_upon(start: Callable[..., Run]) -> None:
+    run = start()
+    first = run.dump("-R", kills=False)
+    images = run.dump(*build_upon(first))
+    assert "followed no changes" in (images / "dump.log").read_text()
+    assert figures(images).pages_skipped_parent == 0
+    run.restore(images)
+    run.expect_pass()
+
+
+def test_a_chain_goes_on_anew_after_its_directory_was_deleted(start: Callable[..., Run]) -> None:
+    run = start()
+    first = pre_dump(run, run.new_images())
+    shutil.rmtree(first)
+    before = run.snapshot()
+    done = run.try_dump(run.new_images(), "--prev-images-dir", "../1")
+    assert done.returncode == 1
+    assert "There is no earlier dump in ../1" in done.stderr
+    run.expect_same(before, "after a dump that was refused")
+    # The keeper lives, and no images say so: it is found by what it holds.
+    second = pre_dump(run, run.new_images())
+    step(run, 1)
+    images = run.dump(*build_upon(second))
+    assert figures(images).pages_skipped_parent > 1500
+    run.restore(images)
+    run.expect_pass()
+
+
+def test_a_parent_whose_pages_are_cut_off_is_not_built_upon(start: Callable[..., Run]) -> None:
+    run = start()
+    first = pre_dump(run, run.new_images())
+    os.truncate(first / "pages-1.img", 4096)
+    images = run.dump(*build_upon(first))
+    assert "is cut off" in (images / "dump.log").read_text()
+    run.restore(images)
+    run.expect_pass()
+
+
+def test_a_dump_in_between_that_follows_nothing_does_not_break_the_chain(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    first = pre_dump(run, run.new_images())
+    step(run, 1)
+    run.dump("-R", kills=False)
+    step(run, 2)
+    images = run.dump(*build_upon(first))
+    assert figures(images).pages_skipped_parent > 1500
+    run.restore(images)
+    run.expect_pass()
+
+
+def test_a_pre_dump_alone_is_not_restored(start: Callable[..., Run]) -> None:
+    run = start()
+    images = pre_dump(run, run.new_images())
+    done = run.run_tool("restore", "-D", str(images), "-d", check=False)
+    assert done.returncode == 1
+    assert f"{images} is a pre-dump" in done.stderr
+    run.expect_pass()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        *("aio", "anonymous", "cow", "droppable", "guards", "huge_pages", "io_uring", "locked_all"),
+        *("merging", "private_file", "sharing memory", "sparse", "stacks", "threads", "userfaults"),
+        *("vfork short", "zero_pages", "zombies", "dead_leader", "seccomp"),
+    ],
+)
+def test_what_programs_do_with_memory_survives_a_chain(
+    program: str, new_run: Callable[..., Run], plain_flags: None
+) -> None:
+    # The child of `vfork` executes another program meanwhile.
+    run = new_run(*program.split(), compare=program != "vfork short")
+    try:
+        run.start()
+    except Skipped as reason:
+        pytest.skip(str(reason))
+    before = run.snapshot()
+    first = pre_dump(run, run.new_images())
+    second = pre_dump(run, run.new_images(), *build_upon(first))
+    run.expect_same(before, "after two pre-dumps")
+    images = run.dump(*build_upon(second))
+    run.restore(images)
+    run.expect_same(before, "after the restore")
+    run.expect_pass()
+
+
+def test_what_is_written_past_page_tables_is_not_followed(new_run: Callable[..., Run]) -> None:
+    run = new_run("aio")
+    run.start()
+    assert figures(pre_dump(run, run.new_images())).pages_written == 0
+    run.expect_pass()
+
+
+def test_iterating_ends_with_a_dump_that_has_little_to_write(start: Callable[..., Run]) -> None:
+    run = start("writer", compare=False)
+    images = run.dump("--iterate", "--display-stats")
+    names = sorted(name for name in os.listdir(images) if name.startswith("pre-"))
+    assert names[0] == "pre-1"
+    assert os.readlink(images / "parent") == names[-1]
+    assert figures(images).pages_skipped_parent > 0
+    log = (images / "dump.log").read_text()
+    assert "round 1: pre-dumped 1 processes" in log
+    assert "no round more: " in log
+    run.restore(images)
+    run.expect_pass()
+
+
+def test_iterating_keeps_to_its_bounds(start: Callable[..., Run]) -> None:
+    run = start("writer", compare=False)
+    images = run.dump("--iterate", "--iterate-rounds", "1", "-R", kills=False)
+    assert (images / "pre-1").is_dir()
+    assert not (images / "pre-2").exists()
+    keeper = tracking(images / "pre-1").keeper
+    run.wait_until(lambda: has_ended(keeper), "nothing follows the changes any more")
+    run.expect_pass()
+    assert figures(images / "pre-1").pages_skipped_parent == 0
+
+
+def test_iterating_that_fails_leaves_no_rounds(start: Callable[..., Run]) -> None:
+    run = start()
+    images = run.new_images()
+    # The last dump finds an output that it cannot write to.
+    (images / f"core-{run.pid}.img").mkdir()
+    done = run.try_dump(images, "--iterate")
+    assert done.returncode == 1
+    assert not [name for name in os.listdir(images) if name.startswith("pre-")]
     run.expect_pass()

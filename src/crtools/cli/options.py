@@ -119,6 +119,9 @@ TABLE: tuple[Row, ...] = (
     ("share-pages", "", OWN_FLAG, "share_pages", "flag"),
     ("checksums", "", OWN_FLAG, "checksums", "flag"),
     ("snapshot", "", OWN_FLAG, "snapshot", "flag"),
+    ("iterate", "", OWN_FLAG, "iterate", "flag"),
+    ("iterate-rounds", "", NEEDS_VALUE, "iterate_rounds", "number"),
+    ("iterate-rate", "", NEEDS_VALUE, "iterate_rate", "size"),
 )
 
 # Values out of a fixed set, by the word in the table's last column.

@@ -35,6 +35,7 @@ from crtools.procfs.ns import read_namespaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from crtools.dumping.predump import PreDumpResult
     from crtools.dumping.rings import Drain
     from crtools.dumping.snapshot import Snapshot
     from crtools.dumping.tracking import Tracking
@@ -60,6 +61,7 @@ class DumpResult(Value):
     copied: int = 0
     stopped_again_us: int = 0
     remarks: tuple[str, ...] = ()
+    rounds: tuple[PreDumpResult, ...] = ()  # of --iterate
 
     def summary_line(self) -> str:
         from crtools.model.units import size, span
@@ -78,6 +80,13 @@ class DumpResult(Value):
         )
         return (
             *(copies if self.copied else ()),
+        rounds = [
+            f"Round {number}: {result.pages} pages in {result.total_us} us, frozen"
+            f" {result.frozen_us} us"
+            for number, result in enumerate(self.rounds, 1)
+        ]
+        return (
+            *rounds,
             f"Freezing time: {self.freezing_us} us",
             f"Frozen time: {self.frozen_us} us",
             f"Pages written: {self.pages}",

@@ -19,9 +19,11 @@ from crtools.agent.program import ARG_AREA, ARG_AREA32, OR_ERRNO, Program, errno
 from crtools.changes import SOFT_DIRTY, USER_MODE_ONLY, USERFAULTFD, find_method
 from crtools.errors import CrtoolsError, ImageError, MissingFeature
 from crtools.images.messages.crtools_tracking import CrtoolsTrackedEntry, CrtoolsTrackingEntry
+from crtools.images.store import ImageStore
 from crtools.kinds.memory.keeper import NewKeeper, find_holders, find_keeper
 from crtools.kinds.memory.parents import Parents
 from crtools.kinds.memory.tracking import Tracker, collect_trackable, set_features
+from crtools.procfs.files import open_proc
 from crtools.procfs.maps import read_maps
 from crtools.procfs.pagemap import open_pagemap
 from crtools.procfs.stat import read_stat
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crtools.dumping.tasks import TaskDump
-    from crtools.images.store import ImageStore
     from crtools.kinds.memory.content import Content
     from crtools.kinds.memory.keeper import Keeper
     from crtools.model.options import Options
@@ -331,3 +332,22 @@ def _read_boot_id(proc: int) -> str:
         return os.read(fd, 64).decode("ascii").strip()
     finally:
         os.close(fd)
+
+
+def end_tracking(directory: str) -> None:
+    """No changes are followed any more since the dump in a directory."""
+    proc = open_proc()
+    try:
+        with ImageStore.open(directory, allow_incomplete=True) as store:
+            if store.has("crtools-tracking"):
+                tracking: CrtoolsTrackingEntry = store.read_one("crtools-tracking")
+                keeper = find_keeper(proc, tracking.keeper, tracking.keeper_start)
+                if keeper is not None:
+                    try:
+                        keeper.end()
+                    finally:
+                        keeper.close()
+    except (CrtoolsError, OSError) as error:
+        log.warning(f"Changes since {directory} are still followed: {error}")
+    finally:
+        os.close(proc)

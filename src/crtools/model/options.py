@@ -76,6 +76,9 @@ class Options(Value):
     auto_dedup: bool = False
     share_pages: bool = False  # ours: what relatives share copy-on-write is written once
     pre_dump_mode: str = "splice"  # or "read"
+    iterate: bool = False  # ours: pre-dumps until another would not pay, then the dump
+    iterate_rounds: int = 8  # at most
+    iterate_rate: int = 0  # bytes a second that are few enough; 0: what pays decides
     lazy_pages: bool = False
     stream: bool = False
     page_server: bool = False

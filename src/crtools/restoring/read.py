@@ -95,6 +95,12 @@ def read_tasks(store: ImageStore) -> list[TaskImages]:
     tasks: list[TaskImages] = []
     seen: set[int] = set()
     memories: dict[int, TaskImages] = {}  # by vm_id
+    if not store.has("pstree") and store.read_one("inventory").pre_dump_mode is not None:
+        raise ImageError(
+            f"{store.path} is a pre-dump",
+            because="it has memory and no process",
+            hint="restore the dump that was made after it, with --prev-images-dir",
+        )
     for entry in store.read("pstree"):
         with Sharing():
             task = _read_task(store, entry, memories)

@@ -146,6 +146,7 @@ def test_a_wrong_line_gets_its_error_and_the_usage(api, line, message, capfd):
         ),
         ("dump -t 1 --dry-run", "--dry-run is there for restore only."),
         ("dump -t 1 --timens", "--timens is there for restore only."),
+        ("restore --iterate", "--iterate is there for dump only."),
         ("dump -t 1 --strict", "--strict is there for restore only."),
         ("check --ms", "--ms is deprecated."),
         ("check --feature teleport", "Unknown feature teleport."),

@@ -195,6 +195,8 @@ class UserfaultDump:
                         descriptor.ranges.append(
                             UserfaultRangeEntry(start=start, end=end, modes=modes)
                         )
+                    elif result == -errno.EINVAL and start in self._followed:
+                        continue  # a mapping of a file, which only one of WP_ASYNC may follow
                     elif result != -errno.EBUSY:
                         raise self._refused(
                             area, f"its userfaultfd cannot be told: {os.strerror(-result)}"
