@@ -100,7 +100,9 @@ Memory:
       --iterate                dump: pre-dump first, in pre-1, pre-2, ..., until it does not pay
       --iterate-rounds N       at most so often (8)
       --iterate-rate SIZE      until the tree changes no more than this a second
->>>>>>> 7e16667 (dump --iterate: pre-dumps until another would not pay; what tracking takes for unchanged is tested)
+      --auto-dedup*            dump: take pages out of earlier dumps that this one has anew;
+                               restore: take them out of the images when they are back
+      --checksums              dump: write checksums of all images, for verify
       --pre-dump-mode HOW      splice or read: one way, which does without the task, serves both
       --lazy-pages             bring pages when they are touched
       --stream*                images go through a stream
