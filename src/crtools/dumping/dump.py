@@ -78,8 +78,6 @@ class DumpResult(Value):
             f"Copied memories: {self.copied}",
             f"Longest second stop: {self.stopped_again_us} us",
         )
-        return (
-            *(copies if self.copied else ()),
         rounds = [
             f"Round {number}: {result.pages} pages in {result.total_us} us, frozen"
             f" {result.frozen_us} us"
@@ -87,6 +85,7 @@ class DumpResult(Value):
         ]
         return (
             *rounds,
+            *(copies if self.copied else ()),
             f"Freezing time: {self.freezing_us} us",
             f"Frozen time: {self.frozen_us} us",
             f"Pages written: {self.pages}",

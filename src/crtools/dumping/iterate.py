@@ -46,6 +46,9 @@ def dump_iterating(options: Options, *, until_gone: bool) -> DumpResult:
     """As dump(); the result has the rounds."""
     if options.iterate_rounds < 1:
         raise UsageError("--iterate-rounds must be 1 at least")
+    for name in ("snapshot", "share_pages"):
+        if getattr(options, name):
+            raise UsageError(f"--iterate does not go with --{name.replace('_', '-')}")
     made: list[str] = []
     try:
         results = _pre_dump_all(options, made)
