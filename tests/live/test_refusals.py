@@ -101,6 +101,7 @@ SOCKETS = {
     ),
     "error": ("it is a socket with an error that the program has not read",),
     "errqueue": ("it is a socket with an error that the program has not read", "MSG_ERRQUEUE"),
+    "packet-error": ("it is a socket with an error that the program has not read",),
     "numbered": ("SOF_TIMESTAMPING_OPT_ID",),
     "bpf": ("it is a socket with a filter of extended BPF", "detach it"),
     "control": ("datagrams wait in it that come with more", "message 20 of level 0"),

@@ -1,6 +1,6 @@
 /*
  * Sockets in states that nobody can carry: `corked` data of a raw socket, which may go anywhere, an
- * unread `error`, one in the `errqueue`, `numbered` timestamps, a filter of extended `bpf`, control
+ * unread `error`, one in the `errqueue`, a packet socket's (`packet-error`), `numbered` timestamps, a filter of extended `bpf`, control
  * messages with a waiting datagram (`control`), an answer of `netlink` that nobody has received, a
  * message to a group (`multicast`), the ring of a packet socket that is closed (`ring`) or mapped
  * privately (`copied-ring`), one of another network `namespace`, of another family (`vsock`) or
@@ -140,6 +140,18 @@ int main(int argc, char **argv)
 				NEED(errno == ECONNREFUSED);
 			NEED(poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 10000) == 1);
 		}
+	} else if (!strcmp(what, "packet-error")) {
+		/* The time at which a packet was sent: for nobody, of a protocol for experiments. */
+		struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_protocol = htons(0x88b5),
+					  .sll_ifindex = 1, .sll_halen = 6 };
+
+		close(fd);
+		fd = socket(AF_PACKET, SOCK_DGRAM, 0);
+		value = 1 << 1 | 1 << 4; /* SOF_TIMESTAMPING_TX_SOFTWARE, SOF_TIMESTAMPING_SOFTWARE */
+		NEED(fd >= 0);
+		NEED(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &value, sizeof(value)) == 0);
+		NEED(sendto(fd, "when", 4, 0, (void *)&to, sizeof(to)) == 4);
+		NEED(poll(&(struct pollfd){ fd, 0, 0 }, 1, 10000) == 1);
 	} else if (!strcmp(what, "ring") || !strcmp(what, "copied-ring")) {
 		struct tpacket_req ring = { 4096, 2, 2048, 4 };
 
@@ -196,6 +208,14 @@ int main(int argc, char **argv)
 		CHECK("an answer", 64, recv(fd, text, sizeof(text), MSG_DONTWAIT));
 	} else if (mapped) {
 		check_filled("the ring", mapped, 0, 8192);
+	} else if (!strcmp(what, "packet-error")) {
+		struct iovec vector = { text, sizeof(text) };
+		char control[512];
+		struct msghdr header = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control,
+					 .msg_controllen = sizeof(control) };
+
+		CHECK("what was sent", 18, recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT));
+		check_bytes("what was sent", "when", text + 14, 4);
 	} else if (!strcmp(what, "multicast")) {
 		CHECK("to all", 6, recv(fd, text, sizeof(text), MSG_DONTWAIT));
 	} else if (!strcmp(what, "listens")) {

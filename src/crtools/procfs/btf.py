@@ -32,13 +32,18 @@ class Btf:
         whole = memoryview(data)[length + types : length + types + types_size]
         self._words = words = whole.cast("I")
         self._starts = starts = [0]
+        # Where each begins, by where its name is; and those that somebody has asked for by name.
+        self._structs: dict[int, int] = {}
+        self._named: dict[str, int] = {}
         at, end = 0, len(words)
-        fixed, each = _FIXED, _EACH
+        fixed, each, structs = _FIXED, _EACH, self._structs
         try:
             while at < end:
                 starts.append(at)
                 info = words[at + 1]
                 kind = info >> 24 & 31
+                if kind == STRUCT:
+                    structs.setdefault(words[at], at)
                 at += 3 + fixed[kind] + each[kind] * (info & 0xFFFF)
         except IndexError:
             raise self._missing("it has types of an unknown kind") from None
@@ -48,12 +53,13 @@ class Btf:
 
     def _struct(self, name: str) -> int:
         """Where the structure of that name begins."""
+        at = self._named.get(name, -1)
+        if at >= 0:
+            return at
         wanted = self._strings.find(b"\0" + name.encode() + b"\0") + 1
-        if wanted:
-            words = self._words
-            for at in self._starts[1:]:
-                if words[at] == wanted and words[at + 1] >> 24 & 31 == STRUCT:
-                    return at
+        if wanted and wanted in self._structs:
+            at = self._named[name] = self._structs[wanted]
+            return at
         raise self._missing(f"there is no struct {name}")
 
     def offset(self, name: str, member: str) -> int:

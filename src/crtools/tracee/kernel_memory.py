@@ -98,6 +98,23 @@ def _per_cpu(map: int) -> bytes:
     )
 
 
+class Record:
+    """A structure that has been read as a whole."""
+
+    __slots__ = ("_memory", "_structure", "address", "content")
+
+    def __init__(self, memory: KernelMemory, address: int, structure: str) -> None:
+        self._memory = memory
+        self._structure = structure
+        self.address = address
+        self.content = memory.block(address, memory.size(structure))
+
+    def number(self, member: str, length: int = 8) -> int:
+        """A member of so many bytes: of a pointer's, if nothing else is said."""
+        at = self._memory.at(0, self._structure, member)
+        return int.from_bytes(self.content[at : at + length], "little")
+
+
 class KernelMemory:
     """Reads words of the kernel's memory. Raises MissingFeature or PermissionDenied."""
 
@@ -107,6 +124,8 @@ class KernelMemory:
         self.types = read_btf()
         self._context = bytearray(_CONTEXT.size)
         self._offsets: dict[tuple[str, str], int] = {}
+        self._sizes: dict[str, int] = {}
+        self._numbers: dict[int, int] = {}  # of processes, by their struct pid
         self._cpus: list[int] | None = None
         self._program = self._load(_READ)
         self._run(self._program, 0)
@@ -218,6 +237,16 @@ class KernelMemory:
             offset = self._offsets[key] = self.types.offset(structure, member)
         return address + offset
 
+    def size(self, structure: str) -> int:
+        """The size of a structure, in bytes."""
+        size = self._sizes.get(structure)
+        if size is None:
+            size = self._sizes[structure] = self.types.size(structure)
+        return size
+
+    def record(self, address: int, structure: str) -> Record:
+        return Record(self, address, structure)
+
     def pointer(self, address: int, structure: str, member: str) -> int:
         return self.word(self.at(address, structure, member))
 
@@ -245,12 +274,19 @@ class KernelMemory:
         return link - self.types.offset("task_struct", "pid_links")
 
     def pid_number(self, pid: int) -> int:
-        """A struct pid's number in our own namespace, 0 if it has none there."""
+        """A struct pid's number in our own namespace, 0 if it has none there. It must be held by
+        something that is not changed while we look."""
+        number = self._numbers.get(pid)
+        if number is None:
+            number = self._numbers[pid] = self._find_number(pid)
+        return number
+
+    def _find_number(self, pid: int) -> int:
         own = self.pointer(self.task, "task_struct", "thread_pid")
         level = self.unsigned(own, "pid", "level")
         if self.unsigned(pid, "pid", "level") < level:
             return 0
-        place = level * self.types.size("upid")
+        place = level * self.size("upid")
         here = self.at(own, "pid", "numbers") + place
         there = self.at(pid, "pid", "numbers") + place
         if self.pointer(here, "upid", "ns") != self.pointer(there, "upid", "ns"):

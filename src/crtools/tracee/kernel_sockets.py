@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 
 from crtools.errors import MissingFeature
-from crtools.tracee.kernel_memory import KernelMemory
+from crtools.tracee.kernel_memory import KernelMemory, Record
 from crtools.tracee.kernel_pages import KernelPages
 
 TYPE_CHECKING = False
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _MOST = 1 << 20  # packets in a queue: an end for a list that has none
 _FRAG = struct.Struct("<QII")
-_HEAD_BYTES = 256  # of a struct sk_buff, which is shorter on every kernel so far
 
 
 class KernelSockets:
@@ -28,53 +27,43 @@ class KernelSockets:
     def __init__(self) -> None:
         self.memory = memory = KernelMemory()
         self._pages: KernelPages | None = None
-        offset = memory.types.offset
-        self._fields = tuple(
-            [
-                offset("sk_buff", member)
-                for member in ("len", "data_len", "end", "head", "data", "transport_header")
-            ]
-        )
-        self._cb = offset("sk_buff", "cb")
+        self._cb = memory.types.offset("sk_buff", "cb")
 
     def find(self, fd: int) -> int:
         """The struct sock behind a descriptor of this process."""
         return self.memory.pointer(self.memory.private_data(fd), "socket", "sk")
 
-    def read_queue(self, sock: int, queue: str = "sk_receive_queue") -> list[int]:
-        """The packets of a queue, in their order."""
+    def read_queue(self, sock: int, queue: str = "sk_receive_queue") -> list[Record]:
+        """The packets of a queue, in their order: each a struct sk_buff."""
         memory = self.memory
         head = memory.at(sock, "sock", queue)
-        found: list[int] = []
+        found: list[Record] = []
         packet = memory.word(head)
         while packet != head:
-            found.append(packet)
+            found.append(memory.record(packet, "sk_buff"))
             if len(found) > _MOST:
                 raise _unclear("a socket's queue has no end")
-            packet = memory.word(packet)  # `next` is the first member
+            packet = found[-1].number("next")
         return found
 
-    def control(self, packet: int) -> int:
-        """Where the protocol's own part of a packet is, `cb`."""
-        return packet + self._cb
+    def control(self, packet: Record, structure: str, member: str, length: int = 8) -> int:
+        """A number of the protocol's own part of a packet, `cb`, which is such a structure."""
+        at = self._cb + self.memory.at(0, structure, member)
+        return int.from_bytes(packet.content[at : at + length], "little")
 
-    def read_data(self, packet: int, *, from_transport: bool = False) -> bytes:
+    def read_data(self, packet: Record, *, from_transport: bool = False) -> bytes:
         """All bytes of a packet; `from_transport`: those from its transport header on."""
         memory = self.memory
-        record = memory.block(packet, memory.types.size("sk_buff"))
-        length, in_pages, end, head, data, transport = self._fields
-
-        def number(at: int, size: int = 4) -> int:
-            return int.from_bytes(record[at : at + size], "little")
-
-        total, rest = number(length), number(in_pages)
-        start = number(data, 8)
-        skipped = number(head, 8) + number(transport, 2) - start if from_transport else 0
+        total, rest = packet.number("len", 4), packet.number("data_len", 4)
+        head, start = packet.number("head"), packet.number("data")
+        skipped = 0
+        if from_transport:
+            skipped = head + packet.number("transport_header", 2) - start
         if rest > total or not 0 <= skipped <= total - rest:
             raise _unclear("a packet's lengths make no sense")
         pieces = [memory.block(start + skipped, total - rest - skipped)]
         if rest:
-            pieces += self._read_rest(number(head, 8) + number(end))
+            pieces += self._read_rest(head + packet.number("end", 4))
         found = b"".join(pieces)
         if len(found) != total - skipped:
             raise _unclear("a packet is not as long as it says")
@@ -91,10 +80,11 @@ class KernelSockets:
             if self._pages is None:
                 self._pages = KernelPages(memory)
             yield memory.block(self._pages.address(page) + offset, length)
-        packet = memory.pointer(shared, "skb_shared_info", "frag_list")
-        while packet:
+        further = memory.pointer(shared, "skb_shared_info", "frag_list")
+        while further:
+            packet = memory.record(further, "sk_buff")
             yield self.read_data(packet)
-            packet = memory.word(packet)
+            further = packet.number("next")
 
 
 def _unclear(because: str) -> MissingFeature:

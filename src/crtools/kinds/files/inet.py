@@ -66,7 +66,7 @@ from crtools.kinds.files.socket_options import (
     check_options,
     read_options,
 )
-from crtools.kinds.files.sockets import sockets_of
+from crtools.kinds.files.sockets import refuse_error, sockets_of
 from crtools.procfs.sock_diag import parse_attributes, read_diag
 
 TYPE_CHECKING = False
@@ -318,13 +318,7 @@ class InetDumper(FileDumper):
         kernel.checked(SYS_poll, _poll_at, 1, 0)
         seen.revents = _POLL.unpack(_poll)[2]
         if seen.revents & POLLERR:
-            raise self.context.refuse(
-                file,
-                "it is a socket with an error that the program has not read yet (SO_ERROR, or"
-                " MSG_ERRQUEUE)",
-                "who reads it takes it away, and nobody can put it back",
-                "dump when the program has read it",
-            )
+            raise refuse_error(self.context, file)
         return seen
 
     def _read_corked(self, file: OpenFile, fd: int) -> CrtoolsCorkedEntry | None:

@@ -124,13 +124,12 @@ class QueueReader:
         messages: list[NetlinkMessageEntry] = []
         lost = 0
         for packet in sockets.read_queue(sock):
-            control = sockets.control(packet)
-            sender = memory.unsigned(control, "netlink_skb_parms", "portid")
-            if memory.unsigned(control, "netlink_skb_parms", "dst_group"):
+            sender = sockets.control(packet, "netlink_skb_parms", "portid", 4)
+            if sockets.control(packet, "netlink_skb_parms", "dst_group", 4):
                 lost += 1
             elif sender:
-                creds = memory.at(control, "netlink_skb_parms", "creds")
-                pid, uid, gid = _CREDS.unpack(memory.block(creds, _CREDS.size))
+                creds = sockets.control(packet, "netlink_skb_parms", "creds", _CREDS.size)
+                pid, uid, gid = _CREDS.unpack(creds.to_bytes(_CREDS.size, "little"))
                 messages.append(
                     NetlinkMessageEntry(
                         portid=sender, data=sockets.read_data(packet), pid=pid, uid=uid, gid=gid

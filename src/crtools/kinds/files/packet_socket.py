@@ -21,12 +21,12 @@ from crtools import log
 from crtools.abi import kernel
 from crtools.abi.fcntl import F_SETFL, O_NONBLOCK
 from crtools.abi.socket import AF_PACKET, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW
-from crtools.abi.x86_64 import SYS_bind, SYS_fcntl, SYS_getsockname, SYS_socket
+from crtools.abi.x86_64 import SYS_bind, SYS_fcntl, SYS_getsockname, SYS_poll, SYS_socket
 from crtools.errors import ImageError, MissingFeature, PermissionDenied
 from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.packet_sock import PacketMclist, PacketSockEntry
 from crtools.kinds.files.base import FileDumper, FileKind, FilePlanner, choose_place
-from crtools.kinds.files.pipe_buffer import SETTABLE
+from crtools.kinds.files.pipe_buffer import POLLERR, SETTABLE
 from crtools.kinds.files.socket_options import (
     Table,
     build_buffers,
@@ -36,7 +36,7 @@ from crtools.kinds.files.socket_options import (
     check_options,
     read_options,
 )
-from crtools.kinds.files.sockets import sockets_of
+from crtools.kinds.files.sockets import refuse_error, sockets_of
 from crtools.procfs.sock_diag import parse_attributes, read_diag
 
 TYPE_CHECKING = False
@@ -132,7 +132,7 @@ class PacketDumper(FileDumper):
         context = self.context
         fd = context.sockets.descriptor(file)
         told = self._ask(file)
-        self._check(file, told)
+        self._check(file, fd, told)
         _, _, _, threshold, _, _ = _INFO_FIELDS.unpack_from(told[_INFO])
         name, length = bytearray(_ADDRESS.size), bytearray(_U32.pack(_ADDRESS.size))
         kernel.checked(SYS_getsockname, fd, kernel.address_of(name), kernel.address_of(length))
@@ -219,7 +219,12 @@ class PacketDumper(FileDumper):
         if self._rings:
             self.context.store.write("crtools-packet", self._rings)
 
-    def _check(self, file: OpenFile, told: dict[int, bytes]) -> None:
+    def _check(self, file: OpenFile, fd: int, told: dict[int, bytes]) -> None:
+        # Its device went down, or the time is known at which something was sent.
+        poll = bytearray(struct.pack("<ihh", fd, 0, 0))
+        kernel.checked(SYS_poll, kernel.address_of(poll), 1, 0)
+        if struct.unpack("<ihh", poll)[2] & POLLERR:
+            raise refuse_error(self.context, file)
         fanout = _U32.unpack_from(told.get(_FANOUT, bytes(4)))[0]
         if fanout >> 16 & 0xFF in (PACKET_FANOUT_CBPF, PACKET_FANOUT_EBPF):
             raise self.context.refuse(

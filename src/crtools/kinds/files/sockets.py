@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from crtools.errors import UnsupportedObject
     from crtools.images.messages.crtools_corked import CrtoolsCorkedEntry
     from crtools.kinds.files.base import (
         DumpContext,
@@ -157,6 +158,17 @@ def _read_own_namespace() -> bytes:
         return bytes(cookie)
     finally:
         os.close(fd)
+
+
+def refuse_error(context: DumpContext, file: OpenFile) -> UnsupportedObject:
+    """The refusal of a socket that poll(2) says POLLERR of."""
+    return context.refuse(
+        file,
+        "it is a socket with an error that the program has not read yet (SO_ERROR, or"
+        " MSG_ERRQUEUE)",
+        "who reads it takes it away, and nobody can put it back",
+        "dump when the program has read it",
+    )
 
 
 class SocketsPlan:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crtools.kinds.files.base import DumpContext, OpenFile
+    from crtools.tracee.kernel_memory import Record
 
 _FAMILY_BYTES = 2
 _MOST_GROUPS = 65536  # NGROUPS_MAX
@@ -37,6 +38,8 @@ class WaitingReader:
         self.context = context
         self._sockets: KernelSockets | None = None
         self._files: dict[int, int] | None = None  # struct file: the id of the open file
+        self._creds: dict[tuple[int, int], UnixCredsEntry] = {}  # by struct pid, struct cred
+        self._has_urgent: bool | None = None
 
     def read(self, listener: OpenFile, clients: Sequence[int]) -> list[UnixWaitingEntry]:
         """The connections that wait at a socket, of clients with these inodes (0: closed), in the
@@ -62,8 +65,8 @@ class WaitingReader:
             requests = sockets.read_queue(sockets.find(fd))
         finally:
             os.close(fd)
-        sides = [memory.pointer(request, "sk_buff", "sk") for request in requests]
-        peers = [memory.pointer(side, "unix_sock", "peer") for side in sides]
+        sides = [memory.record(request.number("sk"), "unix_sock") for request in requests]
+        peers = [side.number("peer") for side in sides]
         open_ = [bool(peer and memory.pointer(peer, "sock", "sk_socket")) for peer in peers]
         if open_ != [bool(client) for client in clients]:
             raise MissingFeature(
@@ -75,40 +78,47 @@ class WaitingReader:
             for side, peer, client in zip(sides, peers, clients, strict=True)
         ]
 
-    def _entry(self, listener: OpenFile, side: int, peer: int, client: int) -> UnixWaitingEntry:
+    def _entry(self, listener: OpenFile, side: Record, peer: int, client: int) -> UnixWaitingEntry:
         assert self._sockets is not None
         entry = UnixWaitingEntry(client=client, creds=self._peer_creds(side))
         if not client and peer:
             entry.name = self._name(peer) or None
-        try:
-            urgent = self._sockets.memory.pointer(side, "unix_sock", "oob_skb")
-        except MissingFeature:
-            urgent = 0  # without CONFIG_AF_UNIX_OOB there is none
+        urgent = self._urgent(side)
         packets: list[UnixPacketEntry] = []
         data: list[bytes] = []
-        for index, packet in enumerate(self._sockets.read_queue(side)):
+        for index, packet in enumerate(self._sockets.read_queue(side.address)):
             about = self._about(listener, packet)
             about.index = index
-            if packet == urgent:
+            if packet.address == urgent:
                 about.urgent = True
             packets.append(about)
             data.append(self._sockets.read_data(packet))
         entry.packets, entry.data = packets, data
         return entry
 
-    def _about(self, listener: OpenFile, packet: int) -> UnixPacketEntry:
+    def _urgent(self, side: Record) -> int:
+        """The packet with the urgent byte, if there is one."""
+        if self._has_urgent is None:
+            try:
+                side.number("oob_skb")
+                self._has_urgent = True
+            except MissingFeature:
+                self._has_urgent = False  # a kernel without CONFIG_AF_UNIX_OOB
+        return side.number("oob_skb") if self._has_urgent else 0
+
+    def _about(self, listener: OpenFile, packet: Record) -> UnixPacketEntry:
         """Who has sent a packet, and with which descriptors."""
         assert self._sockets is not None
-        memory, control = self._sockets.memory, self._sockets.control(packet)
+        memory, control = self._sockets.memory, self._sockets.control
         about = UnixPacketEntry(index=0)
-        pid = memory.pointer(control, "unix_skb_parms", "pid")
+        pid = control(packet, "unix_skb_parms", "pid")
         if pid:
             about.creds = UnixCredsEntry(
                 pid=memory.pid_number(pid),
-                uid=memory.unsigned(control, "unix_skb_parms", "uid"),
-                gid=memory.unsigned(control, "unix_skb_parms", "gid"),
+                uid=control(packet, "unix_skb_parms", "uid", 4),
+                gid=control(packet, "unix_skb_parms", "gid", 4),
             )
-        rights = memory.pointer(control, "unix_skb_parms", "fp")
+        rights = control(packet, "unix_skb_parms", "fp")
         if rights:
             count = memory.unsigned(rights, "scm_fp_list", "count") & 0xFFFF
             if count > SCM_MAX_FD:
@@ -122,14 +132,19 @@ class WaitingReader:
             ]
         return about
 
-    def _peer_creds(self, side: int) -> UnixCredsEntry | None:
+    def _peer_creds(self, side: Record) -> UnixCredsEntry | None:
         """What SO_PEERCRED and SO_PEERGROUPS will say."""
-        assert self._sockets is not None
-        memory = self._sockets.memory
-        pid = memory.pointer(side, "sock", "sk_peer_pid")
-        cred = memory.pointer(side, "sock", "sk_peer_cred")
+        pid, cred = side.number("sk.sk_peer_pid"), side.number("sk.sk_peer_cred")
         if not pid or not cred:
             return None
+        key = pid, cred
+        if key not in self._creds:
+            self._creds[key] = self._read_creds(pid, cred)
+        return self._creds[key]
+
+    def _read_creds(self, pid: int, cred: int) -> UnixCredsEntry:
+        assert self._sockets is not None
+        memory = self._sockets.memory
         group_info = memory.pointer(cred, "cred", "group_info")
         count = memory.unsigned(group_info, "group_info", "ngroups")
         if count > _MOST_GROUPS:
