@@ -30,8 +30,12 @@ LONG_READER = {
     "bool": "read_bool",
     "enum": "read_int32",
 }
-# Messages that are mostly the same in all threads of a process: crtools.images.wire.Sharing.
-RECALLED = {"user_x86_fpregs_entry", "user_x86_xsave_entry", "user_desc_t", "creds_entry"}
+# Messages that are mostly the same in all threads of a process, or in thousands of open files:
+# crtools.images.wire.Sharing.
+RECALLED = {
+    *("user_x86_fpregs_entry", "user_x86_xsave_entry", "user_desc_t", "creds_entry"),
+    *("fown_entry", "sk_opts_entry"),
+}
 # Names that generated code uses itself.
 RESERVED = {"self", "cls", "buf", "at", "stop", "tag", "span", "begin", "new", "b", "m", "unknown"}
 WIDTH = 100

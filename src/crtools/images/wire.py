@@ -295,7 +295,7 @@ _MET = 256  # that many are remembered, of some 2 KiB each at most
 
 
 class Sharing:
-    """While it is in force, messages that are equal in many files, as what threads have in common,
+    """While it is in force, messages that are equal in many places, as what threads have in common,
     are read once: what `recall` gives may be in several places, and is not to be changed."""
 
     def __enter__(self) -> None:

@@ -12,6 +12,7 @@ from crtools.images.wire import (
     read_sint32,
     read_varint32,
     read_varint64,
+    recall,
     require,
 )
 
@@ -195,7 +196,7 @@ class BpfmapFileEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 40:
                 map_type = buf[at + 1]

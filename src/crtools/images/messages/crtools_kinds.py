@@ -14,6 +14,7 @@ from crtools.images.wire import (
     read_sint64,
     read_varint32,
     read_varint64,
+    recall,
     require,
 )
 
@@ -447,7 +448,7 @@ class CrtoolsUringEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 40:
                 setup = buf[at + 1]

@@ -12,6 +12,7 @@ from crtools.images.wire import (
     read_sint64,
     read_varint32,
     read_varint64,
+    recall,
     require,
 )
 
@@ -523,7 +524,7 @@ class CrtoolsMqueueEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 40:
                 inode = buf[at + 1]

@@ -9,6 +9,7 @@ from crtools.images.wire import (
     find_damage,
     finish,
     read_varint32,
+    recall,
     require,
 )
 
@@ -151,7 +152,7 @@ class CrtoolsTunEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 32:
                 iff = buf[at + 1]

@@ -10,6 +10,7 @@ from crtools.images.wire import (
     finish,
     read_varint32,
     read_varint64,
+    recall,
     require,
 )
 
@@ -243,7 +244,7 @@ class EventpollFileEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 34:
                 tfd = []

@@ -11,6 +11,7 @@ from crtools.images.wire import (
     read_int32,
     read_varint32,
     read_varint64,
+    recall,
     require,
 )
 
@@ -278,7 +279,7 @@ class InotifyFileEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 42:
                 wd = []
@@ -709,7 +710,7 @@ class FanotifyFileEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 32:
                 faflags = buf[at + 1]

@@ -10,6 +10,7 @@ from crtools.images.wire import (
     finish,
     read_bool,
     read_varint32,
+    recall,
     require,
 )
 
@@ -466,7 +467,7 @@ class PacketSockEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 58:
                 from crtools.images.messages.sk_opts import SkOptsEntry
@@ -478,7 +479,7 @@ class PacketSockEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                opts = SkOptsEntry.read_at(buf, at - span, at)
+                opts = recall(SkOptsEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 64:
                 version = buf[at + 1]

@@ -10,6 +10,7 @@ from crtools.images.wire import (
     finish,
     read_int32,
     read_varint32,
+    recall,
     require,
 )
 
@@ -122,7 +123,7 @@ class PidfdEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None

@@ -9,6 +9,7 @@ from crtools.images.wire import (
     find_damage,
     finish,
     read_varint32,
+    recall,
     require,
 )
 
@@ -108,7 +109,7 @@ class PipeEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None

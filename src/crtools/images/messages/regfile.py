@@ -13,6 +13,7 @@ from crtools.images.wire import (
     read_sint32,
     read_varint32,
     read_varint64,
+    recall,
     require,
 )
 
@@ -176,7 +177,7 @@ class RegFileEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 50:
                 span = buf[at + 1]

@@ -12,6 +12,7 @@ from crtools.images.wire import (
     read_int32,
     read_run,
     read_varint32,
+    recall,
     require,
 )
 
@@ -493,7 +494,7 @@ class InetSkEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 114:
                 from crtools.images.messages.sk_opts import SkOptsEntry
@@ -505,7 +506,7 @@ class InetSkEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                opts = SkOptsEntry.read_at(buf, at - span, at)
+                opts = recall(SkOptsEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 120:
                 v6only = buf[at + 1]

@@ -10,6 +10,7 @@ from crtools.images.wire import (
     finish,
     read_run,
     read_varint32,
+    recall,
     require,
 )
 
@@ -200,7 +201,7 @@ class NetlinkSkEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 98:
                 from crtools.images.messages.sk_opts import SkOptsEntry
@@ -212,7 +213,7 @@ class NetlinkSkEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                opts = SkOptsEntry.read_at(buf, at - span, at)
+                opts = recall(SkOptsEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 104:
                 ns_id = buf[at + 1]

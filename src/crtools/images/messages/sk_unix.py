@@ -12,6 +12,7 @@ from crtools.images.wire import (
     read_int32,
     read_sint32,
     read_varint32,
+    recall,
     require,
 )
 
@@ -319,7 +320,7 @@ class UnixSkEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 82:
                 from crtools.images.messages.sk_opts import SkOptsEntry
@@ -331,7 +332,7 @@ class UnixSkEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                opts = SkOptsEntry.read_at(buf, at - span, at)
+                opts = recall(SkOptsEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 90:
                 span = buf[at + 1]

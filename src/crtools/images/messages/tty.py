@@ -12,6 +12,7 @@ from crtools.images.wire import (
     read_int32,
     read_run,
     read_varint32,
+    recall,
     require,
 )
 
@@ -804,7 +805,7 @@ class TtyFileEntry(Message):
                 at += span
                 if at > stop:
                     raise IndexError
-                fown = FownEntry.read_at(buf, at - span, at)
+                fown = recall(FownEntry, buf, at - span, at)
                 tag = buf[at] if at < stop else 0
             if tag == 48:
                 regf_id = buf[at + 1]

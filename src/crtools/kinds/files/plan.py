@@ -44,6 +44,7 @@ from crtools.abi.x86_64 import (
 )
 from crtools.errors import ImageError, RestoreConflict, UnsupportedObject
 from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes
+from crtools.images.wire import Sharing
 from crtools.kinds.files.base import LAST, PlanContext, PlannedFile, Programs, Table
 from crtools.kinds.files.path import below, check_entry, check_path, reopening
 from crtools.kinds.files.registry import kind_of_entry
@@ -116,7 +117,9 @@ class FilesPlan(PlanContext):
             self.inherited = Inherited(options.inherit_fd)
         self._entries: dict[int, Any] = {}
         self._regular: dict[int, RegFileEntry] = {}
-        for entry in store.read("files"):
+        with Sharing():
+            entries_of_files = store.read("files")
+        for entry in entries_of_files:
             if entry.id in self._entries:
                 raise ImageError(f"File {entry.id} is twice in the files image")
             self._entries[entry.id] = entry

@@ -71,7 +71,7 @@ from crtools.abi.socket import (
     SOL_SOCKET,
 )
 from crtools.abi.x86_64 import SYS_getsockopt, SYS_setsockopt, SYS_socket
-from crtools.agent.program import OR_ERRNO, errnos, ref_at
+from crtools.agent.program import OR_ERRNO, Program, errnos, ref_at
 from crtools.errors import ImageError, MissingFeature
 from crtools.images.messages.sk_opts import SkOptsEntry
 
@@ -80,7 +80,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
-    from crtools.agent.program import Program
     from crtools.kinds.files.base import DumpContext, OpenFile
     from crtools.kinds.files.questions import Questions
 
@@ -534,6 +533,15 @@ def build_filter(
         )
     if _FILTER_LOCK in others:
         build_option(program, number, _FILTER_LOCK, others[_FILTER_LOCK], what)
+
+
+def is_fresh(message: SkOptsEntry, fresh: Fresh) -> bool:
+    """Whether a socket that says no more than the message needs no instruction for its options."""
+    program = Program()
+    build_options(program, 0, message, {}, fresh, str)
+    build_buffers(program, 0, message, fresh, str)
+    build_filter(program, 0, message, {}, str)
+    return not program.count
 
 
 class Fresh:

@@ -90,6 +90,18 @@ class Identity:
         self.egid = os.getegid()
         self.groups = tuple(os.getgroups())
 
+    def is_own(self, creds: UnixCredsEntry | None) -> bool:
+        """Whether there is nothing to change to do something under these ids and groups."""
+        return (
+            creds is None
+            or creds.uid == _KEEP
+            or (
+                creds.uid == self.euid
+                and creds.gid == self.egid
+                and set(creds.groups) == set(self.groups)
+            )
+        )
+
     def build_as(
         self,
         program: Program,
@@ -98,7 +110,7 @@ class Identity:
         build: Callable[[], object],
     ) -> None:
         """What `build` adds to the program is done under those ids and groups."""
-        if creds is None or creds.uid == _KEEP:
+        if creds is None or self.is_own(creds):
             build()
             return
         groups = tuple(creds.groups)

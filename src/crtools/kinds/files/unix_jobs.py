@@ -6,14 +6,17 @@ from __future__ import annotations
 from crtools.abi.socket import AF_UNIX, SOCK_CLOEXEC
 from crtools.abi.x86_64 import (
     SYS_accept4,
+    SYS_close,
     SYS_connect,
     SYS_dup3,
     SYS_listen,
+    SYS_sendto,
     SYS_socket,
     SYS_socketpair,
     SYS_write,
 )
-from crtools.agent.program import EXACTLY, load32
+from crtools.agent.program import ARG_DATA, ARG_LOAD32, EXACTLY, load32
+from crtools.agent.stencil import Stencil
 from crtools.kinds.files.socket_options import build_buffers, build_filter, build_options
 from crtools.kinds.files.unix_build import (
     Sending,
@@ -27,7 +30,7 @@ from crtools.kinds.files.unix_build import (
     build_shutdown,
     build_take,
 )
-from crtools.kinds.files.unix_queue import SOCK_DGRAM
+from crtools.kinds.files.unix_queue import MSG_DONTWAIT, SOCK_DGRAM, SOCK_STREAM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -209,6 +212,9 @@ class Pairing:
 
     def __call__(self, programs: Programs) -> None:
         planner, one, other = self.planner, self.one, self.other
+        if self._is_plain():
+            self._make_plain(programs)
+            return
         program = programs.need(4096)
         fds = program.reserve(8)
         entry = one.entry or other.entry
@@ -241,6 +247,89 @@ class Pairing:
             for end in (one, other):
                 if end.entry is not None:
                     finish(planner, programs, end)
+
+    def _is_plain(self) -> bool:
+        """Whether there is nothing to do but to make it, and to send what is in its queues."""
+        one, other = self.one, self.other
+        if not one.simple or one.cloexec != other.cloexec:
+            return False
+        if not self.planner.identity.is_own(one.own.peer or other.own.peer):
+            return False
+        for end in (one, other):
+            entry = end.entry
+            if entry is None or entry.shutdown or not self.planner.is_plain(end):
+                return False
+            if end.packets and (
+                entry.type != SOCK_STREAM
+                or len(end.packets) > 1
+                or end.packets[0][2] is not None
+                or room_for(end.packets)
+            ):
+                return False
+        return True
+
+    def _make_plain(self, programs: Programs) -> None:
+        """The same in half of the instructions, which are made at once: most pairs are plain, and
+        there may be thousands. The two are alike, so the first may be the one of the smaller
+        number; why neither is in the way of the other is said in pipe.py."""
+        low, high = self.one, self.other
+        if low.number > high.number:
+            low, high = high, low
+        entry = low.entry
+        assert entry is not None
+        length = sum([len(data) for end in (low, high) for _, data, _ in end.packets])
+        program = programs.need(2048 + length)
+        numbers = [program.reserve(8)[1], low.number, high.number]
+        for end in (low, high):
+            for _, data, _ in end.packets:
+                numbers += (program.put(data, 1)[1], len(data))
+        shape = (entry.type, low.cloexec, bool(low.packets), bool(high.packets))
+        stencil = _plain_pairs.get(shape)
+        if stencil is None:
+            stencil = _plain_pairs[shape] = Stencil(_PlainPair(*shape), len(numbers))
+        stencil.add_to(program, numbers, self._what)
+        for end in (low, high):
+            assert end.entry is not None
+            build_flags(program, end.number, end.entry.flags, self._what)
+
+    def _what(self) -> str:
+        return f"make {self.one.what} and what is connected to it"
+
+
+class _PlainPair:
+    """Instructions that make a pair and put it to two numbers, the smaller one first; `to_low` and
+    `to_high` say whether there is something in the queue of either."""
+
+    __slots__ = ("flags", "to_high", "to_low", "type")
+
+    def __init__(self, type: int, cloexec: bool, to_low: bool, to_high: bool) -> None:
+        self.type = type
+        self.flags = SOCK_CLOEXEC if cloexec else 0
+        self.to_low = to_low
+        self.to_high = to_high
+
+    def __call__(self, program: Program, fds: int, low: int, high: int, *contents: int) -> None:
+        """`fds` is where the two come in the data area; `contents`: where there, and how many
+        bytes."""
+        flags = self.flags
+        program.call(SYS_socketpair, AF_UNIX, self.type | flags, 0, (ARG_DATA, fds))
+        ends = ((ARG_LOAD32, fds), (ARG_LOAD32, fds + 4))
+        left = list(contents)
+        for full, sender in ((self.to_low, ends[1]), (self.to_high, ends[0])):
+            if full:
+                at, length = left.pop(0), left.pop(0)
+                program.call(
+                    *(SYS_sendto, sender, (ARG_DATA, at), length, MSG_DONTWAIT),
+                    expect=EXACTLY,
+                    expected=length,
+                )
+        for end, number in ((ends[1], high), (ends[0], low)):
+            program.skip_if(end, number, 2)
+            program.call(SYS_dup3, end, number, flags)
+            program.call(SYS_close, end)
+
+
+_plain_pairs: dict[tuple[int, bool, bool, bool], Stencil] = {}
 
 
 def fill_simply(programs: Programs, end: End, peer: End, spare: int) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 
+from crtools.abi.socket import AF_UNIX
 from crtools.errors import ImageError, RestoreConflict
 from crtools.images.messages.crtools_unix import (
     CrtoolsUnixEntry,
@@ -27,7 +28,7 @@ from crtools.images.messages.crtools_unix import (
 from crtools.images.messages.sk_packet import SkPacketEntry
 from crtools.images.messages.sk_unix import UnixSkEntry
 from crtools.kinds.files.base import FilePlanner
-from crtools.kinds.files.socket_options import check_options
+from crtools.kinds.files.socket_options import check_options, is_fresh
 from crtools.kinds.files.sockets import sockets_of
 from crtools.kinds.files.unix_build import Identity, Sending, Target
 from crtools.kinds.files.unix_jobs import (
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crtools.images.messages.crtools_unix import UnixCredsEntry
+    from crtools.images.messages.sk_opts import SkOptsEntry
     from crtools.kinds.files.base import PlanContext, PlannedFile, Programs
     from crtools.kinds.files.unix_jobs import Packet
     from crtools.kinds.files.unix_names import Name
@@ -95,6 +97,10 @@ class UnixPlanner(FilePlanner):
         self._gone: dict[tuple[bytes, bytes], End] = {}
         self._partners: dict[int, End] = {}  # by inode: at the other end of a pair or connection
         self._listening: dict[bytes, list[End]] = {}  # by name
+        # Options that are the same of many sockets are one object. By its id: those that make
+        # sense; with the type of socket, whether they are a fresh one's.
+        self._checked: dict[int, SkOptsEntry] = {}
+        self._plain: dict[tuple[int, int], bool] = {}
         self._read_images()
         context.unix = self
 
@@ -124,7 +130,10 @@ class UnixPlanner(FilePlanner):
             or entry.backlog > 0x7FFFFFFF
         ):
             raise ImageError(f"Unix socket {entry.ino} in the files image makes no sense")
-        check_options(entry.opts, self.sockets.options(entry.id))
+        others = self.sockets.options(entry.id)
+        if others or id(entry.opts) not in self._checked:
+            check_options(entry.opts, others)
+            self._checked[id(entry.opts)] = entry.opts
         end = self._ends[entry.ino] = self._by_id[entry.id] = End(file, entry, own)
         abouts = {about.index: about for about in own.packets}
         packets = self._packets.get(entry.id, [])
@@ -532,6 +541,21 @@ class UnixPlanner(FilePlanner):
             if end.own.reset or end.own.external:
                 return False
         return True
+
+    def is_plain(self, end: End) -> bool:
+        """Whether a socket's options and inode are those of a fresh one."""
+        entry, own = end.entry, end.own
+        if entry is None or self.sockets.options(entry.id) or own.mode is not None:
+            return False
+        if (own.uid or 0, own.gid or 0) != (self.identity.euid, self.identity.egid):
+            return False
+        key = (id(entry.opts), entry.type)
+        found = self._plain.get(key)
+        if found is None:
+            found = self._plain[key] = is_fresh(
+                entry.opts, self.sockets.fresh(AF_UNIX, entry.type, 0)
+            )
+        return found
 
     # --- Connecting ---
 
