@@ -55,8 +55,9 @@ def _names(path: str) -> list[str]:
 class Target:
     """A running test program; `check` says whether it is as it was."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, share_pages: bool = False) -> None:
         self.run = run
+        self.share_pages = share_pages
         self.pid = run.start()
         self.images = run.directory / "images"
         self.before = self.facts()
@@ -66,7 +67,7 @@ class Target:
 
     def dump(self) -> None:
         """One whole dump in this process that leaves the program running."""
-        api.dump(self.pid, str(self.images), leave_running=True)
+        api.dump(self.pid, str(self.images), leave_running=True, share_pages=self.share_pages)
 
     def check(self, when: str, until: float = math.inf) -> None:
         """As before, at once or as soon as the agent has found out that it is alone.

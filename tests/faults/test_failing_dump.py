@@ -38,7 +38,8 @@ def fail_each(target: Target, fault: Fault, stride: int) -> list[Outcome]:
 
 
 @pytest.mark.parametrize(
-    ("program", "stride"), [("threads", 4), ("groups", 29), ("pipes", 13), ("mdwe", 13)]
+    ("program", "stride"),
+    [("threads", 4), ("groups", 29), ("pipes", 13), ("mdwe", 13), ("writers", 43)],
 )
 def test_a_system_call_of_the_tools_own_fails(program: str, stride: int, new_run: NewRun) -> None:
     target = Target(new_run(program))
@@ -48,10 +49,20 @@ def test_a_system_call_of_the_tools_own_fails(program: str, stride: int, new_run
     target.run.expect_pass()
 
 
-@pytest.mark.parametrize(("program", "stride"), [("threads", 2), ("groups", 13), ("anonymous", 3)])
+@pytest.mark.parametrize(
+    ("program", "stride"), [("threads", 2), ("groups", 13), ("anonymous", 3), ("writers", 25)]
+)
 def test_a_system_call_inside_the_program_fails(program: str, stride: int, new_run: NewRun) -> None:
     target = Target(new_run(program))
     outcomes = fail_each(target, FailingInstruction, stride)
     assert len(outcomes) > 30
     assert all("RemoteSyscallError" in outcome.said for outcome in outcomes if outcome.refused)
+    target.run.expect_pass()
+
+
+def test_a_call_fails_while_it_is_found_out_who_shares_which_page(new_run: NewRun) -> None:
+    target = Target(new_run("relatives"), share_pages=True)
+    outcomes = fail_each(target, Failing, 97)
+    assert any(outcome.refused for outcome in outcomes)
+    assert list(target.images.glob("crtools-pages-*.img")), "no dump came that far"
     target.run.expect_pass()

@@ -28,6 +28,7 @@ PROGRAMS = (
     *("groups", "pipes", "registers", "signals", "altstack", "rseq", "itimers", "credentials"),
     "mdwe",  # its agent's way in has more steps
     "writers",  # several agents are at work
+    "relatives --share-pages",
     *("blocked_signals",),  # ended by signals: pause, sigsuspend
 )
 # Not sigtimedwait and its like: those answer EINTR to a mere stop (signal(7)), which is taken back
@@ -36,8 +37,9 @@ TIMED_PROGRAMS = ("blocked_sleep", "blocked_poll", "blocked_futex", "blocked_io"
 
 
 def start(new_run: NewRun, words: str) -> Target:
+    words, sharing, _ = words.partition(" --share-pages")
     try:
-        return Target(new_run(*words.split()))
+        return Target(new_run(*words.split()), share_pages=bool(sharing))
     except Skipped as reason:
         pytest.skip(str(reason))
 

@@ -77,8 +77,10 @@ static void child(void *argument)
 	if (who >= CHILDREN)
 		fill_pattern(everywhere + BYTES, PAGE, seed(who, 8));
 	fill_pattern(equal, BYTES / 8, 7);
-	if (who == CHILDREN)
+	if (who == CHILDREN) {
 		pid = spawn(child, (void *)(long)(CHILDREN + 1));
+		wait_until_blocked(pid, pid, SYS_clock_nanosleep);
+	}
 	child_is_ready();
 	idle(NULL);
 	check_all(who);
@@ -120,6 +122,9 @@ int main(int argc, char **argv)
 	for (unsigned long page = 0; page < BYTES / PAGE; page += 4)
 		*(uint64_t *)(changed + page * PAGE) = ~pattern(3, page);
 	fill_pattern(equal, BYTES / 8, 7);
+	/* Until then one may still be about to close its end of a pipe. */
+	for (int who = 1; who <= CHILDREN; who++)
+		wait_until_blocked(pids[who], pids[who], SYS_clock_nanosleep);
 	ready();
 	wait_until_told();
 	*go = 1;

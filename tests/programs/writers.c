@@ -77,6 +77,9 @@ int main(int argc, char **argv)
 	for (long i = 1; i <= PROCESSES; i++)
 		pids[i] = spawn(child, (void *)i);
 	fill_pattern(areas[0], BYTES, 0);
+	/* Until then one may still be about to close its end of a pipe. */
+	for (int i = 1; i <= PROCESSES; i++)
+		wait_until_blocked(pids[i], pids[i], SYS_clock_nanosleep);
 	ready();
 	wait_until_told();
 	*go = 1;
