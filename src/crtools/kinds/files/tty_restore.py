@@ -131,6 +131,11 @@ class TtyPlanner(FilePlanner):
                 raise ImageError(f"Terminal {pair.name} has too much in tty-data.img")
             if max((*state.ends, *state.no_ends), default=-1) >= len(state.input):
                 raise ImageError(f"Terminal {pair.name} has impossible ends in crtools-tty.img")
+            termios = pair.either(master=False).termios
+            if termios is not None and (problem := state.problem(termios)):
+                raise ImageError(
+                    f"Terminal {pair.name} has a state that no dump leaves", because=problem
+                )
 
     def _take_state(self, state: State, own: CrtoolsTtyEntry) -> None:
         state.ends, state.no_ends = list(own.ends), list(own.no_ends)

@@ -256,6 +256,11 @@ def images(files: list[FileEntry], infos: list[TtyInfoEntry], **more: list[Any])
             ImageError,
             "impossible state",
         ),
+        (
+            images(BOTH, PAIR, crtools_tty=[own(stopped=True, quoting=True)]),
+            ImageError,
+            "a state that no dump leaves",
+        ),
         (images([SLAVE], [PAIR[1]]), UnsupportedObject, "the terminal /dev/pts/7"),
         (
             images([SLAVE], [info(2, type=TtyType.VT, pty=None)]),
