@@ -39,6 +39,8 @@ FOREIGN_UID = 12345
 # For anything that has to happen: a machine with other work to do is slow.
 SECONDS = float(os.environ.get("CRTOOLS_TEST_SECONDS", "60"))
 SETTLE_SECONDS = 20.0
+# How many rounds in a row the mode "rounds" has.
+ROUNDS = int(os.environ.get("CRTOOLS_ROUNDS", "3"))
 SKIPPED = 77
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": "/nonexistent"}
 
@@ -413,6 +415,15 @@ def restored_twice(run: Run) -> None:
     run.expect_pass()
 
 
+def rounds(run: Run) -> None:
+    run.start()
+    before = run.snapshot()
+    for number in range(ROUNDS):
+        run.restore(run.dump())
+        run.expect_same(before, f"after round {number + 1}")
+    run.expect_pass()
+
+
 def left_running_then_restored(run: Run) -> None:
     run.start()
     before = run.snapshot()
@@ -480,6 +491,7 @@ MODES: dict[str, Callable[[Run], None]] = {
     "left-running-then-restored": left_running_then_restored,
 }
 MODES_INSIDE = MODES | {
+    "rounds": rounds,
     "refused": refused,
     "session-from-outside": session_from_outside,
     "numbers-above-the-most": numbers_above_the_most,
@@ -498,8 +510,9 @@ def run_in_namespace(
         *(sys.executable, str(Path(__file__).resolve()), str(directory), mode),
         *(json.dumps(how), program, *args),
     ]
+    limit = SECONDS * (2 + ROUNDS * (mode == "rounds"))
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * SECONDS,
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit,
         check=False,
     )  # fmt: skip
     if done.returncode == SKIPPED:
