@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +99,26 @@ def test_a_chain_of_pre_dumps_restores_every_page(
     run.wait_until(lambda: has_ended(keeper), "the keeper goes when its targets do")
     run.restore(images)
     run.expect_same(before, "after the restore")
+    run.expect_pass()
+
+
+@pytest.mark.skipif(not shutil.which("crit"), reason="needs crit, of Debian's package criu")
+def test_crit_reads_a_chain(start: Callable[..., Run]) -> None:
+    run = start("tree")
+    first = pre_dump(run, run.new_images())
+    step(run, 1)
+    second = pre_dump(run, run.new_images(), *build_upon(first))
+    step(run, 2)
+    third = run.dump(*build_upon(second), "-R", kills=False)
+    for images in (first, second, third):
+        for path in [
+            *images.glob("pagemap-*.img"),
+            images / "inventory.img",
+            images / "stats-dump",
+        ]:
+            shown = subprocess.run(["crit", "show", str(path)], capture_output=True, check=False)
+            assert shown.returncode == 0, shown.stderr
+            assert b"entries" in shown.stdout
     run.expect_pass()
 
 

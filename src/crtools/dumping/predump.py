@@ -14,6 +14,7 @@ import time
 
 from crtools import actions, log
 from crtools.abi.interrupts import Deferred
+from crtools.abi.kernel import PAGE
 from crtools.dumping.copying import Copier
 from crtools.dumping.dump import begin, dump_stats, inventory
 from crtools.dumping.freeze import Tree
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from crtools.dumping.tasks import TaskDump
     from crtools.images.messages.pagemap import PagemapEntry
     from crtools.kinds.memory.scan import Region
+    from crtools.kinds.memory.tracking import Tracker
     from crtools.model.options import Options
     from crtools.model.tree import Process
 
@@ -79,12 +81,13 @@ class PreDumpResult(Value):
 class _Memory:
     """What of a process's memory is to be written."""
 
-    __slots__ = ("regions", "users", "via")
+    __slots__ = ("regions", "tracker", "users", "via")
 
     def __init__(self, process: Process) -> None:
         self.via = process.via
         self.users = [process.pid]  # others have the same memory
         self.regions: list[Region] = []
+        self.tracker: Tracker | None = None
 
 
 def pre_dump(options: Options) -> PreDumpResult:
@@ -173,27 +176,25 @@ def _find_changes(
         try:
             tracker = tracking.attach(process, pagemap)
             if tracker is not None:
+                memory.tracker = tracker
                 for span in tracker.areas:
-                    memory.regions += tracker.scan(pagemap, [span])
+                    memory.regions += tracker.collect(pagemap, [span])
         finally:
             os.close(pagemap)
     tracking.arm(processes, tasks)
-    for process in processes:
-        tracker = tracking.tracker(process.pid)
-        if tracker is not None:
-            # What nobody follows is not worth a page: the next dump would write it all the same.
-            memory = memories[process.pid]
-            memory.regions = _inside(memory.regions, tracker.runs)
     return list(memories.values())
 
 
-def _inside(regions: list[Region], runs: list[tuple[int, int]]) -> list[Region]:
-    """The parts of the regions that are pages of their own and lie in `runs`."""
-    found: list[Region] = []
-    for kind in (0, UNCHANGED):
-        own = [(start, end) for start, end, what in regions if what == kind]
-        found += [(start, end, kind) for start, end in intersect(own, runs)]
-    return sorted(found)
+def _plan(memory: _Memory) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """What is written, and what is in the parent: the pages that are its own. What nobody follows
+    is not worth a page, as the next dump would write it all the same."""
+    tracker = memory.tracker
+    if tracker is None:
+        return [], []
+    regions = tracker.mark(memory.regions)
+    changed = [(start, end) for start, end, what in regions if not what]
+    unchanged = [(start, end) for start, end, what in regions if what == UNCHANGED]
+    return intersect(changed, tracker.runs), unchanged
 
 
 def _write(proc: int, store: ImageStore, memory: _Memory, number: int, figures: Figures) -> None:
@@ -207,12 +208,11 @@ def _write(proc: int, store: ImageStore, memory: _Memory, number: int, figures: 
         try:
             copier = Copier(memory.via, content, image)
             entries: list[PagemapEntry] = []
-            changed = [(start, end) for start, end, what in memory.regions if not what]
+            changed, unchanged = _plan(memory)
             if not copier.copy_all(changed):
                 log.info(f"task {memory.via} has ended meanwhile")
-            for start, end, what in memory.regions:
-                if what:
-                    add_entry(entries, start, end, IN_PARENT)
+            for start, end in unchanged:
+                add_entry(entries, start, end, IN_PARENT)
         finally:
             if content >= 0:
                 os.close(content)
@@ -222,5 +222,5 @@ def _write(proc: int, store: ImageStore, memory: _Memory, number: int, figures: 
     both = sorted([*entries, *copier.entries], key=lambda entry: entry.vaddr)
     for pid in memory.users:
         store.write("pagemap", [PagemapHead(pages_id=number), *both], id=pid)
-    figures.pages_written += copier.end // 4096
-    figures.pages_scanned += sum([end - start for start, end, _ in memory.regions]) // 4096
+    figures.pages_written += copier.end // PAGE
+    figures.pages_scanned += sum([end - start for start, end, _ in memory.regions]) // PAGE

@@ -22,7 +22,7 @@ from crtools.images.messages.crtools_tracking import CrtoolsTrackedEntry, Crtool
 from crtools.images.store import ImageStore
 from crtools.kinds.memory.keeper import NewKeeper, find_holders, find_keeper
 from crtools.kinds.memory.parents import Parents
-from crtools.kinds.memory.tracking import Tracker, collect_trackable, set_features
+from crtools.kinds.memory.tracking import Tracker, collect_trackable, merge, set_features
 from crtools.procfs.files import open_proc
 from crtools.procfs.maps import read_maps
 from crtools.procfs.pagemap import open_pagemap
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crtools.dumping.tasks import TaskDump
-    from crtools.kinds.memory.content import Content
     from crtools.kinds.memory.keeper import Keeper
     from crtools.model.options import Options
     from crtools.model.tree import Process
@@ -54,7 +53,8 @@ class Tracking:
         self._boot = _read_boot_id(proc)
         self._method = 0
         self._before: dict[int, CrtoolsTrackedEntry] = {}  # by pid: of the parent directory
-        self._pages: dict[int, Sequence[Content]] = {}  # by pid: what it and those behind it have
+        # By pid: where it and those behind it have pages.
+        self._pages: dict[int, list[tuple[int, int]]] = {}
         self._old: Keeper | None = None
         self._new: NewKeeper | None = None
         self._trackers: dict[int, Tracker] = {}
@@ -119,7 +119,7 @@ class Tracking:
                 log.warning(f"All pages of task {entry.pid} are written: {error.what}")
                 continue
             self._before[entry.pid] = entry
-            self._pages[entry.pid] = pages
+            self._pages[entry.pid] = merge([(page.start, page.end) for page in pages])
         self._method = tracking.method
 
     def begin(self, processes: Sequence[Process], sharing: dict[int, int]) -> None:

@@ -46,7 +46,7 @@ from crtools.images.messages.fown import FownEntry
 from crtools.images.messages.memfd import MemfdFileEntry, MemfdInodeEntry
 from crtools.images.messages.pagemap import PagemapEntry, PagemapHead
 from crtools.kinds.memory.areas import SOCKET
-from crtools.kinds.memory.pages import PRESENT
+from crtools.kinds.memory.pages import IN_PARENT, PRESENT
 from crtools.procfs.map_files import open_map_files
 
 TYPE_CHECKING = False
@@ -533,6 +533,12 @@ def fill(
         length = (entry.nr_pages or entry.compat_nr_pages) * PAGE
         if entry.vaddr + length > size:
             raise ImageError(f"pagemap-shmem-{id}.img goes beyond its object")
+        if entry.in_parent or (entry.flags or 0) & IN_PARENT:
+            # Ours never are: a dump writes all shared memory.
+            raise ImageError(
+                f"pagemap-shmem-{id}.img has pages in its parent, which is not read yet",
+                hint="restore a dump that was made without --prev-images-dir",
+            )
         if entry.flags is not None and not entry.flags & PRESENT:
             continue
         if huge:

@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crtools.kinds.memory.areas import Area
-    from crtools.kinds.memory.content import Content
     from crtools.kinds.memory.scan import Region
     from crtools.procfs.maps import Vma
     from crtools.procfs.status import Status
@@ -135,11 +134,11 @@ def collect_followed(proc: int, pid: int, areas: Sequence[Area]) -> set[int]:
 class Tracker:
     """One process's memory: what has changed, and protecting it anew. All its tasks are stopped.
 
-    `uffd` is its userfaultfd, -1 where it has none yet; `parent` its pages in the directory that
-    this dump builds upon.
+    `uffd` is its userfaultfd, -1 where it has none yet; `parent` where it has pages in the
+    directory that this dump builds upon.
     """
 
-    def __init__(self, method: int, uffd: int = -1, parent: Sequence[Content] = ()) -> None:
+    def __init__(self, method: int, uffd: int = -1, parent: Sequence[Range] = ()) -> None:
         self.method = method
         self.uffd = uffd
         self.parent = parent
@@ -147,8 +146,9 @@ class Tracker:
         self.runs: list[Range] = []  # what is registered with its descriptor
         self.refused = False  # whether somebody else's descriptor was met
         self._known: list[Range] = []  # what was before, and has been protected
+        self._there: list[Range] = []  # what of that the parent has
         self._anonymous: list[Range] = []
-        self._stale: list[Range] = []  # protected, and of nobody's
+        self._found: list[Region] = []  # by scans
 
     def attach(self, pagemap: int, vmas: Sequence[Vma]) -> None:
         """Finds out what has been followed; `vmas` are those of collect_trackable."""
@@ -156,12 +156,14 @@ class Tracker:
         self._anonymous = [(v.start, v.end) for v in vmas if not v.inode and v.size >= _LARGE]
         if self.method == SOFT_DIRTY:
             self.runs = self._known = self.areas
+            self._there = intersect(self._known, self.parent)
             return
         if self.uffd < 0:
             return
         # What is registered, and with this descriptor. What is not has never been protected.
         self._register([vma for vma in vmas if is_async(pagemap, vma.start)])
         self._known = self.runs
+        self._there = intersect(self._known, self.parent)
 
     def _register(self, vmas: Sequence[Vma]) -> None:
         runs: list[Range] = []
@@ -175,8 +177,19 @@ class Tracker:
 
     def scan(self, pagemap: int, spans: Sequence[Range]) -> list[Region]:
         """As scan.scan(), and with UNCHANGED for what the parent directory has."""
+        return self.mark(self.collect(pagemap, spans))
+
+    def mark(self, found: Sequence[Region]) -> list[Region]:
+        """What `collect` has found as scan() gives it; the tasks may run."""
+        return mark_unchanged(found, self.method, self._there)
+
+    def collect(self, pagemap: int, spans: Sequence[Range]) -> list[Region]:
+        """What the kernel says of the pages, which takes it less than it takes us to read it."""
         spans = [span for span in spans if span[1] <= VSYSCALL]
-        return self._scan_all(pagemap, spans[0][0], spans[-1][1]) if spans else []
+        found = self._scan_all(pagemap, spans[0][0], spans[-1][1]) if spans else []
+        if self.method == USERFAULTFD and self._known != self.areas:
+            self._found += found
+        return found
 
     def _scan_all(self, pagemap: int, start: int, end: int) -> list[Region]:
         found: list[Region] = []
@@ -191,11 +204,7 @@ class Tracker:
             at = last
         if at < end:
             found += self._mixed(pagemap, at, end)
-        if self.method == USERFAULTFD:
-            self._stale += outside(
-                [(a, b) for a, b, what in found if not what & PAGE_IS_WRITTEN], self._known
-            )
-        return mark_unchanged(found, self.method, self._known, self.parent)
+        return found
 
     def _mixed(self, pagemap: int, start: int, end: int) -> list[Region]:
         """Where pages of files may be. What was protected and is given up (MADV_DONTNEED) leaves a
@@ -243,7 +252,8 @@ class Tracker:
                 os.close(fd)
             return 0
         self._register(vmas)
-        for start, end in intersect(merge(self._stale), self.runs):
+        protected = [(start, end) for start, end, what in self._found if not what & PAGE_IS_WRITTEN]
+        for start, end in intersect(outside(merge(protected), self._known), self.runs):
             # Before Linux 6.13 what mremap() moved kept its protection when its area lost the
             # registration, and no write took it away: it would never count as changed.
             argument = bytearray(_3U64.pack(start, end - start, 0))
@@ -269,16 +279,14 @@ class Tracker:
             self.uffd = -1
 
 
-def mark_unchanged(
-    regions: Sequence[Region], method: int, known: Sequence[Range], parent: Sequence[Content]
-) -> list[Region]:
+def mark_unchanged(regions: Sequence[Region], method: int, there: Sequence[Range]) -> list[Region]:
     """The regions with categories of FILE, PFNZERO, GUARD and UNCHANGED: the last is for pages that
-    were protected in `known` areas, still are, and are among the pages of the parent. All are
-    ascending."""
+    are protected still, and lie where areas were followed and the parent has pages: in `there`. All
+    are ascending."""
     changed = PAGE_IS_WRITTEN if method == USERFAULTFD else PAGE_IS_SOFT_DIRTY
     never = changed | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD
-    there = iter(intersect(known, [(page.start, page.end) for page in parent]))
-    piece = next(there, None)
+    pieces = iter(there)
+    piece = next(pieces, None)
     marked: list[Region] = []
     for start, end, what in regions:
         kept = what & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD)
@@ -287,7 +295,7 @@ def mark_unchanged(
             continue
         while piece is not None and piece[0] < end:
             if piece[1] <= start:
-                piece = next(there, None)
+                piece = next(pieces, None)
                 continue
             first, last = max(start, piece[0]), min(end, piece[1])
             if start < first:
@@ -296,7 +304,7 @@ def mark_unchanged(
             start = last
             if piece[1] > end:
                 break
-            piece = next(there, None)
+            piece = next(pieces, None)
         if start < end:
             marked.append((start, end, kept))
     return marked

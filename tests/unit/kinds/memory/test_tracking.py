@@ -19,7 +19,6 @@ from crtools.abi.kernel import PAGE, address_of
 from crtools.changes import SOFT_DIRTY, USERFAULTFD, find_method, probe_userfaultfd
 from crtools.images.messages.pagemap import PagemapEntry
 from crtools.kinds.memory import tracking
-from crtools.kinds.memory.content import Content
 from crtools.kinds.memory.pages import PagePlan, Run, plan_pages
 from crtools.kinds.memory.scan import UNCHANGED
 from crtools.kinds.memory.tracking import (
@@ -34,10 +33,6 @@ from crtools.procfs.maps import parse_maps
 from crtools.procfs.pagemap import PM_PRESENT, PM_SOFT_DIRTY, parse_pagemap
 
 
-def content(start: int, end: int) -> Content:
-    return Content(start=start * PAGE, end=end * PAGE, offset=0)
-
-
 def pages(*regions: tuple[int, int, int]) -> list[tuple[int, int, int]]:
     return [(start * PAGE, end * PAGE, what) for start, end, what in regions]
 
@@ -50,8 +45,7 @@ def test_unchanged_is_what_was_followed_and_the_parent_has() -> None:
     found = mark_unchanged(
         pages((0, 10, 0), (10, 12, PAGE_IS_WRITTEN), (20, 30, 0)),
         USERFAULTFD,
-        ranges((2, 25)),
-        [content(0, 5), content(7, 11), content(22, 40)],
+        intersect(ranges((2, 25)), ranges((0, 5), (7, 11), (22, 40))),
     )
     assert found == pages(
         *((0, 2, 0), (2, 5, UNCHANGED), (5, 7, 0), (7, 10, UNCHANGED), (10, 12, 0)),
@@ -62,7 +56,7 @@ def test_unchanged_is_what_was_followed_and_the_parent_has() -> None:
 @pytest.mark.parametrize("what", [PAGE_IS_FILE, PAGE_IS_PFNZERO, PAGE_IS_GUARD])
 def test_what_is_no_page_of_its_own_is_never_in_the_parent(what: int) -> None:
     regions = pages((0, 4, what))
-    assert mark_unchanged(regions, USERFAULTFD, ranges((0, 4)), [content(0, 4)]) == regions
+    assert mark_unchanged(regions, USERFAULTFD, ranges((0, 4))) == regions
 
 
 @pytest.mark.parametrize(
@@ -70,14 +64,14 @@ def test_what_is_no_page_of_its_own_is_never_in_the_parent(what: int) -> None:
 )
 def test_each_method_has_a_bit_of_its_own(method: int, changed: int) -> None:
     regions = pages((0, 1, changed), (1, 2, 0))
-    found = mark_unchanged(regions, method, ranges((0, 2)), [content(0, 2)])
+    found = mark_unchanged(regions, method, ranges((0, 2)))
     assert found == pages((0, 1, 0), (1, 2, UNCHANGED))
 
 
 def test_words_of_pagemap_say_what_soft_dirty_bits_do() -> None:
     words = [PM_PRESENT | PM_SOFT_DIRTY, PM_PRESENT, 0, PM_SOFT_DIRTY, PM_PRESENT]
     regions = parse_pagemap(b"".join([word.to_bytes(8, "little") for word in words]), 0)
-    found = mark_unchanged(regions, SOFT_DIRTY, ranges((0, 5)), [content(0, 5)])
+    found = mark_unchanged(regions, SOFT_DIRTY, ranges((0, 5)))
     assert found == pages((0, 1, 0), (1, 2, UNCHANGED), (4, 5, UNCHANGED))
 
 
@@ -95,9 +89,8 @@ def test_marking_agrees_with_looking_at_each_page() -> None:
     for _ in range(300):
         there, known, parent = some(), some(), some()
         regions = pages(*[(a, b, chosen.choice((0, PAGE_IS_WRITTEN))) for a, b in there])
-        found = mark_unchanged(
-            regions, USERFAULTFD, merge(ranges(*known)), [content(a, b) for a, b in parent]
-        )
+        there = intersect(merge(ranges(*known)), merge(ranges(*parent)))
+        found = mark_unchanged(regions, USERFAULTFD, there)
         assert merge([(a, b) for a, b, _ in found]) == merge([(a, b) for a, b, _ in regions])
         expected = {
             page
@@ -175,7 +168,7 @@ def test_soft_dirty_regions_are_asked_for_by_their_category(monkeypatch) -> None
         return iter([(start, start + PAGE, PAGE_IS_SOFT_DIRTY), (start + PAGE, end, 0)])
 
     monkeypatch.setattr(tracking, "read_page_regions", read)
-    tracker = Tracker(SOFT_DIRTY, parent=[Content(start=0, end=1 << 50, offset=0)])
+    tracker = Tracker(SOFT_DIRTY, parent=[(0, 1 << 50)])
     tracker.attach(-1, collect_trackable(_Status(0), parse_maps(MAPS)))  # type: ignore[arg-type]
     start, end = 0x55D0C1000000, 0x55D0C1100000
     found = tracker.scan(-1, [(start, end)])
@@ -191,7 +184,7 @@ def test_the_kernel_follows_what_is_written() -> None:
         start = address_of(memory)
         memory[: 16 * PAGE] = b"x" * (16 * PAGE)
         uffd = _make()
-        tracker = Tracker(USERFAULTFD, uffd, [Content(start=0, end=1 << 47, offset=0)])
+        tracker = Tracker(USERFAULTFD, uffd, [(0, 1 << 47)])
         vmas = [v for v in parse_maps(_own_maps()) if v.start <= start < v.end]
         proc = os.open("/proc", os.O_RDONLY)
         pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
