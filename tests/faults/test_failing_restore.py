@@ -172,8 +172,9 @@ def test_kill_while_tasks_are_let_go_of_leaves_all_of_them_running(dumped: Dumpe
     dumped.end_all()
     dumped.check_nothing_left("the recorded restore")
     at = max(i for i, m in enumerate(recorded) if " spare_all" in m) + 1
-    assert any(" detach <" in moment for moment in recorded[at:])
-    assert not any(" detach <" in moment for moment in recorded[:at])
+    letting_go = [" request_all <" in moment and " _let_go" in moment for moment in recorded]
+    assert any(letting_go[at:])
+    assert not any(letting_go[:at])
     moments = choose_moments(recorded)
     after = [(m, n) for m, n in moments if m in set(recorded[at:]) - set(recorded[:at])]
     assert after
