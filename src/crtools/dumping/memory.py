@@ -196,10 +196,7 @@ class MemoryDump:
         memory.pagemap = pages.head_and_entries(pages_id, plan)
         memory.guards = plan.guards
         memory.plan = pages_id, plan
-        if plan.huge:
-            from crtools.kinds.memory.huge import huge_entries
-
-            self._store.write("crtools-huge", huge_entries(plan.huge), id=process.pid)
+        self.write_huge(process.pid, plan)
         memory.written = plan.end
         self._figures.pages_scanned += plan.scanned
         self._figures.pages_written += plan.end // PAGE
@@ -262,6 +259,13 @@ class MemoryDump:
         if memory.areas is areas and len(portions) == 1:
             return plan
         return pages.plan_pages(memory.areas, regions)
+
+    def write_huge(self, pid: int, plan: pages.PagePlan) -> None:
+        """Says what was on transparent huge pages, where anything was."""
+        if plan.huge:
+            from crtools.kinds.memory.huge import huge_entries
+
+            self._store.write("crtools-huge", huge_entries(plan.huge), id=pid)
 
     def look(
         self, process: Process, memory: Memory, pagemap: int, content: int

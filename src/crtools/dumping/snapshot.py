@@ -428,6 +428,7 @@ class SnapshotMemory(MemoryDump):
         memory.pagemap = pages.head_and_entries(copied.pages_id, plan)
         memory.guards = plan.guards
         memory.plan = copied.pages_id, plan
+        self.write_huge(copied.process.pid, plan)
         self.finish(memory)
         self._figures.pages_scanned += plan.scanned
         self._figures.pages_written += plan.end // PAGE

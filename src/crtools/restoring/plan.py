@@ -242,13 +242,12 @@ class Plan:
         taken = {*self.pids(), *[entry.entry.pgid for entry in self.tasks]}
         workers: dict[int, tuple[int, int]] = {}
         number = relations.FIRST_SPARE
+        cpus = len(os.sched_getaffinity(0))  # that skeletons may use, too
         for task in self.alive:
             if not self.has_own_memory(task):
                 continue
             contents = task.space.contents
-            if (os.cpu_count() or 1) > 1 and sum(
-                [c.end - c.start for c in contents]
-            ) >= WORKER_FROM:
+            if cpus > 1 and sum([c.end - c.start for c in contents]) >= WORKER_FROM:
                 while number in taken or not _is_free(number):
                     number += 1
                 taken.add(number)

@@ -280,16 +280,16 @@ class Tracker:
 
 
 def mark_unchanged(regions: Sequence[Region], method: int, there: Sequence[Range]) -> list[Region]:
-    """The regions with categories of FILE, PFNZERO, GUARD and UNCHANGED: the last is for pages that
-    are protected still, and lie where areas were followed and the parent has pages: in `there`. All
-    are ascending."""
+    """The regions with categories of FILE, PFNZERO, HUGE, GUARD and UNCHANGED: the last is for
+    pages that are protected still, and lie where areas were followed and the parent has pages: in
+    `there`. All are ascending."""
     changed = PAGE_IS_WRITTEN if method == USERFAULTFD else PAGE_IS_SOFT_DIRTY
     never = changed | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD
     pieces = iter(there)
     piece = next(pieces, None)
     marked: list[Region] = []
     for start, end, what in regions:
-        kept = what & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD)
+        kept = what & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_HUGE | PAGE_IS_GUARD)
         if what & never:
             marked.append((start, end, kept))
             continue
