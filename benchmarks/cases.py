@@ -243,13 +243,22 @@ def mappings(bench: Bench) -> list[Figure]:
     return _both(bench, "mappings", count, name, (2000, 2000), samples=(4, 2), counts=count)
 
 
-_CALLED = {"files": "files", "pipes": "pipes", "pairs": "pairs of unix sockets"}
+_CALLED = {
+    "files": "files",
+    "pipes": "pipes",
+    "pairs": "pairs of unix sockets",
+    "eventfds": "eventfds",
+    "timerfds": "timerfds",
+    "watched": "epoll watches of eventfds",
+    "udp": "UDP sockets",
+}
 
 
 def descriptors(bench: Bench) -> list[Figure]:
     """Ten thousand descriptors of one kind, 50 us for each open file."""
     figures = []
-    for kind, count in (("files", 10_000), ("pipes", 5_000), ("pairs", 5_000)):
+    for kind in _CALLED:
+        count = 5_000 if kind in ("pipes", "pairs") else 10_000
         count = count // 10 if bench.quick else count
         with bench.images() as directory:
             most = 0.05 * count + 30  # ms, with the start of the command

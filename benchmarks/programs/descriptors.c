@@ -1,7 +1,8 @@
 /* COUNT open files: "files" in the directory given, "pipes" with data in them (two descriptors
  * each), "pairs" of connected sockets with data (two as well), "eventfds", "timerfds" that are armed,
- * "watched" eventfds, all by one epoll set. */
+ * "watched" eventfds, all by one epoll set, "udp" sockets bound to a port each. */
 #include "bench.h"
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -35,6 +36,14 @@ static void open_timer(void)
 	NEED(fd >= 0 && timerfd_settime(fd, 0, &spec, NULL) == 0);
 }
 
+static void open_udp(void)
+{
+	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	NEED(fd >= 0 && bind(fd, (struct sockaddr *)&here, sizeof(here)) == 0);
+}
+
 static void watch_event(int set)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -58,6 +67,8 @@ int main(int argc, char **argv)
 			open_timer();
 		else if (strcmp(kind, "watched") == 0)
 			watch_event(set);
+		else if (strcmp(kind, "udp") == 0)
+			open_udp();
 		else
 			open_pair(strcmp(kind, "pipes") == 0);
 	}
