@@ -1,10 +1,10 @@
-"""The kernel's memory, read a word at a time by a BPF program: bpf(2).
+"""The kernel's memory, read by BPF programs, a word or a block at a time: bpf(2).
 
-For what no interface tells: how many requests of an asynchronous I/O context are in flight, with
-which flags an io_uring was set up. docs/decisions/0014-reading-the-kernel.md says when that is
-used. Nothing is written, no process is touched. Where a member of a structure lies is looked up in
-the types that the kernel itself gives (crtools.procfs.btf), so a kernel that has changed them is
-told, not misread.
+For what no interface tells: how many requests of an asynchronous I/O context are in flight, what is
+in a queue that no call reads without taking. docs/decisions/0014-reading-the-kernel.md says when
+that is used. Nothing is written, no process is touched. Where a member of a structure lies is
+looked up in the types that the kernel itself gives (crtools.procfs.btf), so a kernel that has
+changed them is told, not misread.
 
 The programs are of the type that runs when it is asked to (BPF_PROG_TYPE_SYSCALL), and nowhere
 else: they go with their descriptor. They need CAP_BPF and CAP_PERFMON.
