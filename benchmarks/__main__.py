@@ -26,6 +26,7 @@ CASES = {
     "sizes": memory.sizes,
     "tasks": memory.tasks,
     "writers": memory.writers,
+    "snapshots": memory.snapshots,
 }
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 MARK = "## The last run"

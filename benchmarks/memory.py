@@ -17,7 +17,10 @@ MIB = 1 << 20
 LARGEST = 8 << 10  # MiB
 SHARE = 3  # of the memory that is free: the target, the images, and as much again for the limits
 # What a mode is called, and its options of dump; all leave the target running.
-MODES: tuple[tuple[str, tuple[str, ...]], ...] = (("dump -R", ("-R",)),)
+MODES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("dump -R", ("-R",)),
+    ("snapshot", ("-R", "--snapshot")),
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,37 @@ def writers(bench: Bench) -> list[Figure]:
     kinds = [Memory(mib, rate=rate) for rate in (10, 100, 1000)]
     kinds.append(Memory(mib, rate=100, pages="huge"))
     return [figure for kind in kinds for figure in _gaps(bench, kind)]
+
+
+def snapshots(bench: Bench) -> list[Figure]:
+    """Live snapshots: the longest pause that a program sees, of 1 GiB; beside it what of that is
+    the kernel's fork, and what the tool says of its two stops."""
+    mib = 128 if bench.quick else 1024
+    figures = []
+    longest = bench.directory / "longest"
+    for pages, most in (("small", 35.0), ("huge", 10.0)):
+        kind = Memory(mib, pages=pages)
+        gap = Figure(f"{kind.name}: gap in snapshot", "ms", 1, f"{most:.0f} ms", limits=[most])
+        frozen = Figure(f"({kind.name}: frozen, says the tool)", "ms", 1, gap.limit_is)
+        again = Figure(f"({kind.name}: stopped again, says the tool)", "ms", 1, gap.limit_is)
+        fork = Figure(f"({kind.name}: a fork of it)", "ms", 1, gap.limit_is)
+        frozen.limits = again.limits = fork.limits = gap.limits
+        longest.write_bytes(bytes(4096))
+        with Target(bench.programs / "memory", *kind.words(longest)) as target:
+            for _ in range(bench.times(12, 4)):
+                said = Command(bench.programs / "limits", "fork", pages, str(mib)).said
+                fork.samples.append(float(said) / 1e6)
+                write_word(longest, 0)
+                with bench.images() as images:
+                    done = target.dump(images, "-R", "--snapshot")
+                    time.sleep(0.05)  # until it has run again
+                with open(longest, "rb") as seen:
+                    gap.samples.append(int.from_bytes(seen.read(8), "little") / 1e6)
+                frozen.samples.append(done.figure("Frozen time") / 1e3)
+                again.samples.append(done.figure("Longest second stop") / 1e3)
+        figures += [gap, frozen, again, fork]
+    longest.unlink()
+    return figures
 
 
 def _fits(mib: int) -> bool:

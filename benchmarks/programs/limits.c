@@ -3,6 +3,7 @@
  *   limits write2 FILE MIB  the same by two processes, half each, to FILE and FILE.2
  *   limits read FILE MIB    that file into a new mapping
  *   limits read2 FILE MIB   the same by two processes that share their memory, half each
+ *   limits fork PAGES MIB   a fork of a process with so much memory, on small or huge pages
  */
 #include <sched.h>
 #include <signal.h>
@@ -79,6 +80,24 @@ static int write_two(const char *path, uint64_t half)
 	return 0;
 }
 
+static int measure_fork(const char *pages, uint64_t bytes)
+{
+	uint64_t *memory = map(bytes), took;
+	int advice = strcmp(pages, "huge") ? MADV_NOHUGEPAGE : MADV_HUGEPAGE;
+	pid_t pid;
+
+	NEED(madvise(memory, bytes, advice) == 0);
+	fill(memory, bytes);
+	took = now_ns();
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	took = now_ns() - took;
+	NEED(pid > 0 && waitpid(pid, NULL, 0) == pid);
+	printf("%llu\n", (unsigned long long)took);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t bytes, half, started;
@@ -99,6 +118,8 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "write2") == 0)
 		return write_two(argv[2], bytes / 2);
+	if (strcmp(argv[1], "fork") == 0)
+		return measure_fork(argv[2], bytes);
 	started = now_ns();
 	fd = open(argv[2], O_RDONLY);
 	NEED(fd >= 0);

@@ -163,6 +163,42 @@ def test_a_copy_has_nothing_of_its_process_but_memory(new_run: Callable[..., Run
     run.expect_pass()
 
 
+MEANWHILE = """
+import os, signal, sys, time
+import crtools
+from crtools.agent.copy import Copy
+
+def give_way(self, *, nice):
+    real(self, nice=nice)
+    what = sys.argv[3]
+    os.kill(self.parent, signal.SIGKILL if what == "killed" else signal.SIGSTOP)
+    state = "Z" if what == "killed" else "T"
+    while open(f"/proc/{self.parent}/stat").read().rpartition(")")[2].split()[0] != state:
+        time.sleep(0.001)
+
+real, Copy.give_way = Copy.give_way, give_way
+assert crtools.snapshot(int(sys.argv[1]), sys.argv[2]).copied == 1
+"""
+
+
+@pytest.mark.parametrize("what", ["killed", "stopped"])
+def test_what_becomes_of_the_program_meanwhile_is_nothing_to_its_copy(
+    what: str, new_run: Callable[..., Run]
+) -> None:
+    run = new_run("moments", compare=False)
+    run.start()
+    images = run.new_images()
+    command = [sys.executable, "-c", MEANWHILE, str(run.pid), str(images), what]
+    subprocess.run(command, check=True, timeout=60)
+    if what == "stopped":
+        assert collect_tree(run.pid) == [run.pid]
+        stat = Path(f"/proc/{run.pid}/stat").read_text().rpartition(")")[2].split()
+        assert stat[0] == "T"
+    run.kill()
+    run.restore(images)
+    run.expect_pass()
+
+
 def expect_written_while_stopped(run: Run, because: str) -> None:
     images = run.new_images()
     where = ("-t", str(run.pid), "-D", str(images), "-o", "dump.log")

@@ -199,6 +199,8 @@ def _dump(
     if early:
         store.defer()
     with Deferred() as interrupts, Tree(proc, options.timeout, attend=until_gone) as tree:
+        if snapshot is not None:
+            snapshot.hurry()
         tree.freeze(root)
         log.info(f"stopped {len(tree.processes)} processes")
         drain: Drain | None = None

@@ -30,6 +30,7 @@ from crtools.images.messages.pagemap import PagemapHead
 from crtools.kinds.memory import areas as area_kinds
 from crtools.kinds.memory import pages, scan
 from crtools.kinds.memory.room import shortage
+from crtools.kinds.process.scheduling import Urgent
 from crtools.model.tree import Process
 from crtools.procfs.maps import read_maps
 from crtools.procfs.pagemap import PAGE_REGION, open_pagemap, pack_pm_scan_arg
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
 SYS_ioctl = 16
 # So much of a process's own is written sooner than a child is made, ended and reaped.
 SMALL = 2 << 20
+# To reap a copy its process is stopped for PAUSE seconds at most, and let alone for as long, until
+# the command's --timeout or PATIENCE seconds have passed.
+PAUSE, PATIENCE = 0.2, 10.0
 # What a child has not, or not for certain.
 _NOT_COPIED = VF_DC | VF_WF | VF_HT
 
@@ -112,13 +116,27 @@ class Snapshot:
         self.stopped_again_us = 0  # the longest second stop
         self._why = ""  # no process may be copied
         self._memory: SnapshotMemory
+        self._urgent: Urgent | None = None
 
     def __enter__(self) -> Snapshot:
         return self
 
     def __exit__(self, *_: object) -> None:
         with Deferred():
+            self.take_time()
             self.end()
+
+    def hurry(self) -> None:
+        """From now on the tree is stopped: where others keep the CPUs busy, each step of ours would
+        wait for one, and the tree with us."""
+        self._urgent = Urgent()
+        self._urgent.__enter__()
+
+    def take_time(self) -> None:
+        """The tree runs, or will not soon."""
+        if self._urgent is not None:
+            self._urgent.__exit__()
+            self._urgent = None
 
     def begin(
         self, store: ImageStore, files: FilesDump, shared: SharedDump, figures: Figures
@@ -143,6 +161,7 @@ class Snapshot:
 
     def _refuse(self, why: str) -> None:
         self._why = why
+        self.take_time()
         self._tell(f"The memory of the tree is written while it is stopped: {why}")
 
     def _tell(self, remark: str) -> None:
@@ -184,6 +203,7 @@ class Snapshot:
 
     def write(self, interrupts: Deferred) -> None:
         """Has the copies write their memory, while the tree runs; then all of them are gone."""
+        self.take_time()
         for copied in self.copied:
             interrupts.check()
             try:
@@ -205,7 +225,7 @@ class Snapshot:
         for copy in copies:
             copy.wait_until_dead()
             try:
-                self._reap(copy)
+                self._try_to_reap(copy)
             except (CrtoolsError, OSError) as error:
                 # The next dump of the process will do it; and its own end does.
                 log.warning(
@@ -213,10 +233,23 @@ class Snapshot:
                 )
                 copy.hand_over()
 
+    def _try_to_reap(self, copy: Copy) -> None:
+        """A process whose threads cannot all be stopped at once, since one is in vfork() perhaps,
+        is left alone for a while."""
+        end = time.monotonic() + (self._timeout or PATIENCE)
+        while True:
+            try:
+                self._reap(copy)
+                return
+            except (CrtoolsError, OSError):
+                if time.monotonic() > end:
+                    raise
+            time.sleep(PAUSE)
+
     def _reap(self, copy: Copy) -> None:
         """Has its process reap a dead copy. All of its threads are stopped when it becomes visible:
         one of them may wait for children of any kind."""
-        with Tree(self._proc, self._timeout) as tree:
+        with Urgent(), Tree(self._proc, PAUSE) as tree:
             try:
                 process = tree.stop_process(copy.parent)
             except TaskVanished:
