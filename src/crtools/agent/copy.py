@@ -12,7 +12,7 @@ import os
 import struct
 
 from crtools.abi import kernel
-from crtools.abi.clone import CLONE_FILES, CLONE_PTRACE, CLONE_UNTRACED
+from crtools.abi.clone import CLONE_FILES, CLONE_PARENT_SETTID, CLONE_PTRACE, CLONE_UNTRACED
 from crtools.abi.mman import MADV_DOFORK, MADV_DONTFORK
 from crtools.agent.blob import read_blob
 from crtools.agent.inject import (
@@ -24,7 +24,7 @@ from crtools.agent.inject import (
     VISITOR_STACK_TOP,
 )
 from crtools.agent.program import ANY, OP_CLONE, Program
-from crtools.agent.slot import CAREFUL_LOOK, Slot
+from crtools.agent.slot import CAREFUL_LOOK, SLOT_BYTES, Slot
 from crtools.errors import TaskVanished
 from crtools.tracee import ptrace
 from crtools.tracee.seize import OPTIONS, SIGKILL, Tracee, watch
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 # left of it, a zombie, is in the way of nobody but the next dump, which takes it away.
 NAME = b"crtools-copy"
 COPY_AT = OWNER_AT + 1024  # its slot
+_PID_AT = COPY_AT + SLOT_BYTES  # where the kernel says its number before it runs
+_FLAGS = CLONE_PTRACE | CLONE_UNTRACED | CLONE_FILES | CLONE_PARENT_SETTID
 SYS_madvise, SYS_wait4, SYS_chdir, SYS_setsid, SYS_prctl = 28, 61, 80, 112, 157
 SYS_setpriority, SYS_sched_setscheduler, SYS_sched_setaffinity = 141, 144, 203
 SYS_clone3, SYS_close_range = 435, 436
@@ -85,7 +87,7 @@ class Copy:
             ]
             # Neither an event of its parent nor a stop of it: it is traced, and stops at its birth.
             args = _CLONE_ARGS.pack(
-                *(CLONE_PTRACE | CLONE_UNTRACED | CLONE_FILES, 0, 0, 0, 0),
+                *(_FLAGS, 0, 0, self.base + _PID_AT, 0),
                 *(self.base + OWNER_STACK_TOP, VISITOR_STACK_TOP - OWNER_STACK_TOP, 0),
             )
             made = program.call(
@@ -95,19 +97,24 @@ class Copy:
             )
             for start, end in apart:
                 program.call(SYS_madvise, start, end - start, MADV_DOFORK, expect=ANY)
-            executed = agent.run(program)
-            pid = executed.result(made)
-            if pid < 0:
+            self.slot.memory[_PID_AT : _PID_AT + 4] = bytes(4)
+            try:
+                executed = agent.run(program)
+            finally:
+                # Its parent may have been killed meanwhile, and it be there all the same.
+                pid = int.from_bytes(self.slot.memory[_PID_AT : _PID_AT + 4], "little")
+                if pid:
+                    self.pid = self.slot.task = pid
+                    self._tracees.append(Tracee(pid, pid))
+            if not self.pid:
                 self._close()
-                return -pid
-            self.pid = self.slot.task = pid
-            self._tracees.append(Tracee(pid, pid))
+                return -executed.result(made)
             refused = [executed.result(ref) for ref in advised if executed.result(ref)]
             if refused:
                 self.end()
                 self.wait_until_dead()
                 self.hand_over()
-                bury_all(agent, [pid])
+                bury_all(agent, [self.pid])
                 return -refused[0]
             self._begin()
         finally:
