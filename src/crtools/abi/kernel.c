@@ -369,6 +369,20 @@ enum {
 	SKIP_IF = -3,	    /* nr: they are left out if it is */
 };
 
+static inline long raw6(long nr, long a, const long *rest)
+{
+	register long r9 __asm__("r9") = rest[4];
+	long ret;
+	register long r10 __asm__("r10") = rest[2];
+	register long r8 __asm__("r8") = rest[3];
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(rest[0]), "d"(rest[1]), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
 static void put_questions(long fd, char *record, const struct question *question, long count)
 {
 	const struct question *end = question + count;
@@ -391,7 +405,7 @@ static void put_questions(long fd, char *record, const struct question *question
 		}
 		for (int i = 0; i < 5; i++)
 			arg[i] = question->args[i] + (question->inside >> i & 1 ? (long)record : 0);
-		result = crt_syscall(question->nr, fd, arg[0], arg[1], arg[2], arg[3], arg[4]);
+		result = raw6(question->nr, fd, arg);
 		if (question->result)
 			memcpy(record + question->result, &result, sizeof(result));
 	}

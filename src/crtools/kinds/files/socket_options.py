@@ -150,9 +150,10 @@ class Table:
         kernel.calls(fd, *self._buffers)
         return bytes(self._values)
 
-    def ask(self, questions: Questions, at: int) -> None:
-        """Has the options read into a record, whose content at the offset `at` is `defaults`."""
-        for level, number, _ in self.options:
+    def ask(self, questions: Questions, at: int, options: Iterable[Option]) -> None:
+        """Has those of the options read into a record, whose content at the offset `at` is
+        `defaults`."""
+        for level, number in options:
             start, end = self.places[level, number]
             length = questions.reserve(_U32.pack(end - start))
             questions.ask(SYS_getsockopt, level, number, at + start, length, inside=(2, 3))

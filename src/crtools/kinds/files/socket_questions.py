@@ -9,8 +9,10 @@ into a queue changes nothing.
 from __future__ import annotations
 
 import errno
+import os
 import struct
 
+from crtools.abi import kernel
 from crtools.abi.socket import (
     AF_UNIX,
     MSG_DONTWAIT,
@@ -21,17 +23,31 @@ from crtools.abi.socket import (
     SO_OOBINLINE,
     SO_PEEK_OFF,
     SO_PROTOCOL,
+    SO_RESERVE_MEM,
+    SO_REUSEPORT,
+    SO_TXREHASH,
     SO_TYPE,
+    SO_ZEROCOPY,
+    SOCK_CLOEXEC,
     SOCK_STREAM,
     SOL_SOCKET,
 )
-from crtools.abi.x86_64 import SYS_getsockopt, SYS_ioctl, SYS_recvfrom, SYS_recvmsg
+from crtools.abi.x86_64 import (
+    SYS_getsockopt,
+    SYS_ioctl,
+    SYS_recvfrom,
+    SYS_recvmsg,
+    SYS_setsockopt,
+    SYS_socket,
+)
 from crtools.kinds.files.questions import Questions, was_asked
 from crtools.kinds.files.socket_options import OTHERS, SOCKET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from crtools.kinds.files.socket_options import Option
 
 SO_PEERCRED, SO_PEERGROUPS = 17, 59  # asm-generic/socket.h
 SIOCATMARK, SIOCINQ = 0x8905, 0x541B  # asm-generic/sockios.h, linux/sockios.h
@@ -43,6 +59,28 @@ _VECTOR = struct.Struct("<QQ")  # struct iovec
 _NOBODY = struct.pack("<iII", 0, 0xFFFFFFFF, 0xFFFFFFFF)  # struct ucred of a socket without a peer
 _U32 = struct.Struct("<I")
 _I64 = struct.Struct("<q")
+
+
+# Options that many a kernel lets no unix socket have: whether it does depends on the family alone.
+_PERHAPS_FOREIGN = tuple(
+    (SOL_SOCKET, number) for number in (SO_REUSEPORT, SO_ZEROCOPY, SO_RESERVE_MEM, SO_TXREHASH)
+)
+
+
+def _find_foreign() -> list[Option]:
+    """Those of them that this kernel refuses to set."""
+    fd = kernel.raw(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
+    if fd < 0:
+        return []
+    value = (1).to_bytes(4, "little")
+    at = kernel.address_of(value)
+    refused = [
+        option
+        for option in _PERHAPS_FOREIGN
+        if kernel.raw(SYS_setsockopt, fd, *option, at, 4) in (-errno.EOPNOTSUPP, -errno.ENOPROTOOPT)
+    ]
+    os.close(fd)
+    return refused
 
 
 def _number(value: int) -> bytes:
@@ -76,8 +114,11 @@ class SocketQuestions:
             (self.cookie, SO_NETNS_COOKIE, 8),
         ):
             self._ask_option(number, place, q.reserve(_number(length)))
-        SOCKET.ask(q, self.options)
-        OTHERS.ask(q, self.others)
+        foreign = _find_foreign()
+        SOCKET.ask(q, self.options, [option for option in SOCKET.places if option not in foreign])
+        q.skip(len(foreign), self.domain, AF_UNIX)
+        SOCKET.ask(q, self.options, foreign)
+        OTHERS.ask(q, self.others, OTHERS.places)
         # Counts in instructions: there is room for none, so that it tells how many there are.
         q.ask(
             *(SYS_getsockopt, SOL_SOCKET, SO_GET_FILTER, 0, self.filter),

@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -18,7 +18,7 @@ from crtools.kinds.files.socket_options import OTHERS, SOCKET
 from crtools.kinds.files.socket_questions import SocketQuestions
 
 FIONREAD, F_GETPIPE_SZ = 0x541B, 1032
-SO_PEEK_OFF = 42
+SO_PEEK_OFF, SO_ZEROCOPY, SO_RESERVE_MEM, SO_TXREHASH = 42, 60, 73, 74
 
 
 @contextmanager
@@ -179,6 +179,21 @@ def test_options_are_those_that_one_call_each_gives() -> None:
         assert answers.others == OTHERS.read(sock.fileno())
         assert answers.socket == (socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_UDP)
         assert answers.alike == b""  # nobody has asked for a peer
+    for family in (socket.AF_UNIX, socket.AF_INET):
+        with socket.socket(family) as sock, own_pidfd() as pidfd:
+            # What no unix socket can have on some kernels is asked of all others.
+            for number in (socket.SO_REUSEPORT, SO_ZEROCOPY, SO_TXREHASH, SO_RESERVE_MEM):
+                with suppress(OSError):
+                    sock.setsockopt(
+                        socket.SOL_SOCKET, number, 4096 if number == SO_RESERVE_MEM else 1
+                    )
+            (answers,) = SocketQuestions().put(pidfd, [sock.fileno()])
+            assert answers.options == SOCKET.read(sock.fileno())
+            if family == socket.AF_INET:
+                assert SOCKET.find_changed(answers.options).keys() >= {
+                    (socket.SOL_SOCKET, socket.SO_REUSEPORT),
+                    (socket.SOL_SOCKET, SO_ZEROCOPY),
+                }
     one, other = socket.socketpair()
     with one, other, own_pidfd() as pidfd:
         first, second = SocketQuestions().put(pidfd, [one.fileno(), other.fileno()])
