@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import memory
+from benchmarks import changes, memory
 from benchmarks.cases import CASES as SMALL
 from benchmarks.cases import Bench, Figure, cores
 from benchmarks.target import Failed, build_programs, check_built, prepare_process
@@ -27,6 +27,8 @@ CASES = {
     "tasks": memory.tasks,
     "writers": memory.writers,
     "snapshots": memory.snapshots,
+    "following": changes.following,
+    "pre_dumps": changes.pre_dumps,
 }
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 MARK = "## The last run"
