@@ -16,6 +16,7 @@ from crtools.images.messages.crtools_tracking import CrtoolsTrackingEntry
 from crtools.images.messages.stats import DumpStatsEntry
 from crtools.images.store import ImageStore
 from live.roundtrip import FOREIGN_UID, Run, Skipped
+from live.snapshot import collect_tree
 
 pytestmark = pytest.mark.root
 STEPS = 4  # of the program `changing`
@@ -270,6 +271,25 @@ def test_what_programs_do_with_memory_survives_a_chain(
     images = run.dump(*build_upon(second))
     run.restore(images)
     run.expect_same(before, "after the restore")
+    run.expect_pass()
+
+
+def test_a_program_that_executes_another_is_followed_anew(new_run: Callable[..., Run]) -> None:
+    run = new_run("vfork", "short", compare=False)
+    run.start()
+    first = pre_dump(run, run.new_images())
+    child = collect_tree(run.pid)[1]
+
+    def executed() -> bool:
+        return b"\0child\0" in Path(f"/proc/{child}/cmdline").read_bytes()
+
+    run.wait_until(executed, "the child executes the other program")
+    second = pre_dump(run, run.new_images(), *build_upon(first))
+    third = pre_dump(run, run.new_images(), *build_upon(second))
+    with ImageStore.open(str(third)) as store:
+        pages = store.read("pagemap", child)[1:]
+    assert any(entry.flags == 1 for entry in pages)  # in the parent: nothing has changed since
+    run.restore(run.dump(*build_upon(third)))
     run.expect_pass()
 
 

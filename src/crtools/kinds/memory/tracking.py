@@ -161,7 +161,14 @@ class Tracker:
         if self.uffd < 0:
             return
         # What is registered, and with this descriptor. What is not has never been protected.
-        self._register([vma for vma in vmas if is_async(pagemap, vma.start)])
+        followed = [vma for vma in vmas if is_async(pagemap, vma.start)]
+        if vmas and not followed:
+            first = vmas[0]
+            if register(self.uffd, first.start, first.end) == -errno.ESRCH:
+                # It is for a memory that is gone: the process has executed a program since.
+                self.close()
+                return
+        self._register(followed)
         self._known = self.runs
         self._there = intersect(self._known, self.parent)
 
