@@ -180,6 +180,13 @@ def read_varint64(buf: bytes, at: int, first: int) -> tuple[int, int]:
 
 def read_varint32(buf: bytes, at: int, first: int) -> tuple[int, int]:
     """As read_varint64, of a value that must fit in 32 bits unsigned."""
+    # Up to 21 bits here: images have thousands of ids, and a call costs as much as all of this.
+    byte = buf[at]
+    if byte < 128:
+        return first - 0x80 + (byte << 7), at + 1
+    more = buf[at + 1]
+    if more < 128:
+        return first - 0x4080 + (byte << 7) + (more << 14), at + 2
     value, at = read_varint64(buf, at, first)
     if value > 0xFFFFFFFF:
         raise ValueError("a value of more than 32 bits")
