@@ -314,9 +314,12 @@ int main(int argc, char **argv)
 	} else {
 		flush();
 	}
-	/* All that was unread, and around twice. */
+	/*
+	 * All that was unread, and around twice. Whatever there is is taken before more is sent: who
+	 * is slow has a block for each packet, and soon there is none left.
+	 */
 	for (int i = 0; i < 2 * FRAMES && !failures; i++) {
-		if (received < sent && (version != TPACKET_V3 || left ||
+		while (!failures && received < sent && (version != TPACKET_V3 || left ||
 					block_of(frame)->block_status & TP_STATUS_USER))
 			receive();
 		send_one();
