@@ -27,6 +27,7 @@ from crtools.errors import RestoreConflict
 SOL_PACKET = 263  # linux/socket.h
 LOOPBACK = 1  # net/flow.h: LOOPBACK_IFINDEX
 _ALL, EXPERIMENT = 0x0003, 0x88B5  # linux/if_ether.h: ETH_P_ALL, ETH_P_802_EX1
+_NOBODYS = 0xFFFF  # that no packet has: reserved, RFC 1701
 ADDRESS = struct.Struct("<HHiHBB8s")  # struct sockaddr_ll
 _INSTRUCTION = struct.Struct("<HBBI")  # struct sock_filter
 HEAD = struct.Struct(">II")  # what our packets begin with: a number, and how much to take of them
@@ -99,5 +100,7 @@ class Feeder:
         """Has the socket receive nothing any more."""
         if self._sender >= 0:
             os.close(self._sender)
-        _bind(self._fd, 0, 0)
+        # Bound to protocol 0 it would keep the one it has (net/packet/af_packet.c, packet_bind),
+        # and receive all there is.
+        _bind(self._fd, _NOBODYS, LOOPBACK)
         set_option(self._fd, SOL_SOCKET, SO_DETACH_FILTER, bytes(4))

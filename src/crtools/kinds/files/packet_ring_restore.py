@@ -2,8 +2,9 @@
 
 The tool makes the socket with its rings, and tasks take its open file over. A new ring's kernel
 side begins at the first frame, and the program goes on where it was. So the kernel is brought there
-by packets of our own (crtools.kinds.files.packet_feeder); then the socket is bound to nothing, and
-gets its content back. Of a sending ring as many frames are sent, over the loopback device too.
+by packets of our own (crtools.kinds.files.packet_feeder); then the socket is bound to nothing that
+there is, and gets its content back. Of a sending ring as many frames are sent, over the loopback
+device too.
 
 The kernel notes in an empty block when it was opened: that is the time of the restore. Blocks of
 TPACKET_V3 have numbers that go up. Where the kernel would have to be sent more than
