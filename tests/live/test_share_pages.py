@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crtools.images.store import ImageStore
-from live.roundtrip import Run
+from live.roundtrip import TOOL, Run
 from live.snapshot import collect_tree
 
 pytestmark = pytest.mark.root
@@ -66,6 +66,10 @@ def test_shared_pages_are_written_once_and_are_shared_again(new_run: NewRun) -> 
         assert store.read_one("inventory").img_version == 3
         stats = store.read_one("stats-dump").dump
         assert (stats.pages_written + stats.shpages_written) * 4096 == pages_bytes(images)
+    command = [str(TOOL), "image", "info", str(next(images.glob("crtools-pages-*.img")))]
+    command[-1] = command[-1].replace("crtools-pages", "pagemap")
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "in the pages files of relatives: --share-pages" in said
     run.restore(images)
     assert abs(pss_kib(run.pid) - before) < before // 20
     run.expect_pass()
