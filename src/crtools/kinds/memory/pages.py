@@ -139,9 +139,11 @@ def plan_pages(areas: Sequence[Area], regions: Sequence[Region], offset: int = 0
                 add_entry(entries, first, last, IN_PARENT)
             elif not region[2] & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD):
                 offset = _append(entries, runs, first, last, flags, area.readable, offset)
-            if region[2] & PAGE_IS_HUGE and not (
-                region[2] & PAGE_IS_FILE or area.entry.flags & MAP_HUGETLB
-            ):
+            # Not pages of the pool (hugetlbfs), be they of a file.
+            transparent = area.entry.status & kinds.ANON_PRIVATE and not (
+                area.entry.flags & MAP_HUGETLB
+            )
+            if transparent and region[2] & (PAGE_IS_HUGE | PAGE_IS_FILE) == PAGE_IS_HUGE:
                 huge.append((first, last))
             if region[1] > end:
                 break

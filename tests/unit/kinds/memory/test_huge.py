@@ -57,11 +57,13 @@ def test_only_transparent_huge_pages_of_private_memory_are_said_to_be_huge() -> 
         (4 * HUGE, 5 * HUGE, PAGE_IS_HUGE | PAGE_IS_FILE),
         (5 * HUGE, 6 * HUGE, PAGE_IS_HUGE),
         (8 * HUGE, 10 * HUGE, PAGE_IS_HUGE),
+        (12 * HUGE, 13 * HUGE, PAGE_IS_HUGE),
     ]
-    plan = pages.plan_pages([area(vma(1, 7)), area(pool)], regions)
+    of_file = vma(12, 14, status=areas.FILE_PRIVATE)  # private pages of a file of that pool
+    plan = pages.plan_pages([area(vma(1, 7)), area(pool), area(of_file)], regions)
     assert plan.huge == scaled((1, 3), (5, 6))
     # It makes no difference to what is written.
-    assert [entry.nr_pages for entry in plan.entries] == [3 * 512, 512, 2 * 512]
+    assert [entry.nr_pages for entry in plan.entries] == [3 * 512, 512, 2 * 512, 512]
 
 
 def test_ranges_that_follow_each_other_are_one_entry() -> None:
