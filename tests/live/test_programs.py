@@ -241,6 +241,7 @@ CASES = (
     Case("unix_waiting"),
     Case("unix_waiting threads"),
     Case("udp", root=True),
+    Case("port_groups", options=TCP),
     Case("raw", root=True),
     Case("packet", root=True),
     *[

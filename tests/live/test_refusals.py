@@ -103,7 +103,7 @@ SOCKETS = {
     "errqueue": ("it is a socket with an error that the program has not read", "MSG_ERRQUEUE"),
     "packet-error": ("it is a socket with an error that the program has not read",),
     "numbered": ("SOF_TIMESTAMPING_OPT_ID",),
-    "bpf": ("it is a socket with a filter of extended BPF", "detach it"),
+    "bpf": ("it is a socket with a program of extended BPF", "goes when nobody has it", "pin it"),
     "control": ("datagrams wait in it that come with more", "message 20 of level 0"),
     "ring": ("it is memory of socket", "that a task of the tree has a descriptor of"),
     "copied-ring": ("it is a socket's memory, mapped privately",),

@@ -25,6 +25,7 @@ _length_4 = field(4, "length")
 _length_5 = field(5, "length")
 _length_6 = field(6, "length")
 _length_7 = field(7, "length")
+_length_10 = field(10, "length")
 _uint32_1 = field(1, "uint32")
 _uint32_2 = field(2, "uint32")
 _uint32_3 = field(3, "uint32")
@@ -231,6 +232,146 @@ class SocketMembershipEntry(Message):
         return new
 
 
+class SocketProgramEntry(Message):
+    """A BPF program: of classic BPF its instructions, 8 bytes each; of extended BPF how to find
+    it."""
+
+    __slots__ = (
+        "classic",
+        "id",
+        "digest",
+        "load_time",
+        "name",
+        "path",
+    )
+
+    NAME = "socket_program_entry"
+    FIELDS = (
+        (1, "classic", "optional", "bytes", None, None, None),
+        (2, "id", "optional", "uint32", None, None, None),
+        (3, "digest", "optional", "bytes", None, None, None),
+        (4, "load_time", "optional", "uint64", None, None, None),
+        (5, "name", "optional", "string", None, None, None),
+        (6, "path", "optional", "string", None, None, None),
+    )
+
+    def __init__(
+        self,
+        *,
+        classic: bytes | None = None,
+        id: int | None = None,
+        digest: bytes | None = None,
+        load_time: int | None = None,
+        name: str | None = None,
+        path: str | None = None,
+        unknown: bytes = b"",
+    ) -> None:
+        self.classic = classic
+        self.id = id
+        self.digest = digest
+        self.load_time = load_time
+        self.name = name
+        self.path = path
+        self.unknown = unknown
+
+    def encode(self) -> bytes:
+        try:
+            return b"".join(
+                [
+                    b"" if self.classic is None else _length_1[len(b := self.classic)] + b,
+                    b"" if self.id is None else _uint32_2[self.id],
+                    b"" if self.digest is None else _length_3[len(b := self.digest)] + b,
+                    b"" if self.load_time is None else _uint64_4[self.load_time],
+                    b""
+                    if self.name is None
+                    else _length_5[len(b := self.name.encode("utf-8", "surrogateescape"))] + b,
+                    b""
+                    if self.path is None
+                    else _length_6[len(b := self.path.encode("utf-8", "surrogateescape"))] + b,
+                    self.unknown,
+                ]
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise bad_value(self, error) from None
+
+    @classmethod
+    def read_at(cls, buf: bytes, at: int, stop: int) -> Self:
+        classic: Any = None
+        id: Any = None
+        digest: Any = None
+        load_time: Any = None
+        name: Any = None
+        path: Any = None
+        begin = at
+        try:
+            tag = buf[at] if at < stop else 0
+            if tag == 10:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                classic = buf[at - span : at]
+                tag = buf[at] if at < stop else 0
+            if tag == 16:
+                id = buf[at + 1]
+                at += 2
+                if id > 127:
+                    id, at = read_varint32(buf, at, id)
+                tag = buf[at] if at < stop else 0
+            if tag == 26:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                digest = buf[at - span : at]
+                tag = buf[at] if at < stop else 0
+            if tag == 32:
+                load_time = buf[at + 1]
+                at += 2
+                if load_time > 127:
+                    load_time, at = read_varint64(buf, at, load_time)
+                tag = buf[at] if at < stop else 0
+            if tag == 42:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                name = buf[at - span : at].decode("utf-8", "surrogateescape")
+                tag = buf[at] if at < stop else 0
+            if tag == 50:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                path = buf[at - span : at].decode("utf-8", "surrogateescape")
+                tag = buf[at] if at < stop else 0
+        except (IndexError, ValueError):
+            raise find_damage(cls, buf, begin, stop) from None
+        new = object.__new__(cls)
+        new.classic = classic
+        new.id = id
+        new.digest = digest
+        new.load_time = load_time
+        new.name = name
+        new.path = path
+        new.unknown = b""
+        if at != stop:
+            finish(new, buf, begin, at, stop)
+        return new
+
+
 class CrtoolsSocketEntry(Message):
     """The message crtools_socket_entry."""
 
@@ -241,6 +382,10 @@ class CrtoolsSocketEntry(Message):
         "lost",
         "uid",
         "gid",
+        "filter",
+        "group",
+        "group_index",
+        "group_program",
     )
 
     NAME = "crtools_socket_entry"
@@ -259,6 +404,18 @@ class CrtoolsSocketEntry(Message):
         (4, "lost", "optional", "uint64", None, None, None),
         (5, "uid", "optional", "uint32", None, None, None),
         (6, "gid", "optional", "uint32", None, None, None),
+        (7, "filter", "optional", "message", "crtools_socket:SocketProgramEntry", None, None),
+        (8, "group", "optional", "uint32", None, None, None),
+        (9, "group_index", "optional", "uint32", None, None, None),
+        (
+            10,
+            "group_program",
+            "optional",
+            "message",
+            "crtools_socket:SocketProgramEntry",
+            None,
+            None,
+        ),
     )
 
     def __init__(
@@ -270,6 +427,10 @@ class CrtoolsSocketEntry(Message):
         lost: int | None = None,
         uid: int | None = None,
         gid: int | None = None,
+        filter: SocketProgramEntry | None = None,
+        group: int | None = None,
+        group_index: int | None = None,
+        group_program: SocketProgramEntry | None = None,
         unknown: bytes = b"",
     ) -> None:
         self.id = id
@@ -278,6 +439,10 @@ class CrtoolsSocketEntry(Message):
         self.lost = lost
         self.uid = uid
         self.gid = gid
+        self.filter = filter
+        self.group = group
+        self.group_index = group_index
+        self.group_program = group_program
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -290,6 +455,12 @@ class CrtoolsSocketEntry(Message):
                     b"" if self.lost is None else _uint64_4[self.lost],
                     b"" if self.uid is None else _uint32_5[self.uid],
                     b"" if self.gid is None else _uint32_6[self.gid],
+                    b"" if self.filter is None else _length_7[len(b := self.filter.encode())] + b,
+                    b"" if self.group is None else _uint32_8[self.group],
+                    b"" if self.group_index is None else _uint32_9[self.group_index],
+                    b""
+                    if self.group_program is None
+                    else _length_10[len(b := self.group_program.encode())] + b,
                     self.unknown,
                 ]
             )
@@ -304,6 +475,10 @@ class CrtoolsSocketEntry(Message):
         lost: Any = None
         uid: Any = None
         gid: Any = None
+        filter: Any = None
+        group: Any = None
+        group_index: Any = None
+        group_program: Any = None
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -355,6 +530,38 @@ class CrtoolsSocketEntry(Message):
                 if gid > 127:
                     gid, at = read_varint32(buf, at, gid)
                 tag = buf[at] if at < stop else 0
+            if tag == 58:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                filter = SocketProgramEntry.read_at(buf, at - span, at)
+                tag = buf[at] if at < stop else 0
+            if tag == 64:
+                group = buf[at + 1]
+                at += 2
+                if group > 127:
+                    group, at = read_varint32(buf, at, group)
+                tag = buf[at] if at < stop else 0
+            if tag == 72:
+                group_index = buf[at + 1]
+                at += 2
+                if group_index > 127:
+                    group_index, at = read_varint32(buf, at, group_index)
+                tag = buf[at] if at < stop else 0
+            if tag == 82:
+                span = buf[at + 1]
+                at += 2
+                if span > 127:
+                    span, at = read_varint32(buf, at, span)
+                at += span
+                if at > stop:
+                    raise IndexError
+                group_program = SocketProgramEntry.read_at(buf, at - span, at)
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -364,6 +571,10 @@ class CrtoolsSocketEntry(Message):
         new.lost = lost
         new.uid = uid
         new.gid = gid
+        new.filter = filter
+        new.group = group
+        new.group_index = group_index
+        new.group_program = group_program
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

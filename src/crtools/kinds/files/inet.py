@@ -61,7 +61,6 @@ from crtools.kinds.files.inet_options import (
 from crtools.kinds.files.pipe_buffer import SETTABLE
 from crtools.kinds.files.socket_options import (
     build_buffers,
-    build_filter,
     build_options,
     check_options,
     read_options,
@@ -533,7 +532,7 @@ class InetPlanner(FilePlanner):
 
     def place(self) -> None:
         choose_place(self.context, self.files)
-        for file in self.files:
+        for file in sockets_of(self.context).arrange(self.context, self.files):
             self.context.add_job(file.pid, self.make(file))
 
     def make(self, file: PlannedFile) -> Making:
@@ -615,7 +614,9 @@ class Making:
                 otherwise=lambda _: None,
                 label=lambda: f"shut down {self.what()}",
             )
-        build_filter(program, file.number, message.opts, others, self.what)
+        sockets = sockets_of(self.context)
+        sockets.build_filter(program, file, message.opts, others, self.what)
+        sockets.build_group(program, file, self.what)
         rest = message.flags & SETTABLE
         if rest & ~O_NONBLOCK:
             program.call(

@@ -46,7 +46,6 @@ from crtools.kinds.files.pipe_buffer import SETTABLE
 from crtools.kinds.files.socket_options import (
     Table,
     build_buffers,
-    build_filter,
     build_options,
     check_options,
     read_options,
@@ -368,7 +367,7 @@ class Making:
             )
         build_buffers(program, file.number, message.opts, fresh, self.what)
         if self.filter:
-            build_filter(program, file.number, message.opts, others, self.what)
+            sockets.build_filter(program, file, message.opts, others, self.what)
         rest = message.flags & SETTABLE
         if rest & ~O_NONBLOCK:
             program.call(

@@ -40,7 +40,7 @@ from crtools.abi.x86_64 import (
 from crtools.agent.program import EXACTLY, ref_at
 from crtools.errors import ImageError, MissingFeature, PermissionDenied
 from crtools.images.messages.crtools_netlink import CrtoolsNetlinkEntry, NetlinkMessageEntry
-from crtools.kinds.files.socket_options import build_buffers, build_filter
+from crtools.kinds.files.socket_options import build_buffers
 from crtools.kinds.files.sockets import sockets_of
 from crtools.kinds.files.unix_build import build_place, build_take
 from crtools.tracee.kernel_sockets import KernelSockets
@@ -240,7 +240,7 @@ class Refilling:
         program = programs.need(2048 + 8 * len(message.opts.so_filter))
         fresh = sockets.fresh(AF_NETLINK, SOCK_RAW, message.protocol)
         build_buffers(program, self.number, message.opts, fresh, self.what, always=True)
-        build_filter(program, self.number, message.opts, others, self.what)
+        sockets.build_filter_of(program, self.number, self.file.id, message.opts, others, self.what)
 
     def _send(self, programs: Programs, one: NetlinkMessageEntry, address: bytes) -> None:
         data = one.data

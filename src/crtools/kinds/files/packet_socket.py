@@ -30,7 +30,6 @@ from crtools.kinds.files.pipe_buffer import POLLERR, SETTABLE
 from crtools.kinds.files.socket_options import (
     Table,
     build_buffers,
-    build_filter,
     build_option,
     build_options,
     check_options,
@@ -359,7 +358,7 @@ class Making:
             threshold = _U32.pack(message.copy_thresh)
             build_option(program, number, (SOL_PACKET, PACKET_COPY_THRESH), threshold, self.what)
         build_buffers(program, number, message.opts, fresh, self.what)
-        build_filter(program, number, message.opts, others, self.what)
+        sockets.build_filter(program, file, message.opts, others, self.what)
         for member in message.mclist:
             program = programs.need(512)
             form = _REQUEST if len(member.addr) <= 8 else _LONG_REQUEST

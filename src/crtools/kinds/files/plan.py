@@ -340,6 +340,8 @@ class FilesPlan(PlanContext):
                 self._protected.append(id)
         for planner in self._planners.values():
             planner.check(root)
+        if self.sockets is not None:
+            self.sockets.check(self)
         self.check_numbers()
 
     def _is_of_task(self, name: str) -> bool:
@@ -376,6 +378,8 @@ class FilesPlan(PlanContext):
         """Lets go of them; `restored` says that the tasks have all they need."""
         for planner in self._planners.values():
             planner.close(restored=restored)
+        if self.sockets is not None:
+            self.sockets.close()
         if restored and self.inherited is not None:
             for unused in self.inherited.unused():
                 log.warning("--inherit-fd %s: nothing in the images is called so", unused)

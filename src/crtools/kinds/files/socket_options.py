@@ -305,7 +305,9 @@ def read_options(context: DumpContext, file: OpenFile, fd: int, id: int) -> SkOp
     file. `fd` is a borrowed descriptor of it. Raises UnsupportedObject.
     """
     message, changed = parse_options(context, file)
-    message.so_filter = read_filter(context, file, fd)
+    message.so_filter = read_filter(context, file, fd, id)
+    if message.so_reuseport:
+        context.sockets.programs().add_group(file, fd, lambda: context.sockets.entry(id))
     if changed:
         context.sockets.add_options(id, changed)
     return message
@@ -376,20 +378,16 @@ _length = bytearray(4)
 _length_at = kernel.address_of(_length)
 
 
-def read_filter(context: DumpContext, file: OpenFile, fd: int) -> list[int]:
+def read_filter(context: DumpContext, file: OpenFile, fd: int, id: int) -> list[int]:
     """The instructions of the classic BPF filter of a socket, 8 bytes each (SO_GET_FILTER counts
-    in them); [] without one."""
+    in them); [] without one. One of extended BPF is put down for crtools-socket.img."""
     _length[:] = _OFF
     result = kernel.raw(SYS_getsockopt, fd, SOL_SOCKET, SO_GET_FILTER, 0, _length_at)
     if result == 0 and _length == _OFF:
         return []
     if result == -errno.EACCES:
-        raise context.refuse(
-            file,
-            "it is a socket with a filter of extended BPF (SO_ATTACH_BPF)",
-            "the kernel does not tell which program that is",
-            "let the program use a classic filter (SO_ATTACH_FILTER), or detach it before the dump",
-        )
+        context.sockets.programs().add_filter(file, fd, context.sockets.entry(id))
+        return []
     count = _U32.unpack(_length)[0]
     instructions = bytearray(8 * count)
     if result == 0:

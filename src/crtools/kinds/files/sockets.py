@@ -9,15 +9,17 @@ from crtools.abi.socket import SO_NETNS_COOKIE, SOL_SOCKET
 from crtools.abi.x86_64 import SYS_fchown, SYS_pidfd_open
 from crtools.errors import ImageError
 from crtools.images.messages.crtools_socket import CrtoolsSocketEntry, SocketOptionEntry
-from crtools.kinds.files.socket_options import Fresh
+from crtools.kinds.files.socket_options import Fresh, build_filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from crtools.agent.program import Program
     from crtools.errors import UnsupportedObject
     from crtools.images.messages.crtools_corked import CrtoolsCorkedEntry
+    from crtools.images.messages.sk_opts import SkOptsEntry
     from crtools.kinds.files.base import (
         DumpContext,
         OpenFile,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
         Programs,
     )
     from crtools.kinds.files.socket_options import Values
+    from crtools.kinds.files.socket_programs import ProgramsDump, ProgramsPlan
     from crtools.kinds.files.socket_questions import Answers
 
 
@@ -49,6 +52,20 @@ class SocketsDump:
         self._namespace = b""
         self._file: OpenFile | None = None
         self._fd = -1
+        self._programs: ProgramsDump | None = None
+
+    def programs(self) -> ProgramsDump:
+        """The BPF programs that sockets have."""
+        if self._programs is None:
+            from crtools.kinds.files.socket_programs import ProgramsDump
+
+            self._programs = ProgramsDump(self.context)
+        return self._programs
+
+    def check(self) -> None:
+        """When all sockets are known. Raises UnsupportedObject."""
+        if self._programs is not None:
+            self._programs.check()
 
     def ask(self, tid: int, pidfd: int, fds: Sequence[int]) -> None:
         """Asks sockets of task `tid`, which `pidfd` is of, all at once what there is to ask: before
@@ -179,16 +196,98 @@ class SocketsPlan:
         self.corked: dict[int, CrtoolsCorkedEntry] = {}
         self._fresh: dict[tuple[int, int, int], Fresh] = {}
         self._owned: dict[int, list[tuple[PlannedFile, CrtoolsSocketEntry]]] | None = None
+        self._programs: ProgramsPlan | None = None
         if store.has("crtools-socket"):
             for entry in store.read("crtools-socket"):
                 if entry.id in self.entries:
                     raise ImageError(f"File {entry.id} is twice in the crtools-socket image")
                 self.entries[entry.id] = entry
+                for program in (entry.filter, entry.group_program):
+                    if program is not None:
+                        from crtools.kinds.files.socket_programs import check_program
+
+                        check_program(program)
         if store.has("crtools-corked"):
             for entry in store.read("crtools-corked"):
                 if entry.id in self.corked:
                     raise ImageError(f"File {entry.id} is twice in the crtools-corked image")
                 self.corked[entry.id] = entry
+
+    def check(self, context: PlanContext) -> None:
+        """Whether the BPF programs that sockets have are here. Raises RestoreConflict."""
+        for id, entry in self.entries.items():
+            programs = [p for p in (entry.filter, entry.group_program) if p is not None]
+            for program in programs if id in context.files else ():
+                from crtools.kinds.files.socket_programs import ProgramsPlan
+
+                if self._programs is None:
+                    self._programs = ProgramsPlan(context)
+                self._programs.hold(program, context.describe(context.files[id]))
+
+    def close(self) -> None:
+        if self._programs is not None:
+            self._programs.close()
+
+    def has_filter(self, id: int) -> bool:
+        """Whether file `id` has a filter of extended BPF."""
+        entry = self.entries.get(id)
+        return entry is not None and entry.filter is not None
+
+    def build_filter(
+        self,
+        program: Program,
+        file: PlannedFile,
+        message: SkOptsEntry,
+        others: Values,
+        what: Callable[[], str],
+    ) -> None:
+        """Instructions that attach the filter of a socket, at `file.number`, and lock it: last, it
+        looks at all that comes."""
+        self.build_filter_of(program, file.number, file.id, message, others, what)
+
+    def build_filter_of(
+        self,
+        program: Program,
+        number: int,
+        id: int,
+        message: SkOptsEntry,
+        others: Values,
+        what: Callable[[], str],
+    ) -> None:
+        """The same of file `id`, at `number`."""
+        entry = self.entries.get(id)
+        if entry is not None and entry.filter is not None and self._programs is not None:
+            self._programs.build_filter(program, number, entry.filter, what)
+        build_filter(program, number, message, others, what)
+
+    def build_group(self, program: Program, file: PlannedFile, what: Callable[[], str]) -> None:
+        """Instructions that have its program divide the sockets of its port, when the socket is
+        one of them."""
+        entry = self.entries.get(file.id)
+        if entry is not None and entry.group_program is not None and self._programs is not None:
+            self._programs.build_group(program, file.number, entry.group_program, what)
+
+    def arrange(self, context: PlanContext, files: list[PlannedFile]) -> list[PlannedFile]:
+        """The files in the order to make them in, their places chosen: sockets that share a port
+        are made by one process, in the order in which the kernel had them."""
+        groups: dict[int, list[tuple[int, PlannedFile]]] = {}
+        for file in files:
+            entry = self.entries.get(file.id)
+            if entry is not None and entry.group is not None:
+                groups.setdefault(entry.group, []).append((entry.group_index or 0, file))
+        if not groups:
+            return files
+        ordered = []
+        for members in groups.values():
+            members.sort(key=lambda member: member[0])
+            maker = members[0][1].pid
+            for _, file in members:
+                if file.pid != maker:
+                    file.pid, file.parked = maker, True
+                    file.number = context.table_of(maker).park(file.id)
+                ordered.append(file)
+        others = set(ordered)
+        return [*[file for file in files if file not in others], *ordered]
 
     def options(self, id: int) -> Values:
         """The options of file `id` that CRIU's messages have no field for."""

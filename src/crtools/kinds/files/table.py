@@ -196,6 +196,7 @@ class FilesDump(DumpContext):
         if self.locks is not None:
             self.locks.check(self._has_path, self.pids)
         if self.sockets is not None:
+            self.sockets.check()
             self.sockets.close()  # before anybody runs on
         if self._elsewhere is not None:
             self._elsewhere.check()

@@ -103,7 +103,6 @@ from crtools.kinds.files.inet_options import build_ip_options, collect_ip_wanted
 from crtools.kinds.files.socket_options import (
     Table,
     build_buffers,
-    build_filter,
     build_option,
     build_options,
     check_options,
@@ -203,7 +202,8 @@ class TcpPlanner(FilePlanner):
     def place(self) -> None:
         choose_place(self.context, self.files)
         # Connections come from sockets that listen at the same port: those must be there first.
-        for file in sorted(self.files, key=lambda file: file.id in self.streams):
+        files = sockets_of(self.context).arrange(self.context, self.files)
+        for file in sorted(files, key=lambda file: file.id in self.streams):
             self.context.add_job(file.pid, Making(self, file, self.streams.get(file.id)))
 
     def _locked(self) -> list[tuple[bytes, int, bytes, int]]:
@@ -315,7 +315,8 @@ class Making:
         for option, value in late.items():
             build_option(program, number, option, value, self.what)
         build_buffers(program, number, entry.opts, fresh, self.what)
-        build_filter(program, number, entry.opts, others, self.what)
+        sockets.build_filter(program, file, entry.opts, others, self.what)
+        sockets.build_group(program, file, self.what)
         flags = entry.flags & _FLAGS
         if flags:
             program.call(SYS_fcntl, number, F_SETFL, flags, label=self.what)

@@ -17,7 +17,7 @@ from crtools.abi.x86_64 import (
 )
 from crtools.agent.program import ARG_DATA, ARG_LOAD32, EXACTLY, load32
 from crtools.agent.stencil import Stencil
-from crtools.kinds.files.socket_options import build_buffers, build_filter, build_options
+from crtools.kinds.files.socket_options import build_buffers, build_options
 from crtools.kinds.files.unix_build import (
     Sending,
     Target,
@@ -546,5 +546,5 @@ def finish(planner: UnixPlanner, programs: Programs, end: End) -> None:
     fresh = planner.sockets.fresh(AF_UNIX, entry.type, 0)
     build_options(program, number, entry.opts, others, fresh, what)
     build_buffers(program, number, entry.opts, fresh, what)
-    build_filter(program, number, entry.opts, others, what)
+    planner.sockets.build_filter_of(program, number, entry.id, entry.opts, others, what)
     build_inode(program, number, own.uid or 0, own.gid or 0, own.mode, what)

@@ -547,6 +547,8 @@ class UnixPlanner(FilePlanner):
         entry, own = end.entry, end.own
         if entry is None or self.sockets.options(entry.id) or own.mode is not None:
             return False
+        if self.sockets.has_filter(entry.id):
+            return False
         if (own.uid or 0, own.gid or 0) != (self.identity.euid, self.identity.egid):
             return False
         key = (id(entry.opts), entry.type)

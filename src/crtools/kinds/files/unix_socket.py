@@ -186,7 +186,7 @@ class UnixDumper(FileDumper):
         if facts is None:
             raise InternalError(f"sock_diag does not tell of unix socket {ino}")
         context.watch(file, f"unix socket {ino}")
-        alike = self._find_alike(file)
+        alike = self._find_alike(file, id)
         if alike.changed:
             context.sockets.add_options(id, alike.changed)
         fown = context.owner_of(file)
@@ -216,7 +216,7 @@ class UnixDumper(FileDumper):
             self._unread.append(found)
         return entry
 
-    def _find_alike(self, file: OpenFile) -> Alike:
+    def _find_alike(self, file: OpenFile, id: int) -> Alike:
         context = self.context
         answers = context.sockets.answers(file)
         key = answers.alike
@@ -224,7 +224,8 @@ class UnixDumper(FileDumper):
         if found is None:
             opts, changed = parse_options(context, file)
             if answers.has_filter:
-                opts.so_filter = read_filter(context, file, context.sockets.descriptor(file))
+                fd = context.sockets.descriptor(file)
+                opts.so_filter = read_filter(context, file, fd, id)
             found = Alike(settle(opts), changed, self._parse_peer(file, answers))
             if key and len(self._alike) < _REMEMBERED:
                 self._alike[key] = found

@@ -69,8 +69,10 @@ class Context(DumpContext):
         return os.dup(file.fd)
 
 
-def look(sock: socket.socket) -> tuple[SkOptsEntry, dict[tuple[int, int], bytes]]:
-    context = Context()
+def look(
+    sock: socket.socket, context: Context | None = None
+) -> tuple[SkOptsEntry, dict[tuple[int, int], bytes]]:
+    context = context or Context()
     fd = sock.fileno()
     file = OpenFile(os.getpid(), os.getpid(), fd, "", b"", os.fstat(fd))
     message = read_options(context, file, fd, 1)
@@ -145,7 +147,7 @@ def test_numbered_timestamps_are_refused() -> None:
     refuse(sock, "SOF_TIMESTAMPING_OPT_ID")
 
 
-def test_extended_filters_are_refused() -> None:
+def test_extended_filters_that_nobody_else_has_are_refused() -> None:
     # r0 = 0; exit
     code = bytearray(struct.pack("<BBhi", 0xB7, 0, 0, 0) + struct.pack("<BBhi", 0x95, 0, 0, 0))
     text = bytearray(b"GPL\0")
@@ -158,7 +160,13 @@ def test_extended_filters_are_refused() -> None:
     sock = socket.socket(*UDP)
     sock.setsockopt(SOL, 50, fd)
     os.close(fd)
-    refuse(sock, "extended BPF")
+    context = Context()
+    look(sock, context)
+    with pytest.raises(UnsupportedObject, match="extended BPF") as caught:
+        context.sockets.check()
+    assert "goes when nobody has it any more" in caught.value.because
+    assert "bpftool prog pin id" in caught.value.hint
+    sock.close()
 
 
 @pytest.mark.parametrize(

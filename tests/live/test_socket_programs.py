@@ -1,0 +1,101 @@
+"""Sockets with programs of extended BPF: found again, or refused by name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from crtools.kinds.files.socket_programs import open_pinned
+from live.roundtrip import Run, Skipped
+
+pytestmark = pytest.mark.root
+
+
+@contextmanager
+def bpf_file_system(run: Run) -> Iterator[Path]:
+    place = run.work / "bpf"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "bpf", "none", place], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no bpf file systems here: {done.stderr}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def start(run: Run) -> None:
+    try:
+        run.start()
+    except Skipped as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("variant", ["filter", "group"])
+def test_program_that_is_pinned_is_found_again(variant: str, new_run: Callable[..., Run]) -> None:
+    run = new_run("bpf_filters", variant)
+    with bpf_file_system(run):
+        start(run)
+        images = run.dump()
+        run.restore(images)
+        images = run.dump()
+        run.restore(images)
+        run.expect_pass()
+
+
+def test_program_at_the_same_name_must_be_the_same(new_run: Callable[..., Run]) -> None:
+    run, other = new_run("bpf_filters", "filter"), new_run("bpf_filters", "group")
+    with bpf_file_system(run) as place:
+        start(run)
+        images = run.dump()
+        (place / "filter").unlink()
+        with bpf_file_system(other) as elsewhere:
+            subprocess.run(["mount", "--bind", place, elsewhere], check=True)
+            try:
+                start(other)
+            finally:
+                subprocess.run(["umount", elsewhere], check=True)
+        done = run.run_tool("restore", "-D", str(images), "-d", "-o", "restore.log", check=False)
+        assert done.returncode != 0
+        assert "its BPF program, no_x, is not here any more" in done.stderr
+        assert f"pin it at {place}/filter again" in done.stderr
+        other.expect_pass()
+
+
+def test_program_that_somebody_else_has_is_found_while_it_is_there(
+    new_run: Callable[..., Run],
+) -> None:
+    run = new_run("bpf_filters", "filter")
+    with bpf_file_system(run) as place:
+        start(run)
+        held = open_pinned(str(place / "filter"))
+    try:
+        images = run.dump()
+        run.restore(images)
+        images = run.dump()
+    finally:
+        os.close(held)
+    done = run.run_tool("restore", "-D", str(images), "-d", "-o", "restore.log", check=False)
+    assert done.returncode != 0
+    assert "its BPF program, no_x, is not here any more" in done.stderr
+    assert "pin it before the dump" in done.stderr
+
+
+@pytest.mark.parametrize("variant", ["filter", "group"])
+def test_program_that_nobody_else_has_is_refused_by_name(
+    variant: str, new_run: Callable[..., Run]
+) -> None:
+    run = new_run("bpf_filters", variant)
+    with bpf_file_system(run):
+        start(run)
+    done = run.try_dump(run.new_images())
+    assert done.returncode != 0
+    assert "it is a socket with a program of extended BPF" in done.stderr
+    assert "program no_x (" in done.stderr
+    assert "bpftool prog pin id" in done.stderr
+    run.expect_pass()
