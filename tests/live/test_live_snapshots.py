@@ -283,7 +283,11 @@ def test_options_that_do_not_go_with_a_snapshot(
 
 def chosen() -> list[Case]:
     every = os.environ.get("CRTOOLS_TEST_EVERY_PROGRAM")
-    kept = [case for case in CASES if every or case.words in CHOSEN]
+    kept = [
+        case
+        for case in CASES
+        if (every or case.words in CHOSEN) and "--share-pages" not in case.options
+    ]
     assert every or {case.words for case in kept} == CHOSEN
     return [case for case in kept if "left-running-then-restored" not in case.not_in]
 
