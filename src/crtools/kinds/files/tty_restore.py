@@ -131,7 +131,8 @@ class TtyPlanner(FilePlanner):
                 raise ImageError(f"Terminal {pair.name} has too much in tty-data.img")
             if max((*state.ends, *state.no_ends), default=-1) >= len(state.input):
                 raise ImageError(f"Terminal {pair.name} has impossible ends in crtools-tty.img")
-            termios = pair.either(master=False).termios
+            # One that was hung up may have nothing but descriptors that are hung up.
+            termios = pair.either(master=False).termios if pair.info else None
             if termios is not None and (problem := state.problem(termios)):
                 raise ImageError(
                     f"Terminal {pair.name} has a state that no dump leaves", because=problem
