@@ -41,6 +41,8 @@ from crtools.restoring.skeleton import SCRATCH_BYTES, THREAD_FLAGS, THREAD_ROOM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crtools.agent.program import Ref
     from crtools.agent.slot import Executed
     from crtools.images.messages.vma import VmaEntry
@@ -259,7 +261,7 @@ class TreeBuilder:
             program.call(SYS_munmap, end, layout.TASK_SIZE - end, label="unmap what it began with")
         if change.vdso is not None:
             layout.build_vdso(script.program(200), change.vdso)
-        filled = {vma.start for vma in change.map if _has_content(task.space, vma.start, vma.end)}
+        filled = _filled(task.space, change.map)
         at = 0
         rings: list[VmaEntry] = []
         while at < len(change.map):
@@ -416,7 +418,7 @@ class TreeBuilder:
                 scripts[task.pid] = script.programs
                 continue
             change = self.plan.changes[task.pid]
-            filled = {c.start for c in change.map if _has_content(task.space, c.start, c.end)}
+            filled = _filled(task.space, change.map)
             kept = {vma.start for vma in change.keep}
             vmas = [v for v in task.space.vmas if not v.status & (1 << 3 | 1 << 12)]
             for guards in task.space.guards.values():
@@ -477,14 +479,17 @@ class TreeBuilder:
                 shared.sealed_late = False
 
 
-def _has_content(space: layout.Space, start: int, end: int) -> bool:
-    """Whether any page of the range is in the image; contents are ascending."""
+def _filled(space: layout.Space, vmas: Sequence[VmaEntry]) -> set[int]:
+    """Where the areas begin that have any page in the image; areas and contents are ascending."""
     contents = space.contents
-    low, high = 0, len(contents)
-    while low < high:
-        middle = (low + high) // 2
-        if contents[middle].end <= start:
-            low = middle + 1
-        else:
-            high = middle
-    return low < len(contents) and contents[low].start < end
+    filled: set[int] = set()
+    at = 0
+    for vma in vmas:
+        start = vma.start
+        while at < len(contents) and contents[at].end <= start:
+            at += 1
+        if at == len(contents):
+            break
+        if contents[at].start < vma.end:
+            filled.add(start)
+    return filled

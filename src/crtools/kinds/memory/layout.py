@@ -547,15 +547,17 @@ def build_protections(
                 vma.prot,
                 label=lambda start=start, end=end: f"protect {start:x}-{end:x}",  # type: ignore[misc]
             )
-        for number in range(64) if vma.madv else ():
-            if vma.madv and vma.madv & 1 << number:
-                program.call(
-                    SYS_madvise,
-                    start,
-                    end - start,
-                    number,
-                    label=lambda start=start, number=number: f"advise {number} at {start:x}",  # type: ignore[misc]
-                )
+        advice = vma.madv or 0
+        while advice:
+            number = (advice & -advice).bit_length() - 1  # the lowest bit that is set
+            advice &= advice - 1
+            program.call(
+                SYS_madvise,
+                start,
+                end - start,
+                number,
+                label=lambda start=start, number=number: f"advise {number} at {start:x}",  # type: ignore[misc]
+            )
         if vma.flags & MAP_LOCKED and start in space.guards:
             from crtools.kinds.memory.marks import build_lock
 
