@@ -245,10 +245,11 @@ CASES = (
     Case("unix_waiting threads"),
     Case("udp", root=True),
     Case("port_groups", options=TCP),
-    Case("raw", root=True),
-    Case("packet", root=True),
+    # What others send by lo would come here as well.
+    Case("raw", root=True, network=True),
+    Case("packet", root=True, network=True),
     *[
-        Case(f"packet_rings {how}", root=True, changes=True)  # inodes
+        Case(f"packet_rings {how}", root=True, changes=True, network=True)  # inodes
         for how in ("v1", "v2", "v3", "frozen", "timed")
     ],
     Case("corked"),
