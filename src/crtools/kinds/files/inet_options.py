@@ -164,10 +164,12 @@ _IPV6_VARIABLE = (
 )
 
 
-def _ipv6_rows(*but: int) -> tuple[tuple[int, int, bytes], ...]:
+def _ipv6_rows(
+    not_of_ip: tuple[int, ...] = (), but: tuple[int, ...] = ()
+) -> tuple[tuple[int, int, bytes], ...]:
     return (
         # Only IPv4 sockets are born with IP_MULTICAST_ALL.
-        *_ip_rows(0, *but),
+        *_ip_rows(0, *not_of_ip),
         *(
             (IPPROTO_IPV6, number, _word(_IPV6_DEFAULTS.get(number, 0)))
             for number in _IPV6
@@ -197,7 +199,7 @@ def table_of(family: int, type: int = SOCK_DGRAM) -> Table:
     table = _STREAMS.get(family)
     if table is None:
         if family == AF_INET6:
-            rows, variable = _ipv6_rows(*_NOT_OF_STREAMS, *_NOT_OF_STREAMS_6), _IPV6_VARIABLE
+            rows, variable = _ipv6_rows(_NOT_OF_STREAMS, _NOT_OF_STREAMS_6), _IPV6_VARIABLE
         else:
             rows, variable = _ip_rows(1, *_NOT_OF_STREAMS), (_IP_VARIABLE,)
         table = _STREAMS[family] = Table(rows, variable)
