@@ -224,7 +224,7 @@ def _make() -> int:
 
 def test_unchanged_pages_are_entries_without_pages() -> None:
     class _Entry:
-        start, end, status = 0, 8 * PAGE, 1 << 9
+        start, end, status, flags = 0, 8 * PAGE, 1 << 9, 0
 
     class _Area:
         entry, pages, lazy, readable = _Entry, True, False, True
