@@ -14,6 +14,7 @@ import time
 
 from crtools import actions, log
 from crtools.abi.interrupts import Deferred
+from crtools.abi.ioctl import PAGE_IS_HUGE
 from crtools.abi.kernel import PAGE
 from crtools.dumping.copying import Copier
 from crtools.dumping.dump import begin, dump_stats, inventory
@@ -192,8 +193,8 @@ def _plan(memory: _Memory) -> tuple[list[tuple[int, int]], list[tuple[int, int]]
     if tracker is None:
         return [], []
     regions = tracker.mark(memory.regions)
-    changed = [(start, end) for start, end, what in regions if not what]
-    unchanged = [(start, end) for start, end, what in regions if what == UNCHANGED]
+    changed = [(start, end) for start, end, what in regions if not what & ~PAGE_IS_HUGE]
+    unchanged = [(start, end) for start, end, what in regions if what & UNCHANGED]
     return intersect(changed, tracker.runs), unchanged
 
 
