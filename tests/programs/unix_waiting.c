@@ -198,11 +198,20 @@ static void *make_clients(void *unused)
 	return NULL;
 }
 
+static void *live_on(void *lives)
+{
+	__atomic_store_n((bool *)lives, true, __ATOMIC_SEQ_CST);
+	for (;;)
+		pause();
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_un name;
 	socklen_t size;
 	pthread_t thread;
+	bool lives = false;
 	uint64_t count;
 	int fd, on = 1, mark;
 
@@ -226,8 +235,10 @@ int main(int argc, char **argv)
 	if (!strcmp(variant(argc, argv), "threads")) {
 		NEED(pthread_create(&thread, NULL, make_clients, NULL) == 0);
 		NEED(pthread_join(thread, NULL) == 0);
-		/* One that lives on. */
-		NEED(pthread_create(&thread, NULL, (void *(*)(void *))(void *)pause, NULL) == 0);
+		/* One that lives on; it is born with all signals blocked. */
+		NEED(pthread_create(&thread, NULL, live_on, &lives) == 0);
+		while (!__atomic_load_n(&lives, __ATOMIC_SEQ_CST))
+			sleep_ms(1);
 	} else {
 		make_clients(NULL);
 	}
