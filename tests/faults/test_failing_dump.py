@@ -39,7 +39,7 @@ def fail_each(target: Target, fault: Fault, stride: int) -> list[Outcome]:
 
 @pytest.mark.parametrize(
     ("program", "stride"),
-    [("threads", 4), ("groups", 29), ("pipes", 13), ("mdwe", 13), ("writers", 43)],
+    [("threads", 4), ("groups", 29), ("pipes", 13), ("mdwe", 13), ("writers", 31)],
 )
 def test_a_system_call_of_the_tools_own_fails(program: str, stride: int, new_run: NewRun) -> None:
     target = Target(new_run(program))
