@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 
-from crtools.abi.kernel import PAGE, address_of, raw
-from crtools.abi.x86_64 import SYS_process_vm_readv
+from crtools.abi.kernel import PAGE
 from crtools.errors import ImageError
 from crtools.kinds.memory.pages import PRESENT, add_entry
 
@@ -23,23 +21,20 @@ if TYPE_CHECKING:
 
 # What is copied at a time: it stays in a CPU's cache between the two copies.
 _BYTES = 1 << 20
-_VECTOR = 256  # pieces; IOV_MAX is 1024
-_IOV = struct.Struct("<QQ")
+_PIECES = 256
 
 
 class Copier:
     """Fills one pages file from a process's memory, and its pagemap with what there was.
 
-    `memory` is /proc/PID/mem, or -1: by it pages are read that the process itself may not read.
+    `memory` is /proc/PID/mem, which also gives what the process itself may not read.
     """
 
-    def __init__(self, pid: int, memory: int, image: int) -> None:
-        self._pid = pid
+    def __init__(self, memory: int, image: int) -> None:
         self._memory = memory
         self._image = image
         self._buffer = bytearray(_BYTES)
         self._view = memoryview(self._buffer)
-        self._ours = bytearray(_IOV.size)
         self.entries: list[PagemapEntry] = []
         self.end = 0  # of the pages file, bytes
 
@@ -69,19 +64,30 @@ class Copier:
         return True
 
     def _read(self, batch: Sequence[tuple[int, int]]) -> int:
-        vector = b"".join([_IOV.pack(start, end - start) for start, end in batch])
-        _IOV.pack_into(
-            self._ours, 0, address_of(self._buffer), sum([end - start for start, end in batch])
-        )
-        return raw(
-            SYS_process_vm_readv,
-            *(self._pid, address_of(self._ours), 1, address_of(vector), len(batch), 0),
-        )
+        """Fills the buffer up to what cannot be read; the bytes read, or -errno.
+
+        By /proc/PID/mem: process_vm_readv(2) pins the pages, and the kernel gives a process a copy
+        of its own of what it shares copy-on-write before it pins it (mm/gup.c, gup_must_unshare):
+        relatives would share nothing any more, and huge pages would be split.
+        """
+        total = 0
+        for start, end in batch:
+            length = end - start
+            try:
+                got = os.preadv(self._memory, [self._view[total : total + length]], start)
+            except OSError as error:
+                return total or -(error.errno or 0)
+            if not got:
+                return total or -errno.ESRCH  # its memory is gone (fs/proc/base.c, mem_rw)
+            total += got
+            if got < length:
+                break
+        return total
 
     def _copy_page(self, address: int) -> None:
-        """One that could not be read: it is gone, or the process may not read it itself."""
+        """One that could not be read with others: most likely it is gone."""
         try:
-            page = os.pread(self._memory, PAGE, address) if self._memory >= 0 else b""
+            page = os.pread(self._memory, PAGE, address)
         except OSError:
             return
         if len(page) == PAGE:
@@ -111,7 +117,7 @@ def _batches(ranges: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]
             batch.append((start, stop))
             room -= stop - start
             start = stop
-            if not room or len(batch) == _VECTOR:
+            if not room or len(batch) == _PIECES:
                 yield batch
                 batch, room = [], _BYTES
     if batch:

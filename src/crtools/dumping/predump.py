@@ -207,10 +207,10 @@ def _write(proc: int, store: ImageStore, memory: _Memory, number: int, figures: 
         except OSError:
             content = -1  # it has ended
         try:
-            copier = Copier(memory.via, content, image)
+            copier = Copier(content, image)
             entries: list[PagemapEntry] = []
             changed, unchanged = _plan(memory)
-            if not copier.copy_all(changed):
+            if content < 0 or not copier.copy_all(changed):
                 log.info(f"task {memory.via} has ended meanwhile")
             for start, end in unchanged:
                 add_entry(entries, start, end, IN_PARENT)
