@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from crtools.model.options import Options
     from crtools.model.tree import Process
 
-# How much a program may hold before the rest goes into a fresh one (bytes): the room that an
-# agent's slot has is less than a mebibyte.
-PROGRAM_BYTES = 512 << 10
+# How much a program may hold before the rest goes into a fresh one (bytes): something less than the
+# room beside an agent's slot (PROCESS_ROOM, restoring/skeleton.py).
+PROGRAM_BYTES = 480 << 10
 
 # What `DumpContext.owner_of` answers of most files: nobody is signalled about them.
 NOBODY: FownEntry = settle(FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0))
