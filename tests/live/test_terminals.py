@@ -236,7 +236,8 @@ def test_shell_with_job_control_in_a_terminal_of_the_tree(new_run: NewRun) -> No
     run.restore(run.dump())
     screen.type(b" 7))\n\x1a")
     screen.expect(b"Stopped")
-    screen.type(b"jobs; echo $((6 * 7)); kill %1 %2; wait; exit 3\n")
+    # A shell that has not seen yet that a stopped job has ended refuses to exit, once.
+    screen.type(b"jobs; echo $((6 * 7)); kill %1 %2; wait; exit 3\nexit 3\n")
     screen.expect(b"sleep 1000 &")
     screen.expect(b"42")
     run.wait_until(run.has_ended, "its end")
