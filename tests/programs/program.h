@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -358,6 +359,8 @@ UNUSED static pid_t spawn(void (*body)(void *), void *argument)
 	}
 	close(ends[1]);
 	NEED(read(ends[0], &byte, 1) == 1);
+	/* Its end is closed a moment later; others that it has begotten may keep theirs. */
+	poll(&(struct pollfd){ .fd = ends[0] }, 1, 100);
 	close(ends[0]);
 	return pid;
 }
