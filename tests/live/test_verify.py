@@ -26,6 +26,16 @@ def verify(*words: str | Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+def test_a_live_snapshot_has_checksums_too(new_run: Callable[..., Run]) -> None:
+    run = new_run("moments", compare=False)
+    run.start()
+    images = run.dump("--leave-running", "--snapshot", "--checksums", kills=False)
+    status, text = verify(images)
+    assert (status, text.endswith(": no damage\n")) == (0, True), text
+    assert "has no checksums" not in text
+    run.expect_pass()
+
+
 @pytest.mark.parametrize(
     ("program", "options"),
     [

@@ -177,9 +177,9 @@ class Slot:
         """Of a program that ends its task: RemoteSyscallError if it stops before that, within so
         many milliseconds."""
         done = _U32.unpack_from(self.memory, self.at + DONE_AT)[0]
-        if done != self.command and kernel.futex_wait(self.here + DONE_AT, done, ms) == -110:
+        if not self.ready and kernel.futex_wait(self.here + DONE_AT, done, ms) == -110:
             return  # ETIMEDOUT
-        if _U32.unpack_from(self.memory, self.at + DONE_AT)[0] == self.command:
+        if self.ready:
             self.wait()
             raise InternalError(f"task {self.task} was to end with its program and has not")
 

@@ -139,10 +139,10 @@ def dump(options: Options, *, until_gone: bool) -> DumpResult:
                     from crtools.dumping.snapshot import Snapshot
 
                     with Snapshot(proc, options.timeout) as snapshot:
-                        return _dump(
+                        result = _dump(
                             proc, root, store, options, started, until_gone, None, snapshot
                         )
-                if not (options.track_mem or options.prev_images_dir):
+                elif not (options.track_mem or options.prev_images_dir):
                     result = _dump(proc, root, store, options, started, until_gone, None)
                 else:
                     from crtools.dumping.tracking import Tracking
