@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crtools.kinds.files.socket_programs import open_pinned
+from crtools.kinds.files.socket_programs import Info, open_by_id, open_pinned
 from live.roundtrip import Run, Skipped
 
 pytestmark = pytest.mark.root
@@ -36,6 +36,28 @@ def start(run: Run) -> None:
         pytest.skip(str(reason))
 
 
+def wait_until_freed(run: Run, id: int) -> None:
+    """The kernel drops a dead socket's filter, and with it the program, after all that may still
+    be looking at it (RCU): its number leads to it until then."""
+
+    def freed() -> bool:
+        try:
+            os.close(open_by_id(id))
+        except FileNotFoundError:
+            return True
+        return False
+
+    run.wait_until(freed, f"program {id} is freed")
+
+
+def number_of(program: Path) -> int:
+    fd = open_pinned(str(program))
+    try:
+        return Info(fd).id
+    finally:
+        os.close(fd)
+
+
 @pytest.mark.parametrize("variant", ["filter", "group"])
 def test_program_that_is_pinned_is_found_again(variant: str, new_run: Callable[..., Run]) -> None:
     run = new_run("bpf_filters", variant)
@@ -53,7 +75,9 @@ def test_program_at_the_same_name_must_be_the_same(new_run: Callable[..., Run]) 
     with bpf_file_system(run) as place:
         start(run)
         images = run.dump()
+        program = number_of(place / "filter")
         (place / "filter").unlink()
+        wait_until_freed(run, program)
         with bpf_file_system(other) as elsewhere:
             subprocess.run(["mount", "--bind", place, elsewhere], check=True)
             try:
@@ -75,11 +99,13 @@ def test_program_that_somebody_else_has_is_found_while_it_is_there(
         start(run)
         held = open_pinned(str(place / "filter"))
     try:
+        program = Info(held).id
         images = run.dump()
         run.restore(images)
         images = run.dump()
     finally:
         os.close(held)
+    wait_until_freed(run, program)
     done = run.run_tool("restore", "-D", str(images), "-d", "-o", "restore.log", check=False)
     assert done.returncode != 0
     assert "its BPF program, no_x, is not here any more" in done.stderr
