@@ -244,6 +244,7 @@ CASES = (
     Case("unix_waiting"),
     Case("unix_waiting threads"),
     Case("udp", root=True),
+    Case("udp lite", root=True),
     Case("port_groups", options=TCP),
     # What others send by lo would come here as well.
     Case("raw", root=True, network=True),

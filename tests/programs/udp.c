@@ -1,6 +1,7 @@
 /*
- * UDP, UDP-Lite and ICMP sockets: bound, connected, options of every level, groups with and without
- * sources, shut down, a group of SO_REUSEPORT, and datagrams that wait with who sent them.
+ * UDP and ICMP sockets: bound, connected, options of every level, groups with and without sources,
+ * shut down, a group of SO_REUSEPORT, and datagrams that wait with who sent them. With `lite`:
+ * UDP-Lite sockets, with datagrams that wait and how much of one has to be covered by its checksum.
  */
 #include "program.h"
 #include <arpa/inet.h>
@@ -16,6 +17,8 @@
 #ifndef IPPROTO_UDPLITE
 #define IPPROTO_UDPLITE 136
 #endif
+#define UDPLITE_SEND_CSCOV 10
+#define UDPLITE_RECV_CSCOV 11
 #define PIECES 40
 
 struct option {
@@ -129,9 +132,9 @@ static int bound4(int type, int protocol, const char *address)
 	return fd;
 }
 
-static int bound6(const char *address)
+static int bound6(int protocol, const char *address)
 {
-	int fd = make(AF_INET6, SOCK_DGRAM, 0);
+	int fd = make(AF_INET6, SOCK_DGRAM, protocol);
 	struct sockaddr_in6 name = name6(address, 0);
 
 	NEED(bind(fd, (void *)&name, sizeof(name)) == 0);
@@ -217,22 +220,132 @@ static void check_joined(const char *what, int fd, int level, void *name, size_t
 		check_bytes(what, source, &filter.gf_slist[0], size);
 }
 
+static void cover(int fd, int number, int bytes)
+{
+	NEED(setsockopt(fd, IPPROTO_UDPLITE, number, &bytes, sizeof(bytes)) == 0);
+}
+
+static int lite(void)
+{
+	static char large[65507];
+	int plain, dual, peer, strict, from, from6, ttl = 5, tos = 0x10, hops = 6, at = 5, on = 1;
+	struct sockaddr_in other, mapped;
+	struct sockaddr_in6 name;
+	char text[64];
+	socklen_t length;
+
+	from = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
+	if (from < 0 && errno == EPROTONOSUPPORT)
+		skip("this kernel has no UDP-Lite");
+	NEED(from >= 0 && close(from) == 0);
+	fill_pattern(large, sizeof(large) & ~7ul, 6);
+	from = bound4(SOCK_DGRAM, IPPROTO_UDPLITE, "127.0.0.3");
+	from6 = bound6(IPPROTO_UDPLITE, "::1");
+	NEED(setsockopt(from, IPPROTO_IP, IP_TTL, &ttl, 4) == 0);
+	NEED(setsockopt(from, IPPROTO_IP, IP_TOS, &tos, 4) == 0);
+	NEED(setsockopt(from6, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops, 4) == 0);
+
+	/* Every length from nothing on, odd ones too, and every part of one covered. */
+	plain = bound4(SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_UDPLITE, "0.0.0.0");
+	NEED(setsockopt(plain, IPPROTO_IP, IP_PKTINFO, &on, 4) == 0);
+	NEED(setsockopt(plain, IPPROTO_IP, IP_RECVTTL, &on, 4) == 0);
+	NEED(setsockopt(plain, IPPROTO_IP, IP_RECVTOS, &on, 4) == 0);
+	send_to(from, plain, "first", 5);
+	send_to(from, plain, large, sizeof(large));
+	other = name4("127.9.9.9", port_of(plain));
+	NEED(sendto(from, "elsewhere", 9, 0, (void *)&other, sizeof(other)) == 9);
+	for (int i = 0; i < PIECES; i++) {
+		cover(from, UDPLITE_SEND_CSCOV, 8 + i / 2);
+		send_to(from, plain, large, (size_t)i);
+	}
+	cover(from, UDPLITE_SEND_CSCOV, 0);
+
+	dual = bound6(IPPROTO_UDPLITE, "::");
+	NEED(setsockopt(dual, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, 4) == 0);
+	NEED(setsockopt(dual, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, 4) == 0);
+	send_to(from6, dual, "six", 3);
+	mapped = name4("127.0.0.1", port_of(dual));
+	NEED(sendto(from, "four", 4, 0, (void *)&mapped, sizeof(mapped)) == 4);
+	send_to(from6, dual, large, 60001);
+
+	/* Filled, then connected to another peer, and asked to peek where it was. */
+	peer = bound4(SOCK_DGRAM, IPPROTO_UDPLITE, "127.0.0.1");
+	send_to(from, peer, "from before", 11);
+	other = name4("127.0.0.1", port_of(plain));
+	NEED(connect(peer, (void *)&other, sizeof(other)) == 0);
+	NEED(setsockopt(peer, SOL_SOCKET, SO_PEEK_OFF, &at, 4) == 0);
+
+	/* What it asks for now, the datagram that waits has not. */
+	strict = bound4(SOCK_DGRAM, IPPROTO_UDPLITE, "127.0.0.1");
+	cover(from, UDPLITE_SEND_CSCOV, 12);
+	send_to(from, strict, "covered little", 14);
+	cover(strict, UDPLITE_RECV_CSCOV, 20);
+	cover(strict, UDPLITE_SEND_CSCOV, 21);
+	send_to(from, strict, "dropped", 7);
+
+	ready();
+	wait_until_told();
+
+	CHECK("O_NONBLOCK", O_NONBLOCK, fcntl(plain, F_GETFL) & O_NONBLOCK);
+	CHECK("O_NONBLOCK of another", 0, fcntl(dual, F_GETFL) & O_NONBLOCK);
+	CHECK("IP_PKTINFO of one that never asked for it", 0, get(peer, IPPROTO_IP, IP_PKTINFO));
+	CHECK("SO_RCVBUF of a filled socket", get(from, SOL_SOCKET, SO_RCVBUF),
+	      get(plain, SOL_SOCKET, SO_RCVBUF));
+	CHECK("SO_BUF_LOCK of a filled socket", 0, get(plain, SOL_SOCKET, 72));
+	struct timeval time = { 1, 1 };
+	length = sizeof(time);
+	CHECK("SO_RCVTIMEO", 0, getsockopt(dual, SOL_SOCKET, SO_RCVTIMEO, &time, &length));
+	CHECK("SO_RCVTIMEO", 0, time.tv_sec + time.tv_usec);
+	take("first", plain, port_of(from), "first", 5, "127.0.0.3");
+	take("the largest", plain, port_of(from), large, sizeof(large), "127.0.0.3");
+	take("to another address", plain, port_of(from), "elsewhere", 9, "127.9.9.9");
+	for (int i = 0; i < PIECES; i++)
+		take("one of many", plain, port_of(from), large, (size_t)i, "127.0.0.3");
+	CHECK("no more", -1, recv(plain, text, sizeof(text), MSG_DONTWAIT));
+	CHECK("errno", EAGAIN, errno);
+	take("from IPv6", dual, port_of(from6), "six", 3, "::1");
+	CHECK("from IPv4", 4, recv(dual, text, sizeof(text), MSG_DONTWAIT));
+	check_bytes("from IPv4", "four", text, 4);
+	take("a large one from IPv6", dual, port_of(from6), large, 60001, "::1");
+	CHECK("SO_PEEK_OFF", 5, get(peer, SOL_SOCKET, SO_PEEK_OFF));
+	CHECK("peeked", 6, recv(peer, text, sizeof(text), MSG_PEEK | MSG_DONTWAIT));
+	check_bytes("peeked", "before", text, 6);
+	take("from before", peer, port_of(from), "from before", 11, "");
+	length = sizeof(name);
+	CHECK("connected", 0, getpeername(peer, (void *)&name, &length));
+	CHECK("to", port_of(plain), ntohs(name.sin6_port));
+	NEED(send(peer, "to the peer", 11, 0) == 11);
+	CHECK("and back", 11, recv(plain, text, sizeof(text), 0));
+	CHECK("UDPLITE_RECV_CSCOV", 20, get(strict, IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV));
+	CHECK("UDPLITE_SEND_CSCOV", 21, get(strict, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV));
+	CHECK("UDPLITE_SEND_CSCOV", 12, get(from, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV));
+	take("from when little was asked for", strict, port_of(from), "covered little", 14, "");
+	send_to(from, strict, "covered little", 14);
+	cover(from, UDPLITE_SEND_CSCOV, 20);
+	send_to(from, strict, "covered enough", 14);
+	take("covered enough", strict, port_of(from), "covered enough", 14, "");
+	CHECK("nothing else", -1, recv(strict, text, sizeof(text), MSG_DONTWAIT));
+	return verdict();
+}
+
 int main(int argc, char **argv)
 {
 	static char large[65507], long_text[200];
 	struct sockaddr_in group4 = name4("239.7.8.9", 0), source4 = name4("10.9.8.7", 0);
 	struct sockaddr_in6 group6 = name6("ff05::4711", 0), source6 = name6("2001:db8::7", 0), name;
 	struct sock_fprog program = { COUNT(accept_long), (void *)accept_long };
-	int plain, sized, six, dual, sender, sender6, group, peer, quiet, half, closed, lite, filtered,
+	int plain, sized, six, dual, sender, sender6, group, peer, quiet, half, closed, filtered,
 		reuse[3], echo = -1, on = 1, off = 0, ttl = 5, tos = 0x10, hops = 6, buffers, uid;
 	char text[64];
 	socklen_t length;
 
 	begin(argc, argv);
+	if (!strcmp(variant(argc, argv), "lite"))
+		return lite();
 	fill_pattern(large, sizeof(large) & ~7ul, 5);
 	memset(long_text, 'l', sizeof(long_text));
 	sender = bound4(SOCK_DGRAM, 0, "127.0.0.3");
-	sender6 = bound6("::1");
+	sender6 = bound6(0, "::1");
 	NEED(setsockopt(sender, IPPROTO_IP, IP_TTL, &ttl, 4) == 0);
 	NEED(setsockopt(sender, IPPROTO_IP, IP_TOS, &tos, 4) == 0);
 	NEED(setsockopt(sender6, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops, 4) == 0);
@@ -263,7 +376,7 @@ int main(int argc, char **argv)
 	group4 = name4("239.7.8.9", 0);
 	for (int i = 0; i < PIECES; i++)
 		send_to(sender, plain, large, (size_t)i);
-	dual = bound6("::");
+	dual = bound6(0, "::");
 	NEED(setsockopt(dual, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, 4) == 0);
 	NEED(setsockopt(dual, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, 4) == 0);
 	send_to(sender6, dual, "six", 3);
@@ -291,11 +404,6 @@ int main(int argc, char **argv)
 	NEED(connect(half, (void *)&name, sizeof(struct sockaddr_in)) == 0 && !shutdown(half, SHUT_WR));
 	closed = bound4(SOCK_DGRAM, 0, "127.0.0.1");
 	NEED(shutdown(closed, SHUT_RDWR) == -1 && errno == ENOTCONN);
-
-	lite = bound4(SOCK_DGRAM, IPPROTO_UDPLITE, "127.0.0.1");
-	ttl = 20;
-	NEED(setsockopt(lite, IPPROTO_UDPLITE, 10, &ttl, 4) == 0);
-	NEED(setsockopt(lite, IPPROTO_UDPLITE, 11, &ttl, 4) == 0);
 
 	filtered = bound4(SOCK_DGRAM, 0, "127.0.0.1");
 	send_to(sender, filtered, "short, and there before the filter", 34);
@@ -384,8 +492,6 @@ int main(int argc, char **argv)
 	struct pollfd poll_closed = { closed, POLLHUP | POLLRDHUP, 0 };
 	CHECK("poll", 1, poll(&poll_closed, 1, 0));
 	CHECK("POLLHUP", POLLHUP, poll_closed.revents & POLLHUP);
-	CHECK("UDPLITE_SEND_CSCOV", 20, get(lite, IPPROTO_UDPLITE, 10));
-	CHECK("UDPLITE_RECV_CSCOV", 20, get(lite, IPPROTO_UDPLITE, 11));
 
 	take("from before the filter", filtered, port_of(sender), "short, and there before the filter",
 	     34, "");

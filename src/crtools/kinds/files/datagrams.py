@@ -1,4 +1,4 @@
-"""Datagrams that wait in a UDP socket: reading them there, and putting them back.
+"""Datagrams that wait in a UDP or UDP-Lite socket: reading them there, and putting them back.
 
 They are read with MSG_PEEK, one after the other by SO_PEEK_OFF (socket(7)), which is a setting of
 the socket itself: it is set, all is read, and it is as it was, in three system calls with nothing
@@ -12,7 +12,8 @@ the header, and the way in uses it (net/ipv4/ip_input.c: a packet that has its r
 the new socket gets a port that nobody else has, by the kernel's own choice (MSG_PROBE asks for a
 route and sends nothing), is sent the datagrams there, each with its source and, where the program
 wants to know that, destination; is disconnected, which gives the port back, and only then is bound
-to where it was. Nobody else can get one of them meanwhile.
+to where it was. Nobody else can get one of them meanwhile. (Those of UDP-Lite need a checksum, and
+with it the port: crtools.kinds.files.lite_queue.)
 
 Not as they were: the time of arrival (SO_TIMESTAMP), which is that of the restore.
 """
@@ -97,16 +98,16 @@ _AT_ONCE = 1024  # linux/uio.h: UIO_MAXIOV
 # The kernel counts at least this for a datagram, however small (SKB_TRUESIZE, linux/skbuff.h).
 _LEAST_COUNTED = 512
 _CONTROL_BYTES = 512
-_NAME_BYTES = 28
+NAME_BYTES = 28
 _MESSAGE = struct.Struct("<QI4xQQQQi4xI4x")  # struct mmsghdr
 _ROW = struct.Struct("<7q")
 _I32 = struct.Struct("<i")
 _CONTROL = struct.Struct("<Qii")  # struct cmsghdr: length, level, type
 _MAPPED = bytes(10) + b"\xff\xff"  # what an IPv4 address in an IPv6 one begins with
 _UDP_BYTES, _IP_BYTES, _IPV6_BYTES = 8, 20, 40
-_DISCARD = 9  # a port to ask for the route to
+DISCARD = 9  # a port to ask for the route to
 _LARGEST_TTL = 255
-_WAIT_SECONDS = 1
+WAIT_SECONDS = 1
 _NOT_CARRIED = (
     *(SO_TIMESTAMP_OLD, SO_TIMESTAMPNS_OLD, SO_TIMESTAMPING_OLD, SO_TIMESTAMP_NEW),
     *(SO_TIMESTAMPNS_NEW, SO_TIMESTAMPING_NEW, SO_RXQ_OVFL),
@@ -122,7 +123,7 @@ Datagram = tuple[CrtoolsDatagramEntry, bytes]
 def read_datagrams(
     context: DumpContext, file: OpenFile, id: int, fd: int, counted: int
 ) -> list[Datagram]:
-    """All datagrams that wait in a UDP socket; `counted` are the bytes that the kernel counts for
+    """All datagrams that wait in a socket; `counted` are the bytes that the kernel counts for
     them. Raises UnsupportedObject."""
     found: list[Datagram] = []
     for name, data, control in _peek(context, file, fd, counted):
@@ -155,7 +156,7 @@ def _peek(
     """Sender, bytes and control messages of each datagram."""
     most = counted // _LEAST_COUNTED + 1
     room = min(counted, LARGEST) + 1
-    names = bytearray(most * _NAME_BYTES)
+    names = bytearray(most * NAME_BYTES)
     controls = bytearray(most * _CONTROL_BYTES)
     datas = bytearray(most * room)  # zeroed pages, of which only those are made that are written to
     names_at, controls_at = kernel.address_of(names), kernel.address_of(controls)
@@ -167,7 +168,7 @@ def _peek(
     headers = bytearray().join(
         [
             _MESSAGE.pack(
-                *(names_at + index * _NAME_BYTES, _NAME_BYTES, vectors_at + index * 16, 1),
+                *(names_at + index * NAME_BYTES, NAME_BYTES, vectors_at + index * 16, 1),
                 *(controls_at + index * _CONTROL_BYTES, _CONTROL_BYTES, 0, 0),
             )
             for index in range(most)
@@ -208,7 +209,7 @@ def _peek(
             break
     for index in range(seen):
         header = _MESSAGE.unpack_from(headers, index * _MESSAGE.size)
-        at = index * _NAME_BYTES
+        at = index * NAME_BYTES
         start, control = index * room, index * _CONTROL_BYTES
         yield (
             bytes(names[at : at + header[1]]),
@@ -296,7 +297,7 @@ def build_datagrams(
     counted = 2 * sum([len(data) + 4096 for _, data in datagrams])
     wide = program.put(_I32.pack(min(counted, 0x3FFFFFFF)))
     on = program.put(_I32.pack(1))
-    time = program.put(struct.pack("<2q", _WAIT_SECONDS, 0))
+    time = program.put(struct.pack("<2q", WAIT_SECONDS, 0))
     pktinfo = (IPPROTO_IPV6, IPV6_RECVPKTINFO) if family == AF_INET6 else (IPPROTO_IP, IP_PKTINFO)
     settings = [
         (SOL_SOCKET, SO_RCVBUFFORCE, wide, 4),
@@ -314,8 +315,8 @@ def build_datagrams(
 
     for setting in settings:
         program.call(SYS_setsockopt, number, *setting, label=label)
-    loopback = _loopback(family)
-    probe = pack_address(loopback, _DISCARD)
+    loopback = loopback_of(family)
+    probe = pack_address(loopback, DISCARD)
     program.call(
         *(SYS_sendto, number, program.put(b""), 0, MSG_PROBE, program.put(probe), len(probe)),
         label=label,
@@ -347,7 +348,7 @@ def build_datagrams(
         )
 
 
-def _loopback(family: int) -> bytes:
+def loopback_of(family: int) -> bytes:
     return bytes(15) + b"\x01" if family == AF_INET6 else b"\x7f\0\0\x01"
 
 
@@ -374,16 +375,15 @@ def _build_datagram(
     data: bytes,
     what: Callable[[], str],
 ) -> None:
-    is_ipv4 = len(entry.source) == 4
-    route, scope = _find_route(entry, what)
+    route, scope = find_route(entry, what)
     destination = entry.destination or route
-    header = (_ip_header if is_ipv4 else _ipv6_header)(entry, destination, len(data))
+    header = build_header(entry, destination, IPPROTO_UDP, _UDP_BYTES + len(data))
     packet = header + struct.pack(">4H", entry.port, 0, _UDP_BYTES + len(data), 0) + data
     # A sender's port means nothing to a raw socket, and IPv6 wants none.
     target = pack_address(route, 0, scope)
     program = programs.need(1024 + len(packet))
     where = program.put(packet)
-    name, length = program.reserve(_NAME_BYTES), program.put(_I32.pack(_NAME_BYTES))
+    name, length = program.reserve(NAME_BYTES), program.put(_I32.pack(NAME_BYTES))
     program.call(SYS_getsockname, file.number, name, length, label=what)
     program.copy(ref_at(where, len(header) + 2), ref_at(name, 2), 2)
 
@@ -421,12 +421,12 @@ def _build_wait(
     program.attempt(
         *(SYS_recvfrom, file.number, program.reserve(1), 1, MSG_PEEK, 0, 0),
         refusals=(errno.EAGAIN,),
-        otherwise=lambda _: _report(context, file, len(datagrams)),
+        otherwise=lambda _: report_missing(context, file, len(datagrams)),
         label=label,
     )
 
 
-def _report(context: PlanContext, file: PlannedFile, count: int) -> None:
+def report_missing(context: PlanContext, file: PlannedFile, count: int) -> None:
     pid, fd, _ = file.users[0]
     context.shortfalls.report(
         *(pid, f"task {pid}", f"what waits to be received at fd {fd}"),
@@ -436,22 +436,22 @@ def _report(context: PlanContext, file: PlannedFile, count: int) -> None:
     )
 
 
-def _ip_header(entry: CrtoolsDatagramEntry, destination: bytes, length: int) -> bytes:
-    """The kernel fills in the checksum (net/ipv4/raw.c, raw_send_hdrinc)."""
+def build_header(
+    entry: CrtoolsDatagramEntry, destination: bytes, protocol: int, length: int
+) -> bytes:
+    """The header of a packet that a datagram comes in, with `length` bytes after it."""
     ttl = _LARGEST_TTL if entry.ttl is None else entry.ttl
-    total = _IP_BYTES + _UDP_BYTES + length
-    start = struct.pack(">BBHHHBBH", 0x45, entry.tos or 0, total, 0, 0, ttl, IPPROTO_UDP, 0)
+    tos = entry.tos or 0
+    if len(destination) == 4:
+        # The kernel fills in the checksum (net/ipv4/raw.c, raw_send_hdrinc).
+        total = _IP_BYTES + length
+        start = struct.pack(">BBHHHBBH", 0x45, tos, total, 0, 0, ttl, protocol, 0)
+    else:
+        start = struct.pack(">IHBB", 6 << 28 | tos << 20, length, protocol, ttl)
     return start + entry.source + destination
 
 
-def _ipv6_header(entry: CrtoolsDatagramEntry, destination: bytes, length: int) -> bytes:
-    ttl = _LARGEST_TTL if entry.ttl is None else entry.ttl
-    first = 6 << 28 | (entry.tos or 0) << 20
-    start = struct.pack(">IHBB", first, _UDP_BYTES + length, IPPROTO_UDP, ttl)
-    return start + entry.source + destination
-
-
-def _find_route(entry: CrtoolsDatagramEntry, what: Callable[[], str]) -> tuple[bytes, int]:
+def find_route(entry: CrtoolsDatagramEntry, what: Callable[[], str]) -> tuple[bytes, int]:
     """The address of ours to send a datagram to, and its device where it has to be named: by
     which device one has come in is told by whose address that is."""
     is_ipv4 = len(entry.source) == 4
@@ -463,7 +463,7 @@ def _find_route(entry: CrtoolsDatagramEntry, what: Callable[[], str]) -> tuple[b
     wanted = entry.local or entry.destination
     if wanted is not None and is_own(wanted):
         return wanted, 0
-    return _loopback(AF_INET if is_ipv4 else AF_INET6), 0
+    return loopback_of(AF_INET if is_ipv4 else AF_INET6), 0
 
 
 def _own_ipv6_addresses() -> list[tuple[bytes, int]]:
@@ -484,10 +484,10 @@ def is_own(address: bytes) -> bool:
     if fd < 0:
         return False
     try:
-        name = bytearray(pack_address(address, _DISCARD))
+        name = bytearray(pack_address(address, DISCARD))
         if kernel.raw(SYS_connect, fd, kernel.address_of(name), len(name)) < 0:
             return False
-        own, length = bytearray(_NAME_BYTES), bytearray(_I32.pack(_NAME_BYTES))
+        own, length = bytearray(NAME_BYTES), bytearray(_I32.pack(NAME_BYTES))
         kernel.checked(SYS_getsockname, fd, kernel.address_of(own), kernel.address_of(length))
         return Address(own).bytes == address
     finally:

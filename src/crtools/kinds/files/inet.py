@@ -581,13 +581,7 @@ class Making:
         message: InetSkEntry = file.message
         others = self.planner.others(file)
         cloexec = file.users[0][2]
-        flags = (message.flags & O_NONBLOCK and SOCK_NONBLOCK) | (cloexec and SOCK_CLOEXEC)
-        program = programs.need(1024)
-        fd = program.call(
-            *(SYS_socket, message.family, message.type | flags, message.proto),
-            label=lambda: f"make {self.what()}",
-        )
-        self.context.move(program, fd, file.number, cloexec, self.what)
+        self.make(programs, cloexec=cloexec)
         filled = self.fill(programs)
         self._set_options(programs, message, others, filled=filled)
         program = programs.need(2048)
@@ -623,6 +617,17 @@ class Making:
                 *(SYS_fcntl, file.number, F_SETFL, rest),
                 label=lambda: f"set the flags of {self.what()}",
             )
+
+    def make(self, programs: Programs, *, cloexec: bool) -> None:
+        """Instructions that make the socket itself."""
+        message: InetSkEntry = self.file.message
+        flags = (message.flags & O_NONBLOCK and SOCK_NONBLOCK) | (cloexec and SOCK_CLOEXEC)
+        program = programs.need(1024)
+        fd = program.call(
+            *(SYS_socket, message.family, message.type | flags, message.proto),
+            label=lambda: f"make {self.what()}",
+        )
+        self.context.move(program, fd, self.file.number, cloexec, self.what)
 
     def fill(self, programs: Programs) -> bool:
         """Puts back what waits to be received; whether there is anything. The socket is fresh."""
