@@ -93,7 +93,12 @@ frames_free = lib.crt_frames_free
 frames_find = lib.crt_frames_find
 frames_add = lib.crt_frames_add
 frames_check = lib.crt_frames_check
+# Looking at descriptors, here or in a thread: crtools.kinds.files.look.
 look = lib.crt_look
+ahead_begin = lib.crt_ahead_begin
+ahead_give = lib.crt_ahead_give
+ahead_wait = lib.crt_ahead_wait
+ahead_end = lib.crt_ahead_end
 ask = lib.crt_ask
 xcr0 = lib.crt_xcr0
 

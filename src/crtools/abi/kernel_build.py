@@ -4,6 +4,8 @@ from pathlib import Path
 
 from cffi import FFI
 
+_SOURCES = ("kernel.c", "kernel_look.c", "kernel_frames.c")
+
 ffibuilder = FFI()
 ffibuilder.cdef(
     """
@@ -24,8 +26,11 @@ ffibuilder.cdef(
     void crt_robust_remove(unsigned long entry);
     void crt_copy(unsigned long to, unsigned long from, unsigned long bytes);
     unsigned long crt_xcr0(void);
-    void crt_look(int infos, int pidfd, unsigned long fds, unsigned long count,
-                  unsigned long looks, unsigned long texts, unsigned long text_bytes);
+    void crt_look(unsigned long job);
+    long crt_ahead_begin(int infos, int pidfd);
+    void crt_ahead_give(unsigned long job);
+    void crt_ahead_wait(void);
+    void crt_ahead_end(void);
     void crt_ask(int pidfd, unsigned long fds, unsigned long count, unsigned long blank,
                  unsigned long head, unsigned long rows, unsigned long questions,
                  unsigned long records, unsigned long record_bytes);
@@ -42,8 +47,9 @@ ffibuilder.cdef(
 )
 ffibuilder.set_source(
     "crtools._kernel",
-    "".join(Path(__file__).with_name(name).read_text() for name in ("kernel.c", "kernel_frames.c")),
-    extra_compile_args=["-O2", "-Wall", "-Wextra"],
+    "".join(Path(__file__).with_name(name).read_text() for name in _SOURCES),
+    extra_compile_args=["-O2", "-Wall", "-Wextra", "-pthread"],
+    extra_link_args=["-pthread"],
 )
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Questions that are put to many descriptors of a process at once.
 
 A question is a system call about a descriptor, whose answer goes into a record; crt_ask of
-crtools/abi/kernel.c takes over one descriptor after the other, asks all of them and gives it back.
-Python would need longer to make the calls than the kernel to answer.
+crtools/abi/kernel_look.c takes over one descriptor after the other, asks all of them and gives it
+back. Python would need longer to make the calls than the kernel to answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _BATCH = 128
 _QUESTION = struct.Struct("<8q")
 _TAKEN = struct.Struct("<q")
-# What is no system call: abi/kernel.c.
+# What is no system call: abi/kernel_look.c.
 _WRITE_ADDRESS, _SKIP_UNLESS, _SKIP_IF = -1, -2, -3
 _NOT_ASKED = -(1 << 63)
 
@@ -75,24 +75,38 @@ class Questions:
         """The answers of each descriptor of the process that `pidfd` is of: the head of its record,
         and the room, which is only good until the next one. Raises OSError where a descriptor
         cannot be taken over."""
-        head, length = len(self.blank), len(self.blank) + self._room
-        records = memoryview(bytearray(min(len(fds), _BATCH) * length))
-        at = kernel.address_of(records)
-        blank, rows = bytes(self.blank), bytes(self._rows)
-        blank_at, rows_at = kernel.address_of(blank), kernel.address_of(rows)
+        sheet = Sheet(self, min(len(fds), _BATCH))
         for start in range(0, len(fds), _BATCH):
             batch = fds[start : start + _BATCH]
             numbers = struct.pack(f"{len(batch)}I", *batch)
-            kernel.ask(
-                *(pidfd, kernel.address_of(numbers), len(batch), blank_at, head),
-                *(rows_at, self._count, at, length),
-            )
-            for begin in range(0, len(batch) * length, length):
-                answers = bytes(records[begin : begin + head])
-                if answers[7] & 0x80:
-                    number = -_TAKEN.unpack_from(answers)[0]
-                    raise OSError(number, os.strerror(number))
-                yield answers, records[begin + head : begin + length]
+            kernel.ask(pidfd, kernel.address_of(numbers), len(batch), *sheet.addresses)
+            for index in range(len(batch)):
+                yield sheet.read(index)
+
+
+class Sheet:
+    """Room for the answers of many descriptors; `addresses` are what crt_ask is told of it."""
+
+    def __init__(self, questions: Questions, count: int) -> None:
+        self._head = head = len(questions.blank)
+        self._length = length = head + questions._room
+        self._records = memoryview(bytearray(count * length))
+        self._blank, self._rows = bytes(questions.blank), bytes(questions._rows)
+        self.addresses = (
+            *(kernel.address_of(self._blank), head),
+            *(kernel.address_of(self._rows), questions._count),
+            *(kernel.address_of(self._records), length),
+        )
+
+    def read(self, index: int) -> tuple[bytes, memoryview]:
+        """As Questions.put gives them."""
+        begin = index * self._length
+        room = begin + self._head
+        answers = bytes(self._records[begin:room])
+        if answers[7] & 0x80:
+            number = -_TAKEN.unpack_from(answers)[0]
+            raise OSError(number, os.strerror(number))
+        return answers, self._records[room : begin + self._length]
 
 
 def was_asked(answer: int) -> bool:

@@ -167,6 +167,10 @@ class SocketQuestions:
         for record, room in self.questions.put(pidfd, fds):
             yield Answers(self, record, room)
 
+    def parse(self, record: bytes, room: memoryview) -> Answers:
+        """Those that Questions.put has given of one socket."""
+        return Answers(self, record, room)
+
 
 class Answers:
     """Those of one socket."""

@@ -13,7 +13,7 @@ from crtools.kinds.files.socket_options import Fresh, build_filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping
     from typing import Any
 
     from crtools.agent.program import Program
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         PlannedFile,
         Programs,
     )
+    from crtools.kinds.files.look import Batch, Key
+    from crtools.kinds.files.questions import Questions
     from crtools.kinds.files.socket_options import Values
     from crtools.kinds.files.socket_programs import ProgramsDump, ProgramsPlan
     from crtools.kinds.files.socket_questions import Answers
@@ -67,12 +69,28 @@ class SocketsDump:
         if self._programs is not None:
             self._programs.check()
 
-    def ask(self, tid: int, pidfd: int, fds: Sequence[int]) -> None:
-        """Asks sockets of task `tid`, which `pidfd` is of, all at once what there is to ask: before
-        each of them is identified. Raises OSError."""
-        self._asked.clear()
-        for fd, answers in zip(fds, self._questions.put(pidfd, fds), strict=True):
-            self._asked[tid, fd] = answers
+    @property
+    def questions(self) -> Questions:
+        """What every socket is asked."""
+        return self._questions.questions
+
+    def take(self, tid: int, pidfd: int, batch: Batch, known: Container[Key]) -> None:
+        """Takes in the answers of the sockets of task `tid`, which `pidfd` is of, before each of
+        them is identified; asks those that have not been asked, all at once, but for the `known`
+        ones. Raises OSError."""
+        asked = self._asked
+        asked.clear()
+        left: list[int] = []
+        for index, seen in enumerate(batch.seen):
+            if seen.is_socket and seen.key not in known:
+                answers = batch.answers(index)
+                if answers is None:
+                    left.append(seen.fd)
+                else:
+                    asked[tid, seen.fd] = self._questions.parse(*answers)
+        if left:
+            for fd, found in zip(left, self._questions.put(pidfd, left), strict=True):
+                asked[tid, fd] = found
 
     def answers(self, file: OpenFile) -> Answers:
         """What a socket has answered."""

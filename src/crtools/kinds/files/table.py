@@ -274,12 +274,15 @@ class FilesDump(DumpContext):
         known = self._known
         fds = [fd for fd in sorted(map(int, os.listdir(directory))) if fd not in done]
         pidfd = self._take_pidfd(pid, tid)
-        for batch in look(infos, pidfd, fds):
-            sockets = [seen.fd for seen in batch if seen.is_socket and seen.key not in known]
-            if sockets:
-                self._sockets().ask(tid, pidfd, sockets)
-            for seen in batch:
-                self._add_one(pid, tid, directory, seen, entries)
+        batches = look(infos, pidfd, fds, lambda: self._sockets().questions)
+        try:
+            for batch in batches:
+                if batch.has_sockets():
+                    self._sockets().take(tid, pidfd, batch, known)
+                for seen in batch.seen:
+                    self._add_one(pid, tid, directory, seen, entries)
+        finally:
+            batches.close()
         if done:
             entries.sort(key=lambda entry: entry.fd)
 
@@ -414,7 +417,7 @@ class FilesDump(DumpContext):
         infos = os.open(base + "fdinfo", _DIRECTORY, dir_fd=self.proc)
         self._flights[fd] = f"sent to {self.describe(file)} and not received yet"
         try:
-            seen = next(look(infos, self._take_pidfd(tid, tid), [fd]))[0]
+            seen = next(look(infos, self._take_pidfd(tid, tid), [fd])).seen[0]
             same = self._known.setdefault(seen.key, [])
             at = self._find(same, tid, fd)
             if at >= 0:
