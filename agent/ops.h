@@ -20,6 +20,8 @@ enum {
 	OP_VALUE = 6,	 /* the result is arg0, to be stored */
 	OP_TILES = 7,	 /* use a tile register of AMX once, configured as arg0 points to */
 	OP_FLAGS = 8,	 /* set the bits of arg0 in the flags register, for good */
+	OP_ZEROS = 9,	 /* find pages that are all zero: iov, iovcnt, a bit for each page, bytes that
+			  * are looked at before the orchestrator's death is; result: how many */
 };
 
 /* How an argument is found; four bits each in `kinds`. */

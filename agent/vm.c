@@ -16,6 +16,7 @@
 /* A transfer's system calls move at most about this much: between two of them the orchestrator's
  * death is noticed. */
 #define TRANSFER_BYTES (16ul << 20)
+#define ZEROS_AHEAD (8 * PAGE)
 
 struct iovec {
 	u64 base;
@@ -125,6 +126,43 @@ static s64 transfer(struct slot *slot, u64 nr, u64 fd, struct iovec *iov, u64 co
 	return moved;
 }
 
+static int all_zero(const u64 *page)
+{
+	u64 i;
+
+	for (i = 0; i < PAGE / 8; i += 4)
+		if (page[i] | page[i + 1] | page[i + 2] | page[i + 3])
+			return 0;
+	return 1;
+}
+
+/* Sets the bits, which are clear, of the pages that are all zero. The pages have to be there. */
+static s64 zeros(struct slot *slot, const struct iovec *iov, u64 count, u8 *bits, u64 step)
+{
+	u64 at, page = 0, looked = 0;
+	s64 found = 0;
+
+	for (; count; iov++, count--)
+		for (at = 0; at < iov->len; at += PAGE, page++) {
+			const u64 *words = (const u64 *)(iov->base + at);
+
+			if ((looked += PAGE) > step) {
+				if (orphaned(slot))
+					return -EINTR;
+				looked = 0;
+			}
+			/* Of most pages one word is read, from memory that no cache has: the words
+			 * of several pages come at the same time if they are asked for ahead. */
+			if (at + ZEROS_AHEAD < iov->len)
+				__builtin_prefetch((const u8 *)words + ZEROS_AHEAD);
+			if (!*words && all_zero(words)) {
+				bits[page / 8] |= 1u << page % 8;
+				found++;
+			}
+		}
+	return found;
+}
+
 static int expected(const struct insn *in, s64 result)
 {
 	u64 set;
@@ -209,6 +247,9 @@ static void run(struct slot *slot)
 			break;
 		case OP_VALUE:
 			result = (s64)arg[0];
+			break;
+		case OP_ZEROS:
+			result = zeros(slot, (void *)arg[0], arg[1], (void *)arg[2], arg[3]);
 			break;
 		case OP_TILES:
 			/* ldtilecfg (%rdi); tilezero %tmm0; tilerelease, spelled for old assemblers */

@@ -304,6 +304,23 @@ def test_merge_writes_the_pages_that_differ_and_counts_them(started: Machine) ->
     shared.close()
 
 
+def test_pages_that_are_all_zero_are_found_and_counted(started: Machine) -> None:
+    pages, at = started.shared.memory, SCRATCH_AT
+    pages[at : at + 4 * 4096] = bytes(4 * 4096)
+    pages[at] = 1  # the first word
+    pages[at + 2 * 4096 - 1] = 1  # the last byte
+    pages[at + 3 * 4096 + 2048] = 1
+    program = Program()
+    base = started.base + at
+    ranges = [(base, 4096), (base + 2 * 4096, 4096), (base, 4 * 4096)]
+    vector = program.put(b"".join([struct.pack("<QQ", *some) for some in ranges]))
+    bits = program.reserve(1)
+    count = program.find_zeros(vector, len(ranges), bits, 4096)
+    executed = started.slot.run(program)
+    assert executed.result(count) == 2
+    assert executed.bytes(bits, 1) == bytes([0b00010010])
+
+
 # --- Transfers ---
 
 

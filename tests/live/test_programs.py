@@ -232,6 +232,9 @@ CASES = (
     Case("relatives"),
     Case("relatives", options=("--share-pages",)),
     Case("cow", options=("--share-pages",)),
+    Case("cleared"),
+    Case("cleared scattered", not_in=("interrupted", "twice", "foreign-uid", "namespace")),
+    Case("cleared", options=("--share-pages",), not_in=("interrupted", "foreign-uid", "namespace")),
     Case("writers", options=("--share-pages",)),
     Case("vdso"),
     # Open files.

@@ -32,6 +32,22 @@ void crt_calls(unsigned long fd, unsigned long rows, unsigned long count)
 		row[6] = crt_syscall(row[0], fd, row[1], row[2], row[3], row[4], row[5]);
 }
 
+/* Sets the bits, which are clear, of those of the pages at `start` that are all zero; how many. */
+long crt_find_zeros(unsigned long start, unsigned long pages, unsigned long bits)
+{
+	long found = 0;
+
+	for (unsigned long page = 0; page < pages; page++) {
+		const unsigned long *words = (const unsigned long *)(start + page * 4096);
+
+		if (!*words && !memcmp(words, words + 1, 4096 - sizeof(*words))) {
+			((unsigned char *)bits)[page / 8] |= 1u << page % 8;
+			found++;
+		}
+	}
+	return found;
+}
+
 /* Waits while *word is `value`, at most `milliseconds`. 0, or -errno. */
 long crt_futex_wait(unsigned long word, unsigned int value, unsigned int milliseconds)
 {

@@ -81,6 +81,7 @@ seize = lib.crt_seize
 seize_patience = lib.crt_seize_patience
 seize_patience_end = lib.crt_seize_patience_end
 spawn = lib.crt_spawn
+find_zeros = lib.crt_find_zeros
 spawn_orphan = lib.crt_spawn_orphan
 robust_begin = lib.crt_robust_begin
 robust_end = lib.crt_robust_end

@@ -19,6 +19,7 @@ ffibuilder.cdef(
     long crt_futex_wait(unsigned long word, unsigned int value, unsigned int milliseconds);
     long crt_futex_post(unsigned long word);
     long crt_spawn(unsigned long args, unsigned long size, int fd, int death_signal);
+    long crt_find_zeros(unsigned long start, unsigned long pages, unsigned long bits);
     long crt_spawn_orphan(unsigned long args, unsigned long size, int fd);
     long crt_robust_begin(long offset);
     long crt_robust_end(void);

@@ -35,7 +35,8 @@ _RESULT = struct.Struct("<q")
     OP_VALUE,
     OP_TILES,
     OP_FLAGS,
-) = range(9)
+    OP_ZEROS,
+) = range(10)
 ARG_VALUE, ARG_DATA, ARG_RESULT, ARG_LOAD64, ARG_LOAD32, ARG_AREA, ARG_AREA32 = range(7)
 STORE_IN_AREA = 16
 ANY, NONNEGATIVE, EXACTLY, OR_ERRNO = range(4)
@@ -172,6 +173,11 @@ class Program:
     def merge(self, to: int, source: Arg, length: int) -> Ref:
         """Copy the pages that differ; the result counts them."""
         return self.call(0, to, source, length, op=OP_MERGE)
+
+    def find_zeros(self, vector: Ref, count: int, bits: Ref, step: int) -> Ref:
+        """Sets the bits, of zeroed room, of those pages of the vector that are all zero; the result
+        counts them. After `step` bytes each, the task looks whether we still live."""
+        return self.call(0, vector, count, bits, step, op=OP_ZEROS, label="look for zeros")
 
     def copy(self, to: Arg, source: Arg, length: int) -> Ref:
         return self.call(0, to, source, length, op=OP_COPY)

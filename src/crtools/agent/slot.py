@@ -22,6 +22,8 @@ ROBUST_AT = 24 + 6 * 8
 CAREFUL_LOOK, CAREFUL_HOME = 1, 2  # agent/ops.h
 # What set_robust_list(2) calls futex_offset: from the list entry to the futex word.
 ROBUST_OFFSET = WORD_AT - ROBUST_AT
+# What is no system call, from OP_MERGE on.
+_OWN = ("merge", "copy", "skip", "value", "tiles", "flags", "zeros")
 _U32 = struct.Struct("<I")
 _2U32 = struct.Struct("<II")
 
@@ -223,7 +225,7 @@ class Executed:
         label = self.program.labels.get(index, "")
         if callable(label):
             label = label()
-        call = syscall_name(nr) if op < 3 else ("merge", "copy", "skip", "value", "tiles")[op - 3]
+        call = syscall_name(nr) if op < 3 else _OWN[op - 3]
         number = -result if -4096 < result < 0 else 0
         because = f"{call} failed: {os.strerror(number)}" if number else f"{call} answered {result}"
         return RemoteSyscallError(

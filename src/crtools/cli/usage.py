@@ -57,6 +57,8 @@ What becomes of the tasks:
   -j, --shell-job*             the tree belongs to a shell's session, and keeps our terminal
       --share-pages            dump: what relatives share copy-on-write is written once; only
                                crtools reads such images
+      --keep-zero-pages        dump: write pages that the tasks have filled with zeros, too, so
+                               that they are there, and not only zeros, after a restore
       --dry-run                restore: print the plan and touch nothing
       --timens                 restore: monotonic and boot clock go on from where they were
       --strict                 restore: refuse where otherwise a warning says what is missing

@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import os
 
-from crtools.abi.kernel import PAGE
+from crtools.abi.kernel import PAGE, address_of, find_zeros
 from crtools.errors import ImageError
 from crtools.kinds.memory.pages import PRESENT, add_entry
+from crtools.kinds.memory.tracking import intersect, outside
+from crtools.kinds.memory.zeros import parse_bits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,12 +29,14 @@ _PIECES = 256
 class Copier:
     """Fills one pages file from a process's memory, and its pagemap with what there was.
 
-    `memory` is /proc/PID/mem, which also gives what the process itself may not read.
+    `memory` is /proc/PID/mem, which also gives what the process itself may not read. Of the
+    ascending ranges `zeros` pages that are all zero are left out.
     """
 
-    def __init__(self, memory: int, image: int) -> None:
+    def __init__(self, memory: int, image: int, zeros: Sequence[tuple[int, int]] = ()) -> None:
         self._memory = memory
         self._image = image
+        self._zeros = zeros
         self._buffer = bytearray(_BYTES)
         self._view = memoryview(self._buffer)
         self.entries: list[PagemapEntry] = []
@@ -47,15 +51,16 @@ class Copier:
                     return False
                 left = max(done, 0)
                 rest: list[tuple[int, int]] = []
+                read: list[tuple[int, int]] = []
                 for start, end in batch:
                     got = min(left, end - start) // PAGE * PAGE
                     left -= got
                     if got:
-                        add_entry(self.entries, start, start + got, PRESENT)
+                        read.append((start, start + got))
                     if got < end - start:
                         left = 0
                         rest.append((start + got, end))
-                self._write(max(done, 0) // PAGE * PAGE)
+                self._keep(read)
                 if rest:
                     first, last = rest[0]
                     self._copy_page(first)
@@ -92,14 +97,36 @@ class Copier:
             return
         if len(page) == PAGE:
             self._buffer[:PAGE] = page
-            add_entry(self.entries, address, address + PAGE, PRESENT)
-            self._write(PAGE)
+            self._keep([(address, address + PAGE)])
 
-    def _write(self, length: int) -> None:
+    def _keep(self, read: list[tuple[int, int]]) -> None:
+        """Writes what was read, which lies in the buffer one after the other."""
+        length = sum([end - start for start, end in read])
+        zeros = self._find_zeros(read, length) if self._zeros else []
+        if not zeros:
+            for start, end in read:
+                add_entry(self.entries, start, end, PRESENT)
+            self._write(0, length)
+            return
+        at = 0
+        for start, end in read:
+            for first, last in outside([(start, end)], zeros):
+                add_entry(self.entries, first, last, PRESENT)
+                self._write(at + first - start, last - first)
+            at += end - start
+
+    def _find_zeros(self, read: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+        bits = bytearray(-(-length // PAGE // 8))
+        if not find_zeros(address_of(self._buffer), length // PAGE, address_of(bits)):
+            return []
+        return intersect(parse_bits(bits, read), self._zeros)
+
+    def _write(self, first: int, length: int) -> None:
         done = 0
         while done < length:
             try:
-                done += os.pwrite(self._image, self._view[done:length], self.end + done)
+                some = self._view[first + done : first + length]
+                done += os.pwrite(self._image, some, self.end + done)
             except OSError as error:
                 raise ImageError(
                     "Cannot write the pages", because=os.strerror(error.errno or 0)

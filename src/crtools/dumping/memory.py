@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from crtools.agent.copy import Copy
     from crtools.agent.inject import Agent
     from crtools.dumping.tracking import Tracking
     from crtools.images.messages.crtools_pages import CrtoolsPagesEntry
@@ -122,6 +123,7 @@ class MemoryDump:
         self._large = 0  # processes
         self._allow_uprobes = files.options.allow_uprobes
         self.tracking: Tracking | None = None
+        self._keep_zeros = files.options.keep_zero_pages
         self._certain = files.options.allow_uprobes or files.options.share_pages
 
     def new_pages_id(self) -> int:
@@ -241,6 +243,8 @@ class MemoryDump:
             if memory.userfault is not None:
                 found = memory.userfault.filter(pagemap, found)
             self._find_breakpoints(process, memory, portion.areas, found, content)
+            if memory.userfault is None:
+                found = self.leave_out_zeros(agent, portion.areas, found)
             regions += found
             plan = pages.plan_pages(portion.areas, found, offset)
             offset = plan.end
@@ -259,6 +263,16 @@ class MemoryDump:
         if memory.areas is areas and len(portions) == 1:
             return plan
         return pages.plan_pages(memory.areas, regions)
+
+    def leave_out_zeros(
+        self, agent: Agent | Copy, areas: Sequence[Area], found: list[Region]
+    ) -> list[Region]:
+        """What was found, and which pages of it are all zero; see kinds/memory/zeros.py."""
+        if self._keep_zeros or sum([end - start for start, end, _ in found]) < pages.ZEROS_WORTH:
+            return found
+        from crtools.kinds.memory.zeros import mark_zeros
+
+        return mark_zeros(agent, areas, found)
 
     def write_huge(self, pid: int, plan: pages.PagePlan) -> None:
         """Says what was on transparent huge pages, where anything was."""

@@ -14,7 +14,7 @@ import time
 
 from crtools import actions, log
 from crtools.abi.interrupts import Deferred
-from crtools.abi.ioctl import PAGE_IS_HUGE
+from crtools.abi.ioctl import PAGE_IS_HUGE, PAGE_IS_PRESENT
 from crtools.abi.kernel import PAGE
 from crtools.dumping.copying import Copier
 from crtools.dumping.dump import begin, dump_stats, inventory
@@ -139,7 +139,7 @@ def _pre_dump(
         frozen, freezing = end - tree.started_us, tree.frozen_us - tree.started_us
     writing = time.monotonic_ns()
     for number, memory in enumerate(memories, 1):
-        _write(proc, store, memory, number, figures)
+        _write(proc, store, memory, number, figures, zeros=options.keep_zero_pages)
     figures.write_us = (time.monotonic_ns() - writing) // 1000
     tracking.finish()
     result = PreDumpResult(
@@ -193,13 +193,16 @@ def _plan(memory: _Memory) -> tuple[list[tuple[int, int]], list[tuple[int, int]]
     if tracker is None:
         return [], []
     regions = tracker.mark(memory.regions)
-    changed = [(start, end) for start, end, what in regions if not what & ~PAGE_IS_HUGE]
+    plain = PAGE_IS_HUGE | PAGE_IS_PRESENT
+    changed = [(start, end) for start, end, what in regions if not what & ~plain]
     unchanged = [(start, end) for start, end, what in regions if what & UNCHANGED]
     return intersect(changed, tracker.runs), unchanged
 
 
-def _write(proc: int, store: ImageStore, memory: _Memory, number: int, figures: Figures) -> None:
-    """Writes pages and pagemap."""
+def _write(
+    proc: int, store: ImageStore, memory: _Memory, number: int, figures: Figures, *, zeros: bool
+) -> None:
+    """Writes pages and pagemap, pages that are all `zeros` or not."""
     image = store.create_raw("pages", number)
     try:
         try:
@@ -207,7 +210,10 @@ def _write(proc: int, store: ImageStore, memory: _Memory, number: int, figures: 
         except OSError:
             content = -1  # it has ended
         try:
-            copier = Copier(content, image)
+            # Over a file's content they are content. What a page that is left out becomes later
+            # is written by the dump that follows, as no directory behind it has the page.
+            left_out = memory.tracker.anonymous if memory.tracker and not zeros else []
+            copier = Copier(content, image, left_out)
             entries: list[PagemapEntry] = []
             changed, unchanged = _plan(memory)
             if content < 0 or not copier.copy_all(changed):

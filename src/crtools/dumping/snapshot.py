@@ -417,7 +417,8 @@ class SnapshotMemory(MemoryDump):
         try:
             for area in some:
                 span = (area.entry.start, area.entry.end)
-                found = copied.regions[area.entry.start] = scan.scan(pagemap, [span])
+                found = self.leave_out_zeros(agent, [area], scan.scan(pagemap, [span]))
+                copied.regions[area.entry.start] = found
                 plan = pages.plan_pages([area], found, offset)
                 writer.start(plan.runs, last=False)
                 offset = plan.end
@@ -499,6 +500,7 @@ class SnapshotMemory(MemoryDump):
                 interrupts.check()
                 found = scan.scan(pagemap, [span]) if span[0] < span[1] else []
                 self._find_breakpoints(process, memory, portion.areas, found, content)
+                found = self.leave_out_zeros(copied.copy, portion.areas, found)
                 regions += found
                 plan = pages.plan_pages(portion.areas, found, offset)
                 writer.start(plan.runs, last=False)

@@ -39,6 +39,7 @@ ENUMS = {
     "OP_VALUE": program.OP_VALUE,
     "OP_TILES": program.OP_TILES,
     "OP_FLAGS": program.OP_FLAGS,
+    "OP_ZEROS": program.OP_ZEROS,
     "ARG_VALUE": program.ARG_VALUE,
     "ARG_DATA": program.ARG_DATA,
     "ARG_RESULT": program.ARG_RESULT,

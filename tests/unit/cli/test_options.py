@@ -38,7 +38,8 @@ CRIU_FORMS = {
     words[0]: {"B": SWITCH, "A": NEEDS_VALUE, "O": MAY_HAVE_VALUE}[words[1]] if words[1:] else FLAG
     for words in (item.split() for item in CRIU.split(","))
 }
-OURS = {"checksums", "dry-run", "share-pages", "snapshot", "strict", "timens"} | {
+OURS = {
+    *("checksums", "dry-run", "keep-zero-pages", "share-pages", "snapshot", "strict", "timens"),
     *("iterate", "iterate-rounds", "iterate-rate"),
 }
 LETTERS = dict(

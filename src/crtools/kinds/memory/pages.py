@@ -42,6 +42,9 @@ _AF_UNIX, _SOCK_SEQPACKET_CLOEXEC, _MSG_CMSG_CLOEXEC = 1, 5 | 0o2000000, 0x40000
 _IOV = struct.Struct("<QQ")
 # A piece is as much as a system call moves before the orchestrator's death is noticed.
 PIECE = 8 << 20
+# Less than this is written sooner than looked at for zeros (zeros.py): each program costs two
+# changes of tasks.
+ZEROS_WORTH = 1 << 20
 # Bytes of areas; see plan_portions.
 _FIRST, _PORTION, _PORTIONS = 32 << 20, 256 << 20, 64
 _VECTOR = 16384

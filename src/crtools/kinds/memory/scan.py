@@ -28,7 +28,7 @@ VSYSCALL = 0xFFFFFFFFFF600000  # arch/x86: VSYSCALL_ADDR, no page of the process
 
 def scan(pagemap: int, spans: list[tuple[int, int]]) -> list[Region]:
     """What is resident, swapped out or a guard in `spans`, ascending: (start, end, categories) with
-    categories of FILE, PFNZERO, HUGE and GUARD. `pagemap` is from open_pagemap.
+    categories of FILE, PFNZERO, HUGE, GUARD and PRESENT. `pagemap` is from open_pagemap.
 
     Without PAGEMAP_SCAN (before Linux 6.7) zero pages and huge ones are not told apart: those are
     written, these restored as small ones.
@@ -37,7 +37,7 @@ def scan(pagemap: int, spans: list[tuple[int, int]]) -> list[Region]:
     if not spans:
         return []
     there = PAGE_IS_PRESENT | PAGE_IS_SWAPPED
-    wanted = PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_HUGE
+    wanted = PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_HUGE | PAGE_IS_PRESENT
     # Guard pages are a category since Linux 6.15; before, asking for them is EINVAL.
     for guard in (PAGE_IS_GUARD, 0):
         try:

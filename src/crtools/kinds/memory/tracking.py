@@ -60,6 +60,7 @@ _3U64, _4U64 = struct.Struct("<3Q"), struct.Struct("<4Q")
 _NOT_TRACKED = (b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[vsyscall]")
 # What writes into memory without a page table being asked: requests in flight of these.
 _RINGS = (b"/[aio]", b"anon_inode:[io_uring]")
+_TOLD = PAGE_IS_PFNZERO | PAGE_IS_HUGE | PAGE_IS_PRESENT  # of each page, beside that
 _MODES = VF_UM | VF_UW | VF_UI  # how an area may be registered
 # Of an anonymous area as large as this it is worth not to ask which pages are a file's: for that
 # the kernel looks at a structure of each page, which takes ten times as long as all else.
@@ -147,13 +148,13 @@ class Tracker:
         self.refused = False  # whether somebody else's descriptor was met
         self._known: list[Range] = []  # what was before, and has been protected
         self._there: list[Range] = []  # what of that the parent has
-        self._anonymous: list[Range] = []
+        self.anonymous: list[Range] = []  # of that large areas that no file is behind
         self._found: list[Region] = []  # by scans
 
     def attach(self, pagemap: int, vmas: Sequence[Vma]) -> None:
         """Finds out what has been followed; `vmas` are those of collect_trackable."""
         self.areas = merge([(vma.start, vma.end) for vma in vmas])
-        self._anonymous = [(v.start, v.end) for v in vmas if not v.inode and v.size >= _LARGE]
+        self.anonymous = [(v.start, v.end) for v in vmas if not v.inode and v.size >= _LARGE]
         if self.method == SOFT_DIRTY:
             self.runs = self._known = self.areas
             self._there = intersect(self._known, self.parent)
@@ -201,7 +202,7 @@ class Tracker:
     def _scan_all(self, pagemap: int, start: int, end: int) -> list[Region]:
         found: list[Region] = []
         at = start
-        for first, last in self._anonymous:
+        for first, last in self.anonymous:
             first, last = max(first, start), min(last, end)
             if first >= last:
                 continue
@@ -236,7 +237,7 @@ class Tracker:
                         start,
                         end,
                         category_anyof_mask=there | guard,
-                        return_mask=changed | PAGE_IS_PFNZERO | PAGE_IS_HUGE | more | guard,
+                        return_mask=changed | _TOLD | more | guard,
                     )
                 )
             except OSError as error:
@@ -265,7 +266,7 @@ class Tracker:
             # registration, and no write took it away: it would never count as changed.
             argument = bytearray(_3U64.pack(start, end - start, 0))
             kernel.checked(SYS_ioctl, self.uffd, UFFDIO_WRITEPROTECT, kernel.address_of(argument))
-        plain = intersect(self.runs, merge(self._anonymous))
+        plain = intersect(self.runs, merge(self.anonymous))
         for ranges, more in ((plain, 0), (outside(self.runs, plain), PAGE_IS_FILE)):
             for start, end in ranges:
                 for _ in read_page_regions(
@@ -287,7 +288,7 @@ class Tracker:
 
 
 def mark_unchanged(regions: Sequence[Region], method: int, there: Sequence[Range]) -> list[Region]:
-    """The regions with categories of FILE, PFNZERO, HUGE, GUARD and UNCHANGED: the last is for
+    """The regions with categories as of scan() and UNCHANGED: that is for
     pages that are protected still, and lie where areas were followed and the parent has pages: in
     `there`. All are ascending."""
     changed = PAGE_IS_WRITTEN if method == USERFAULTFD else PAGE_IS_SOFT_DIRTY
@@ -296,7 +297,7 @@ def mark_unchanged(regions: Sequence[Region], method: int, there: Sequence[Range
     piece = next(pieces, None)
     marked: list[Region] = []
     for start, end, what in regions:
-        kept = what & (PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_HUGE | PAGE_IS_GUARD)
+        kept = what & (_TOLD | PAGE_IS_FILE | PAGE_IS_GUARD)
         if what & never:
             marked.append((start, end, kept))
             continue

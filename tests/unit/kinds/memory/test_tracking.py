@@ -12,6 +12,7 @@ from crtools.abi.ioctl import (
     PAGE_IS_FILE,
     PAGE_IS_GUARD,
     PAGE_IS_PFNZERO,
+    PAGE_IS_PRESENT,
     PAGE_IS_SOFT_DIRTY,
     PAGE_IS_WRITTEN,
 )
@@ -72,7 +73,8 @@ def test_words_of_pagemap_say_what_soft_dirty_bits_do() -> None:
     words = [PM_PRESENT | PM_SOFT_DIRTY, PM_PRESENT, 0, PM_SOFT_DIRTY, PM_PRESENT]
     regions = parse_pagemap(b"".join([word.to_bytes(8, "little") for word in words]), 0)
     found = mark_unchanged(regions, SOFT_DIRTY, ranges((0, 5)))
-    assert found == pages((0, 1, 0), (1, 2, UNCHANGED), (4, 5, UNCHANGED))
+    there, same = PAGE_IS_PRESENT, PAGE_IS_PRESENT | UNCHANGED
+    assert found == pages((0, 1, there), (1, 2, same), (4, 5, same))
 
 
 def test_marking_agrees_with_looking_at_each_page() -> None:
@@ -202,8 +204,9 @@ def test_the_kernel_follows_what_is_written() -> None:
             os.close(proc)
             tracker.close()
         first = start // PAGE
+        there, same = PAGE_IS_PRESENT, PAGE_IS_PRESENT | UNCHANGED
         assert [(a // PAGE - first, b // PAGE - first, what) for a, b, what in found] == [
-            *((0, 3, UNCHANGED), (3, 4, 0), (4, 16, UNCHANGED), (20, 21, 0)),
+            *((0, 3, same), (3, 4, there), (4, 16, same), (20, 21, there)),
         ]
 
 
