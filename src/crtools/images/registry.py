@@ -244,6 +244,8 @@ IMAGES = (
        "crtools_locks:CrtoolsLeaseEntry"),
     _k("crtools-pipe", "crtools-pipe.img", "CRTOOLS_PIPE", 0x43520B02,
        "crtools_pipes:CrtoolsPipeEntry"),
+    _k("crtools-autofs", "crtools-autofs.img", "CRTOOLS_AUTOFS", 0x43521905,
+       "crtools_autofs:CrtoolsAutofsEntry"),
     _k("crtools-fifo", "crtools-fifo.img", "CRTOOLS_FIFO", 0x43520B03,
        "crtools_pipes:CrtoolsPipeEntry"),
     _k("crtools-tty", "crtools-tty.img", "CRTOOLS_TTY", 0x43520090,

@@ -50,6 +50,7 @@ from crtools.kinds.files.pipe_buffer import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from crtools.images.messages.fown import FownEntry
+    from crtools.kinds.files.autofs import AutofsPlan
     from crtools.kinds.files.base import (
         DumpContext,
         OpenFile,
@@ -111,6 +112,9 @@ class PipeDumper(FileDumper):
             self.context.store.write("pipes-data", found)
         if own:
             self.context.store.write("crtools-pipe", own)
+        autofs = self.buffers.autofs
+        if autofs is not None and autofs.entries:
+            self.context.store.write("crtools-autofs", autofs.entries)
 
 
 def _new_entry(id: int, number: int, flags: int, fown: FownEntry) -> FileEntry:
@@ -124,6 +128,7 @@ class PipePlanner(FilePlanner):
         self.pipes: dict[int, list[PlannedFile]] = {}
         self.given: list[Given] = []
         self.missing: list[int] = []  # pipes from outside for which nothing was given
+        self.autofs: AutofsPlan | None = None
 
     def add(self, file: PlannedFile) -> None:
         if file.message.flags & O_ACCMODE not in (O_RDONLY, O_WRONLY, O_RDWR):
@@ -154,6 +159,10 @@ class PipePlanner(FilePlanner):
             if content.external:
                 self.missing.append(number)
             self.context.add_job(table.pid, Making(self.context, table, number, files, content))
+        if self.context.store.has("crtools-autofs"):
+            from crtools.kinds.files.autofs import AutofsPlan
+
+            self.autofs = AutofsPlan(self.context, self.pipes)
 
     def _add_given(
         self, fd: int, pid: int, number: int, files: list[PlannedFile], content: Content
@@ -176,12 +185,18 @@ class PipePlanner(FilePlanner):
             )
         for given in self.given:
             given.check()
+        if self.autofs is not None:
+            self.autofs.check()
 
     def create(self, tool_pid: int, root: int) -> None:
         for given in self.given:
             given.fill()
+        if self.autofs is not None:
+            self.autofs.create()
 
     def close(self, *, restored: bool) -> None:
+        if self.autofs is not None:
+            self.autofs.close()
         for given in self.given:
             given.close(restored=restored)
 

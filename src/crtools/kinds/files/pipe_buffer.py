@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from crtools.agent.program import Ref
     from crtools.images.messages.crtools_pipes import CrtoolsPipeEntry
+    from crtools.kinds.files.autofs import AutofsDump
     from crtools.kinds.files.base import DumpContext, OpenFile, PlanContext, Programs
     from crtools.kinds.files.pipe_questions import Seen
 
@@ -106,6 +107,7 @@ class BuffersDump:
         self.context = context
         self.fifos = fifos
         self.buffers: list[Buffer] = []
+        self.autofs: AutofsDump | None = None  # before it is looked for
         self._outside: dict[tuple[int, int], bool] | None = None
         self._seen: dict[int, Seen] = {}  # by the number of the pipe: simple ones of many
         self._notifies = True  # what this kernel's pipes may be used for, until one tells
@@ -122,7 +124,28 @@ class BuffersDump:
                 buffer.external = _inode(buffer) in self._held_outside()
                 if buffer.external:
                     continue
-            check_ends(self.context, buffer)
+            self._check_ends(buffer)
+
+    def _check_ends(self, buffer: Buffer) -> None:
+        reader, writer = buffer.reader, buffer.writer
+        if reader is not None and writer is not None:
+            # Whoever gives a pipe to an autofs has it in packet mode from there on.
+            if any(file.flags & O_DIRECT for file in buffer.ends):
+                self._is_of_autofs(buffer)
+        elif has_other_side(self.context, buffer) and (
+            reader is None or not self._is_of_autofs(buffer)
+        ):
+            refuse_foreign(self.context, buffer)
+
+    def _is_of_autofs(self, buffer: Buffer) -> bool:
+        """Whether a file system asks by that pipe. Raises UnsupportedObject."""
+        if self.fifos:
+            return False
+        if self.autofs is None:
+            from crtools.kinds.files.autofs import AutofsDump
+
+            self.autofs = AutofsDump(self.context)
+        return self.autofs.add(buffer)
 
     def _held_outside(self) -> dict[tuple[int, int], bool]:
         """Inodes of ours that are open outside the tree, and whether somebody there can read them:
@@ -247,16 +270,15 @@ def _inode(buffer: Buffer) -> tuple[int, int]:
     return stat.st_dev, stat.st_ino
 
 
-def check_ends(context: DumpContext, buffer: Buffer) -> None:
-    """Where the tree has only one side of a pipe, the other one must be closed.
+def has_other_side(context: DumpContext, buffer: Buffer) -> bool:
+    """Whether a pipe of which the tree has one side has the other side open too.
 
     A read end polls POLLHUP without writers, a write end POLLERR without readers (fs/pipe.c).
-    Raises UnsupportedObject, naming who has the other end as far as can be seen.
     """
-    reader, writer = buffer.reader, buffer.writer
-    known = reader or writer
-    if known is None or (reader is not None and writer is not None):
-        return
+    reader = buffer.reader
+    known = reader or buffer.writer
+    if known is None:
+        return False
     import select
 
     fd = context.borrow(known)
@@ -266,8 +288,15 @@ def check_ends(context: DumpContext, buffer: Buffer) -> None:
         events = dict(poll.poll(0)).get(fd, 0)
     finally:
         os.close(fd)
-    if events & (POLLHUP if reader is not None else POLLERR):
-        return
+    return not events & (POLLHUP if reader is not None else POLLERR)
+
+
+def refuse_foreign(context: DumpContext, buffer: Buffer) -> None:
+    """Of a pipe, the other side of which is outside the tree: raises UnsupportedObject, naming who
+    has it as far as can be seen, if --external does not permit that."""
+    reader = buffer.reader
+    known = reader or buffer.writer
+    assert known is not None
     holder = context.find_holder(known)
     # A fifo's reader that has never had a writer does not poll POLLHUP either.
     if not holder and reader is not None and not buffer.what.startswith("pipe"):
