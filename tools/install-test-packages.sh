@@ -11,6 +11,7 @@ PATH=$PATH:/usr/sbin:/sbin
 need bash bash
 need crit criu  # reads our images independently of our own code
 need gcc gcc
+need iptables iptables
 need java default-jdk-headless
 need make make
 need memcached memcached

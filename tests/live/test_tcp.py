@@ -109,7 +109,7 @@ def test_peer_sees_only_a_pause(connect: Callable[..., Peer], new_run: Callable[
     for _ in range(ROUNDS):
         peers[0].pump(0.02)
         images = run.dump()
-        assert tables().startswith("crtools-")
+        assert tables().startswith("CRIU-")
         peers[0].pump(0.05)
         run.restore(images)
         assert tables() == ""
@@ -207,7 +207,7 @@ def test_restore_that_fails_can_be_tried_again(
             done = subprocess.run(command, capture_output=True, check=False)
         assert done.returncode
         run.reap([run.pid])
-        assert tables().startswith("crtools-")
+        assert tables().startswith("CRIU-")
     run.restore(images)
     peer.pump(20, most=len(peer.sent) + PIECE)
     peer.finish()

@@ -3,6 +3,7 @@
  * every option away from its default; each byte has to arrive once.
  *
  *     tcp [v4|v6|mapped]    connections over IPv4 (the default), IPv6, IPv4 by IPv6 sockets
+ *     tcp both              connections over IPv6, and one over IPv4
  *     tcp closing           those of which one or both ends have been shut down
  *     tcp options           options
  *     tcp shared            two processes have both ends of one, and threads read and write meanwhile
@@ -669,6 +670,19 @@ static void test_refused(const char *what)
 	}
 }
 
+static void test_both(void)
+{
+	struct pair pair = connect_pair(listener(1), 0);
+	char byte = 0;
+
+	family = AF_INET6;
+	address = "::1";
+	test_connections();
+	CHECK("byte sent over IPv4", 1, send(pair.client, "x", 1, 0));
+	CHECK("byte received over IPv4", 1, recv(pair.server, &byte, 1, 0));
+	CHECK("byte", 'x', byte);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = variant(argc, argv);
@@ -682,6 +696,8 @@ int main(int argc, char **argv)
 		test_shared();
 	} else if (!strcmp(what, "echo")) {
 		test_echo();
+	} else if (!strcmp(what, "both")) {
+		test_both();
 	} else if (!strcmp(what, "closes")) {
 		test_closes();
 	} else if (!strcmp(what, "connect")) {

@@ -180,6 +180,10 @@ def _dump(
     # All that can be made ready is, before anything is stopped.
     if tracking is not None:
         tracking.prepare()
+    if options.network_lock == "iptables" and options.tcp_established:
+        from crtools.kinds.network.iptables import check_programs
+
+        check_programs()
     own = read_namespaces(proc, os.getpid())
     files, shared, tasks = begin(proc, store, options, figures, snapshot)
     rehearse(proc)

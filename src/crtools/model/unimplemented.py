@@ -52,12 +52,6 @@ def refuse_unimplemented(verb: str, options: Options) -> None:
                     hint=f"of --external it takes {', '.join(SERVED[verb])}",
                     subject=("option", "--external", "verb", verb),
                 )
-    if options.network_lock == "iptables":
-        raise UsageError(
-            "--network-lock=iptables is not available yet",
-            hint="leave it out: the kernel's nftables are used, without a program for it",
-            subject=("option", "--network-lock", "verb", verb),
-        )
     # "none" and "ignore" ask for what is done without the option.
     if options.manage_cgroups not in ("", "none", "ignore"):
         raise UsageError(

@@ -49,7 +49,6 @@ from crtools.abi.x86_64 import (
     SYS_pidfd_open,
     SYS_pidfd_send_signal,
     SYS_poll,
-    SYS_sendto,
     SYS_setsockopt,
     SYS_socket,
 )
@@ -62,7 +61,7 @@ from crtools.kinds.files.inet_options import read_ip_options
 from crtools.kinds.files.socket_options import Table, read_options
 from crtools.kinds.files.tcp import FIELDS, OPTIONS
 from crtools.kinds.files.tcp_repair import Connection, ask_queue, read_connections
-from crtools.kinds.network.lock import METHODS, Lock
+from crtools.kinds.network.lock import METHODS, SKIP, describe, make_lock
 from crtools.kinds.network.names import bare, parse_name, show
 from crtools.model.tree import OWN_NAMESPACES
 from crtools.procfs.sock_diag import (
@@ -79,6 +78,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crtools.kinds.files.base import DumpContext, OpenFile
+    from crtools.kinds.network.lock import Lock
     from crtools.kinds.network.nftables import Connection as Locked
 
 # linux/tcp.h: struct tcp_info, as far as it is read
@@ -368,7 +368,7 @@ class TcpDumper(FileDumper):
         if not self.sockets:
             return
         context.connections = self
-        self.lock = Lock(METHODS[options.network_lock], context.run_id)
+        self.lock = make_lock(METHODS[options.network_lock], context.run_id)
         self.lock.hold([socket.locked for socket in self.sockets])
         for start in range(0, len(self.sockets), _BATCH):
             self._read(self.sockets[start : start + _BATCH])
@@ -453,16 +453,17 @@ class TcpDumper(FileDumper):
         self.held = [self.context.borrow(socket.file) for socket in self.sockets]
         on = TCP_REPAIR_ON.to_bytes(4, "little")
         on_at = kernel.address_of(on)
-        netlink, batch = self.lock.prepare([socket.locked for socket in self.sockets])
+        lasting = self.lock.prepare([socket.locked for socket in self.sockets])
         self.pidfds = [kernel.checked(SYS_pidfd_open, pid) for pid in pids]
-        rows = [
+        rows: list[tuple[int, ...]] = [
             *((SYS_pidfd_send_signal, fd, SIGKILL, 0, 0, 0) for fd in self.pidfds),
             *((SYS_setsockopt, fd, IPPROTO_TCP, TCP_REPAIR, on_at, 4) for fd in self.held),
         ]
-        if batch:
-            rows.append((SYS_sendto, netlink, kernel.address_of(batch), len(batch), 0, 0))
-        self.steps = (len(rows), bytearray(b"".join([_ROW.pack(*row, 0) for row in rows])))
-        self.kept = (on, batch)  # what the rows point to
+        if lasting:
+            rows.append(lasting)
+        whole = [_ROW.pack(*row, *(0,) * (7 - len(row))) for row in rows]
+        self.steps = (len(rows), bytearray(b"".join(whole)))
+        self.kept = on  # what the rows point to
 
     def end(self) -> None:
         """Ends the tasks, without a word to the peers of their connections, which are locked from
@@ -476,6 +477,11 @@ class TcpDumper(FileDumper):
             self.lock.check()
         except CrtoolsError as error:
             log.warning(f"{error.what}: {error.because}; their peers may get a reset")
+        if self.network_lock_method != SKIP:
+            log.info(
+                f"{len(self.sockets)} TCP connections stay locked until they are restored, by"
+                f" {describe(self.network_lock_method, self.context.run_id)}"
+            )
         self.release()
 
     def release(self) -> None:
@@ -489,7 +495,7 @@ class TcpDumper(FileDumper):
 
     @property
     def network_lock_method(self) -> int:
-        return self.lock.method if self.lock is not None else 0
+        return METHODS[self.context.options.network_lock]
 
 
 class InFlight:

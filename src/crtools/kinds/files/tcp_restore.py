@@ -109,7 +109,15 @@ from crtools.kinds.files.socket_options import (
 )
 from crtools.kinds.files.sockets import sockets_of
 from crtools.kinds.files.tcp import FIELDS, OPTIONS
-from crtools.kinds.network.lock import METHODS, SKIP, Lock
+from crtools.kinds.network.lock import (
+    SKIP,
+    Lock,
+    check_method,
+    choose_method,
+    make_lock,
+    name_of,
+    unlock,
+)
 from crtools.kinds.network.names import bare, build_name, show
 from crtools.kinds.network.nftables import MARK
 from crtools.kinds.network.packets import ACK, FIN, build_segment
@@ -169,11 +177,11 @@ class TcpPlanner(FilePlanner):
         self.streams: dict[int, _Stream] = {}  # by file id
         inventory = context.store.read_one("inventory")
         self.closes = bool(context.options.tcp_close or inventory.tcp_close)
-        method = METHODS[context.options.network_lock]
-        if inventory.network_lock_method == SKIP:
-            method = SKIP
-        self.lock = Lock(method, inventory.dump_criu_run_id or "")
-        self.locked = inventory.network_lock_method in METHODS.values() and method != SKIP
+        # A dump has locked the connections that it carried.
+        self.method = SKIP if inventory.tcp_close else check_method(inventory.network_lock_method)
+        run_id = inventory.dump_criu_run_id or ""
+        self.lock_name = name_of(run_id, 0 if run_id else context.store.read("pstree")[0].pid)
+        self.lock = Lock()
         self.taken: set[int] = set()  # ports that somebody listens at
         context.connections = self
 
@@ -206,21 +214,26 @@ class TcpPlanner(FilePlanner):
         for file in sorted(files, key=lambda file: file.id in self.streams):
             self.context.add_job(file.pid, Making(self, file, self.streams.get(file.id)))
 
-    def _locked(self) -> list[tuple[bytes, int, bytes, int]]:
-        return [
-            (
+    def _connections(self) -> dict[int, tuple[bytes, int, bytes, int]]:
+        """Those of the images, by their files' ids."""
+        return {
+            file.id: (
                 bare(_address(file.message.src_addr)),
                 file.message.src_port,
                 bare(_address(file.message.dst_addr)),
                 file.message.dst_port,
             )
             for file in self.files
-            if file.id in self.streams
-        ]
+            if file.message.state in CONNECTED
+        }
 
     def create(self, tool_pid: int, root: int) -> None:
-        connections = self._locked()
-        self.lock.hold(connections)
+        found = self._connections()
+        connections = [found[id] for id in self.streams]
+        if connections:
+            method = choose_method(self.context.options.network_lock, self.method)
+            self.lock = make_lock(method, self.lock_name)
+            self.lock.hold(connections)
         listeners = {
             (entry.src_port, bare(_address(entry.src_addr))): bool(entry.opts.so_reuseport)
             for entry in [file.message for file in self.files]
@@ -266,8 +279,11 @@ class TcpPlanner(FilePlanner):
 
     def unlock(self) -> None:
         """Lets packets through: after this the tasks may run, or must not fail any more."""
-        if self.streams or self.locked:
-            self.lock.unlock()
+        self.lock.release()
+        if self.method != SKIP:
+            connections = list(self._connections().values())
+            if connections:
+                unlock(self.method, self.lock_name, connections)
 
 
 class Making:
