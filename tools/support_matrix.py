@@ -93,7 +93,7 @@ REFUSALS = (
     ("a tracer, such as a debugger", "is tracing it already"),
     ("locks and leases of files, without `--file-locks`", "--file-locks was not given"),
     ("locks on remote file systems", "whose server may give the lock"),
-    ("a lock on an open file that no descriptor has any more", "no descriptor has it"),
+    ("a lock on a memfd that is mapped and that no descriptor has", "no descriptor has it"),
     ("a write lease on a file that is mapped or has no name", "whose name is gone"),
     ("directories watched with `F_NOTIFY`", "is being watched (F_NOTIFY)"),
     (

@@ -99,6 +99,43 @@ def test_lock_that_somebody_else_has_meanwhile_is_a_conflict(
     run.expect_pass()
 
 
+def test_lock_of_a_mapping_that_somebody_else_has_meanwhile_is_a_conflict(
+    new_run: NewRun,
+) -> None:
+    run = start(new_run, "locks", "mapped")
+    images = run.dump()
+    with (run.work / "alone").open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        said = refuse_restore(run, images)
+    assert f"Cannot take a flock on {run.work / 'alone'}, which task {run.pid} has mapped" in said
+    assert f"Because: task {os.getpid()} (" in said
+    run.restore(images)
+    run.expect_pass()
+
+
+def test_lock_of_a_file_that_nobody_maps_is_an_image_error(new_run: NewRun) -> None:
+    run = start(new_run, "locks", "mapped")
+    images = run.dump()
+    with ImageStore.open(str(images)) as store:
+        entries = store.read("crtools-maplock")
+    right = (images / "crtools-maplock.img").read_bytes()
+    for change, because in (
+        ({"file_id": 4000}, "the task has not mapped that file"),
+        ({"pid": 1}, "the task has not mapped that file"),
+        ({"flag": 1}, "that is not an open file's"),
+        ({"type": 7}, "its kind is"),
+    ):
+        damaged = entries[0].decode(entries[0].encode())
+        for field, value in change.items():
+            setattr(damaged, field, value)
+        with ImageStore.open(str(images)) as store:
+            store.write("crtools-maplock", [damaged])
+        assert because in refuse_restore(run, images)
+    (images / "crtools-maplock.img").write_bytes(right)
+    run.restore(images)
+    run.expect_pass()
+
+
 def test_lease_on_what_somebody_has_opened_meanwhile_is_a_conflict(new_run: NewRun) -> None:
     run = start(new_run, "leases")
     images = run.dump()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import os
 import shutil
@@ -10,18 +11,20 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from live.network import own_network
-from live.roundtrip import Run
+from live.roundtrip import ROOT, Run
 
 pytestmark = pytest.mark.root
 
 OPTIONS = ("--tcp-established", "--file-locks")
 ROUNDS = 2
+SCRIPTS = ROOT / "tests" / "programs"
 NOBODY = 65534  # PostgreSQL wants a user that has a name, and not root
 
 
@@ -163,6 +166,74 @@ def test_nginx_keeps_connections_alive(new_run: Callable[..., Run]) -> None:
     assert idle.sock is before
     idle.close()
     halfway.close()
+
+
+SERVERS = {
+    "node": ["node", "node_server.js"],
+    "java": ["java", "-Xmx64m", "JavaServer.java"],
+    "asyncio": [sys.executable, "python_server.py"],
+}
+
+
+@pytest.fixture
+def browse() -> Iterator[Callable[[int], http.client.HTTPConnection]]:
+    """Makes HTTP clients of a port, which are closed with the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda port: stack.enter_context(
+            contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30))
+        )
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_servers_keep_what_they_know_of_their_connections(
+    name: str,
+    new_run: Callable[..., Run],
+    browse: Callable[[int], http.client.HTTPConnection],
+) -> None:
+    *interpreter, script = SERVERS[name]
+    command = [tool(interpreter[0]), *interpreter[1:], str(SCRIPTS / script), "7005"]
+    run = new_run(*command, compare=False, dump_options=OPTIONS)
+    run.start(wait=False)
+    wait_until_listening(run, 7005)
+    clients = sending, reading, _ = browse(7005), browse(7005), browse(7005)
+    sent = {client: hashlib.sha256() for client in clients}
+    sockets = {}
+    long = bytes(n % 251 for n in range(3_000_000))
+
+    def begin(client: http.client.HTTPConnection, data: bytes) -> None:
+        client.putrequest("POST", "/add")
+        client.putheader("Content-Length", str(len(data)))
+        client.endheaders(data[: len(data) // 2])
+        sent[client].update(data)
+
+    def end(client: http.client.HTTPConnection, data: bytes) -> None:
+        client.send(data[len(data) // 2 :])
+
+    def expect_answer(client: http.client.HTTPConnection) -> None:
+        answer = client.getresponse()
+        assert (answer.status, answer.read().decode()) == (200, sent[client].hexdigest())
+        # HTTPConnection would make another connection in silence.
+        assert sockets.setdefault(client, client.sock) is client.sock is not None
+
+    for number in range(ROUNDS):
+        data = f"in round {number} ".encode() * 1000
+        for client in clients:
+            begin(client, data)
+            end(client, data)
+            expect_answer(client)
+        reading.request("GET", f"/give/{len(long)}")
+        answer = reading.getresponse()
+        begun = answer.read(1000)
+        begin(sending, data)
+        images = run.dump()
+        end(sending, data)  # waits while nobody is there
+        run.restore(images)
+        expect_answer(sending)
+        assert begun + answer.read() == long
+    for client in clients:
+        begin(client, b"ends")
+        end(client, b"ends")
+        expect_answer(client)
 
 
 class Client:

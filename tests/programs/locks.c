@@ -2,7 +2,8 @@
  * Locks of files. "plain": of processes, of open files and flocks, in ranges, of both types, on named,
  * deleted and memory files and a directory, through copies, by a child, by a thread and by one with
  * whom the table is shared. "waiting": relatives and a thread that wait for some of them. "many":
- * more than one read of fdinfo shows. "lost": one that no descriptor has any more.
+ * more than one read of fdinfo shows. "mapped": such that mappings alone keep. "lost": one on
+ * memory.
  */
 #include "program.h"
 #include <sys/file.h>
@@ -280,13 +281,115 @@ static int many(void)
 
 static int lost(void)
 {
-	int fd = open_new("mapped");
+	int fd = memfd_create("kept", 0);
+	char path[64], *place;
 
-	NEED(ftruncate(fd, 4096) == 0 && flock(fd, LOCK_EX) == 0);
-	NEED(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED && close(fd) == 0);
+	NEED(fd >= 0 && ftruncate(fd, 4096) == 0 && flock(fd, LOCK_EX) == 0);
+	place = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	NEED(place != MAP_FAILED && close(fd) == 0);
 	ready();
 	wait_until_told();
-	CHECK("flock", -1, flock(open_new("mapped"), LOCK_SH | LOCK_NB));
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (long)place, (long)place + 4096);
+	fd = open(path, O_RDONLY);
+	NEED(fd >= 0);
+	CHECK("flock", -1, flock(fd, LOCK_SH | LOCK_NB));
+	return verdict();
+}
+
+#define PAGE 4096
+#define MAPPED 4
+
+static char *map_locked(const char *name, int how, int flags)
+{
+	int fd = open_new(name);
+	char *place;
+
+	NEED(ftruncate(fd, MAPPED * PAGE) == 0);
+	if (how == F_OFD_SETLK) {
+		NEED(set(fd, how, F_WRLCK, 10, 10) == 0 && set(fd, how, F_RDLCK, 100, 0) == 0);
+	} else {
+		NEED(flock(fd, how) == 0);
+	}
+	place = mmap(NULL, MAPPED * PAGE, PROT_READ | PROT_WRITE, flags, fd, 0);
+	NEED(place != MAP_FAILED && close(fd) == 0);
+	return place;
+}
+
+static char *alone, *several, *ranges, *between, *inherited;
+static int unmap_now[2], unmapped[2];
+
+/* It has two from its parent and one of its own, and gives one each up when it is told. */
+static void keep(void *argument)
+{
+	char *own = map_locked("of-child", LOCK_EX, MAP_SHARED), byte;
+
+	(void)argument;
+	NEED(munmap(alone, MAPPED * PAGE) == 0 && munmap(several, MAPPED * PAGE) == 0);
+	NEED(munmap(ranges, MAPPED * PAGE) == 0);
+	child_is_ready();
+	NEED(read(unmap_now[0], &byte, 1) == 1);
+	NEED(munmap(inherited, MAPPED * PAGE) == 0 && munmap(own, MAPPED * PAGE) == 0);
+	NEED(write(unmapped[1], "u", 1) == 1);
+	NEED(read(unmap_now[0], &byte, 1) == 1);
+}
+
+static int mapped(void)
+{
+	int fd, exclusive, child;
+	char byte;
+
+	alone = map_locked("alone", LOCK_EX, MAP_SHARED);
+	several = map_locked("several", LOCK_SH, MAP_SHARED);
+	ranges = map_locked("ranges-mapped", F_OFD_SETLK, MAP_SHARED);
+	between = map_locked("private", LOCK_EX, MAP_PRIVATE);
+	between[PAGE] = 'x';
+	inherited = map_locked("inherited", LOCK_EX, MAP_SHARED);
+	NEED(pipe(unmap_now) == 0 && pipe(unmapped) == 0);
+	NEED(mprotect(several + PAGE, PAGE, PROT_READ) == 0);
+	child = spawn(keep, NULL);
+	ready();
+	wait_until_told();
+
+	exclusive = open_new("alone");
+	CHECK("flock", -1, flock(exclusive, LOCK_SH | LOCK_NB));
+	NEED(munmap(alone, 3 * PAGE) == 0);
+	CHECK("flock of a part", -1, flock(exclusive, LOCK_SH | LOCK_NB));
+	NEED(munmap(alone + 3 * PAGE, PAGE) == 0);
+	CHECK("flock of nothing", 0, flock(exclusive, LOCK_SH | LOCK_NB));
+
+	fd = open_new("several");
+	CHECK("shared flock, reader", 0, flock(fd, LOCK_SH | LOCK_NB));
+	CHECK("shared flock, writer", -1, flock(fd, LOCK_EX | LOCK_NB));
+	NEED(munmap(several, PAGE) == 0 && munmap(several + 2 * PAGE, 2 * PAGE) == 0);
+	CHECK("shared flock, a part", -1, flock(fd, LOCK_EX | LOCK_NB));
+	NEED(munmap(several + PAGE, PAGE) == 0);
+	CHECK("shared flock, nothing", 0, flock(fd, LOCK_EX | LOCK_NB));
+
+	fd = open_new("ranges-mapped");
+	CHECK("write lock", -1, in_the_way(fd, F_OFD_GETLK, F_RDLCK, 19, 1));
+	CHECK("behind it", 0, in_the_way(fd, F_OFD_GETLK, F_WRLCK, 20, 80));
+	CHECK("read lock, reader", 0, in_the_way(fd, F_OFD_GETLK, F_RDLCK, 100, 0));
+	CHECK("read lock, writer", -1, in_the_way(fd, F_OFD_GETLK, F_WRLCK, 1LL << 40, 1));
+	NEED(munmap(ranges, MAPPED * PAGE) == 0);
+	CHECK("ranges of nothing", 0, in_the_way(fd, F_OFD_GETLK, F_WRLCK, 0, 0));
+
+	fd = open_new("private");
+	CHECK("private mapping", -1, flock(fd, LOCK_EX | LOCK_NB));
+	CHECK("its page", 'x', between[PAGE]);
+	NEED(munmap(between, MAPPED * PAGE) == 0);
+
+	fd = open_new("inherited");
+	CHECK("relatives' flock", -1, flock(fd, LOCK_EX | LOCK_NB));
+	NEED(munmap(inherited, MAPPED * PAGE) == 0);
+	CHECK("child's flock", -1, flock(fd, LOCK_EX | LOCK_NB));
+	exclusive = open_new("of-child");
+	CHECK("child's own", -1, flock(exclusive, LOCK_EX | LOCK_NB));
+	NEED(write(unmap_now[1], "n", 1) == 1 && read(unmapped[0], &byte, 1) == 1);
+	/* The private one of the child is left. */
+	CHECK("nobody's flock", 0, flock(fd, LOCK_EX | LOCK_NB));
+	CHECK("nobody's own", 0, flock(exclusive, LOCK_EX | LOCK_NB));
+	CHECK("child's private one", -1, flock(open_new("private"), LOCK_EX | LOCK_NB));
+	NEED(write(unmap_now[1], "e", 1) == 1 && waitpid(child, NULL, 0) == child);
 	return verdict();
 }
 
@@ -299,5 +402,7 @@ int main(int argc, char **argv)
 		return waiting();
 	if (!strcmp(what, "many"))
 		return many();
+	if (!strcmp(what, "mapped"))
+		return mapped();
 	return strcmp(what, "lost") ? plain() : lost();
 }

@@ -364,6 +364,8 @@ class MemoryDump:
         id = self._mapped.get(key)
         if id is None:
             id = self._mapped[key] = self._files.add_path(pid, link)
+        if flags == os.O_RDWR or self._files.options.file_locks:
+            self._files.mapped.setdefault((vma.dev, vma.inode), []).append((process.pid, id))
         return id, flags
 
 

@@ -242,6 +242,8 @@ IMAGES = (
        "crtools_kinds:CrtoolsMemfdEntry"),
     _k("crtools-lease", "crtools-lease.img", "CRTOOLS_LEASE", 0x43520B01,
        "crtools_locks:CrtoolsLeaseEntry"),
+    _k("crtools-maplock", "crtools-maplock.img", "CRTOOLS_MAPLOCK", 0x43520B04,
+       "crtools_locks:CrtoolsMappedLockEntry"),
     _k("crtools-pipe", "crtools-pipe.img", "CRTOOLS_PIPE", 0x43520B02,
        "crtools_pipes:CrtoolsPipeEntry"),
     _k("crtools-autofs", "crtools-autofs.img", "CRTOOLS_AUTOFS", 0x43521905,

@@ -41,11 +41,12 @@ from crtools.restoring.skeleton import SCRATCH_BYTES, THREAD_FLAGS, THREAD_ROOM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from crtools.agent.program import Ref
     from crtools.agent.slot import Executed
     from crtools.images.messages.vma import VmaEntry
+    from crtools.kinds.files.mapped_locks import MappedLocksPlan
     from crtools.kinds.memory.keys import KeysPlan
     from crtools.kinds.process.relations import Step
     from crtools.kinds.process.scheduling import Scheduling
@@ -264,10 +265,15 @@ class TreeBuilder:
         filled = _filled(task.space, change.map)
         at = 0
         rings: list[VmaEntry] = []
+        open_mapped: Callable[[Program, int, int], Ref] = self._open_mapped
+        most = PROCESS_BYTES - 4096
+        if plan.mapped_locks is not None:
+            open_mapped = self._open_and_lock(task, plan.mapped_locks)
+            most -= plan.mapped_locks.room(task.pid)
         while at < len(change.map):
             program = script.program(PROCESS_BYTES // 2)
-            opener = layout.FileOpener(program, self._open_mapped)
-            while at < len(change.map) and program.size < PROCESS_BYTES - 4096:
+            opener = layout.FileOpener(program, open_mapped)
+            while at < len(change.map) and program.size < most:
                 vma = change.map[at]
                 if vma.status & layout.AIO_RING:
                     rings.append(vma)
@@ -398,6 +404,16 @@ class TreeBuilder:
         return program.call(
             SYS_openat, -100, path, flags | os.O_CLOEXEC, 0, label="open shared memory"
         )
+
+    def _open_and_lock(
+        self, task: TaskImages, locks: MappedLocksPlan
+    ) -> Callable[[Program, int, int], Ref]:
+        def open_mapped(program: Program, file_id: int, flags: int) -> Ref:
+            fd = self._open_mapped(program, file_id, flags)
+            locks.build(program, task.pid, file_id, fd, self.proc)
+            return fd
+
+        return open_mapped
 
     def _count_merges(self, results: dict[int, list[Executed]]) -> None:
         for pid, executed in results.items():

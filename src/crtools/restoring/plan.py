@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crtools.images.messages.crtools import CrtoolsTaskEntry
     from crtools.images.store import ImageStore
     from crtools.kinds.files.locks import LocksPlan
+    from crtools.kinds.files.mapped_locks import MappedLocksPlan
     from crtools.kinds.memory.aio import RingPlan
     from crtools.kinds.memory.sysv import SysvPlan
     from crtools.kinds.process import seccomp
@@ -115,6 +116,15 @@ class Plan:
             for task in self.alive
             if self.has_own_memory(task)
         }
+        self.mapped_locks: MappedLocksPlan | None = None
+        if store.has("crtools-maplock"):
+            from crtools.kinds.files.mapped_locks import MappedLocksPlan
+
+            self.mapped_locks = MappedLocksPlan(
+                store,
+                {task.pid: task.space for task in self.alive},
+                *(self.changes, self.begetter, self.memory_of, self.files.path_of),
+            )
 
     def _plan_locks(self) -> LocksPlan | None:
         if not self.store.has("filelocks"):

@@ -58,9 +58,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from crtools.agent.program import Arg, Label, Program
     from crtools.errors import UnsupportedObject
+    from crtools.images.messages.crtools_locks import CrtoolsMappedLockEntry
     from crtools.kinds.files.base import DumpContext, OpenFile, PlannedFile, Programs
     from crtools.kinds.files.plan import FilesPlan
+
+    # By device and inode: the processes that have mapped it, each with the file's id.
+    Mappings = Mapping[tuple[tuple[int, int], int], Sequence[tuple[int, int]]]
 
 KCMP_FILES = 2  # linux/kcmp.h
 # Locks on these are a server's, who may have given them to others by the time of a restore.
@@ -106,6 +111,7 @@ class LocksDump:
         self._entries: dict[tuple[int, ...], FileLockEntry] = {}
         self._seen: set[tuple[int, ...]] = set()
         self._breaking: list[CrtoolsLeaseEntry] = []
+        self._mapped: list[CrtoolsMappedLockEntry] = []
         self._write_leases: list[OpenFile] = []
         self._kinds: dict[int, bytes] = {}  # by device: type of the file system
         # What no descriptor of the tree shows: `check` looks whose it is.
@@ -207,9 +213,10 @@ class LocksDump:
             return F_WRLCK
         return F_RDLCK
 
-    def check(self, has_path: Callable[[int, int], bool], pids: set[int]) -> None:
+    def check(self, has_path: Callable[[int, int], bool], pids: set[int], mapped: Mappings) -> None:
         """Refuses what could not be taken again: `has_path` tells whether an inode is mapped, or
-        otherwise had without a descriptor, in the tree of `pids`."""
+        otherwise had without a descriptor, in the tree of `pids`. Where no descriptor leads to an
+        open file that is `mapped`, its locks are found now."""
         for file in self._write_leases:
             if has_path(file.stat.st_dev, file.stat.st_ino):
                 raise self.context.refuse(
@@ -225,7 +232,18 @@ class LocksDump:
         now = {lock.key for lock in read_locks(self.context.proc)}
         for lock in unseen:
             if lock.key in now and (lock.pid in pids or not self._is_shown_outside(lock)):
-                raise self._without_descriptor(lock)
+                self._add_mapped(lock, mapped)
+
+    def _add_mapped(self, lock: Lock, mapped: Mappings) -> None:
+        """A lock that no descriptor has. Raises UnsupportedObject if no mapping has it either."""
+        from crtools.kinds.files.mapped_locks import MOST, mapped_entry
+
+        who = mapped.get((lock.device, lock.ino))
+        if who is None or lock.flag not in (FL_FLOCK, FL_OFDLCK):
+            raise self._without_descriptor(lock)
+        self._mapped.append(mapped_entry(self.context, lock, who, REMOTE))
+        if len(self._mapped) > MOST:
+            raise self._without_descriptor(lock)
 
     def _may_be_ours(
         self, lock: Lock, has_path: Callable[[int, int], bool], pids: set[int]
@@ -242,14 +260,17 @@ class LocksDump:
         proc = self.context.proc
         for pid, via, _ in self.context.other_files():
             number = via.rpartition("/")[2]
+            # They run, and close what has just been seen.
             try:
+                if os.stat(via, dir_fd=proc).st_ino != lock.ino:
+                    continue
                 fd = os.open(f"{pid}/fdinfo/{number}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+                try:
+                    text = os.read(fd, 65536)
+                finally:
+                    os.close(fd)
             except OSError:
                 continue
-            try:
-                text = os.read(fd, 65536)
-            finally:
-                os.close(fd)
             for line in text.splitlines():
                 if line.startswith(b"lock:") and parse_lock(line[5:]).key == lock.key:
                     return True
@@ -260,8 +281,8 @@ class LocksDump:
 
         return UnsupportedObject(
             f"Cannot dump {lock.what} of {self.context.name_task(lock.pid)}: no descriptor has it",
-            because="the open file that it belongs to is only mapped, or on its way through a"
-            f" socket ({lock.text.decode(errors='replace')})",
+            because="the open file that it belongs to is on its way through a socket, or is memory"
+            f" that is mapped ({lock.text.decode(errors='replace')})",
             hint="let the program release it before the dump",
             subject=("task", lock.pid, "inode", lock.ino),
         )
@@ -272,9 +293,52 @@ class LocksDump:
             self.context.store.write("filelocks", list(self._entries.values()))
         if self._breaking:
             self.context.store.write("crtools-lease", self._breaking)
+        if self._mapped:
+            self.context.store.write("crtools-maplock", self._mapped)
 
 
 # --- Restore ---
+
+
+def check_range(entry: FileLockEntry | CrtoolsMappedLockEntry, image: str) -> None:
+    """Raises ImageError."""
+    if (
+        entry.flag in OF_FLAG
+        and entry.type in (F_RDLCK, F_WRLCK)
+        and 0 <= entry.start <= _END
+        and 0 <= entry.len <= _END
+    ):
+        return
+    raise ImageError(
+        f"{image} has an impossible lock of task {entry.pid}",
+        because=f"its kind is {entry.flag}, its type {entry.type}, and it is of {entry.len} bytes"
+        f" at {entry.start}",
+        subject=("task", entry.pid),
+    )
+
+
+def build_lock(
+    program: Program,
+    entry: FileLockEntry | CrtoolsMappedLockEntry,
+    fd: Arg,
+    otherwise: Callable[[int], None],
+    label: Label,
+) -> None:
+    """Instructions that take a lock by a descriptor; `otherwise` if somebody else has one."""
+    call: tuple[Any, ...]
+    if entry.flag == FL_FLOCK:
+        kind = LOCK_SH if entry.type == F_RDLCK else LOCK_EX
+        call = (SYS_flock, fd, kind | LOCK_NB)
+    elif entry.flag == FL_LEASE:
+        call = (SYS_fcntl, fd, F_SETLEASE, entry.type)
+    else:
+        # Past the end of what can be is the end, as for fcntl(2) with no length at all.
+        length = entry.len if entry.start + entry.len <= _END else 0
+        about = program.put(_FLOCK.pack(entry.type, SEEK_SET, entry.start, length, 0))
+        command = F_OFD_SETLK if entry.flag == FL_OFDLCK else F_SETLK
+        call = (SYS_fcntl, fd, command, about)
+    refusals = (errno.EAGAIN, errno.EACCES)
+    program.attempt(*call, refusals=refusals, otherwise=otherwise, label=label)
 
 
 class PlannedLock:
@@ -299,18 +363,7 @@ class LocksPlan:
         self._locks: dict[int, list[PlannedLock]] = {}  # by pid
         self._targets: dict[int, int] = {}  # of leases that are being broken, by the file's id
         for entry in store.read("filelocks"):
-            if (
-                entry.flag not in OF_FLAG
-                or entry.type not in (F_RDLCK, F_WRLCK)
-                or not 0 <= entry.start <= _END
-                or not 0 <= entry.len <= _END
-            ):
-                raise ImageError(
-                    f"Filelocks.img has an impossible lock of task {entry.pid}",
-                    because=f"its kind is {entry.flag}, its type {entry.type}, and it is of"
-                    f" {entry.len} bytes at {entry.start}",
-                    subject=("task", entry.pid, "fd", entry.fd),
-                )
+            check_range(entry, "Filelocks.img")
             table = files.tables.get(tables.get(entry.pid, entry.pid))
             wanted = table.wanted.get(entry.fd) if table is not None else None
             if wanted is None:
@@ -335,26 +388,13 @@ class LocksPlan:
     def build(self, pid: int, proc: int, programs: Programs) -> None:
         """Instructions that take the locks of a process. What a lock collides with is looked for in
         `proc`, and raised as RestoreConflict."""
-        call: tuple[Any, ...]
         for lock in self._locks[pid]:
             entry, fd = lock.entry, lock.entry.fd
             program = programs.need(512)
-            if entry.flag == FL_FLOCK:
-                kind = LOCK_SH if entry.type == F_RDLCK else LOCK_EX
-                call = (SYS_flock, fd, kind | LOCK_NB)
-            elif entry.flag == FL_LEASE:
-                call = (SYS_fcntl, fd, F_SETLEASE, entry.type)
-            else:
-                # Past the end of what can be is the end, as for fcntl(2) with no length at all.
-                length = entry.len if entry.start + entry.len <= _END else 0
-                about = program.put(_FLOCK.pack(entry.type, SEEK_SET, entry.start, length, 0))
-                command = F_OFD_SETLK if entry.flag == FL_OFDLCK else F_SETLK
-                call = (SYS_fcntl, fd, command, about)
-            program.attempt(
-                *call,
-                refusals=(errno.EAGAIN, errno.EACCES),
-                otherwise=lambda _, lock=lock: self._conflict(lock, proc),  # type: ignore[misc]
-                label=lambda lock=lock: f"take {self._name(lock)}",  # type: ignore[misc]
+            build_lock(
+                *(program, entry, fd),
+                lambda _, lock=lock: self._conflict(lock, proc),  # type: ignore[misc]
+                lambda lock=lock: f"take {self._name(lock)}",  # type: ignore[misc]
             )
             if entry.flag == FL_LEASE:
                 owner = self.files.owner_of(lock.file)
@@ -402,35 +442,45 @@ class LocksPlan:
         """Somebody else has a lock that this one collides with: who?"""
         entry = lock.entry
         stat = os.stat(f"{entry.pid}/fd/{entry.fd}", dir_fd=proc)
-        device = os.major(stat.st_dev), os.minor(stat.st_dev)
-        flags = (FL_POSIX, FL_OFDLCK) if entry.flag in (FL_POSIX, FL_OFDLCK) else (entry.flag,)
-        ours = set(self._locks)
-        holders = [
-            other
-            for other in read_locks(proc)
-            if (other.device, other.ino) == (device, stat.st_ino)
-            and other.flag in flags
-            and other.pid not in ours
-            and _overlap(other, entry)
-        ]
-        if holders:
-            because = f"{_name_task(proc, holders[0].pid)} has {holders[0].what} on it"
-            hint = "restore when it has been released"
-        elif entry.flag == FL_LEASE:
-            because = "somebody else has the file open"
-            hint = "restore when it has been closed: fuser(1) tells who has it"
-        else:
-            because = "somebody else has locked it"
-            hint = "see lslocks(8)"
-        raise RestoreConflict(
-            f"Cannot take {self._name(lock)} again",
-            because=because,
-            hint=hint,
+        raise explain_conflict(
+            *(proc, stat, entry, self._name(lock), set(self._locks)),
             subject=("task", entry.pid, "fd", entry.fd),
         )
 
 
-def _overlap(lock: Lock, entry: FileLockEntry) -> bool:
+def explain_conflict(
+    proc: int,
+    stat: os.stat_result | None,
+    entry: FileLockEntry | CrtoolsMappedLockEntry,
+    name: str,
+    ours: set[int],
+    subject: tuple[str | int, ...],
+) -> RestoreConflict:
+    """The error for a lock that cannot be taken: who else than `ours` has one that is in the way?
+    `stat` is the file's, if it could be looked at."""
+    flags = (FL_POSIX, FL_OFDLCK) if entry.flag in (FL_POSIX, FL_OFDLCK) else (entry.flag,)
+    holders = [
+        other
+        for other in read_locks(proc)
+        if stat is not None
+        and (os.makedev(*other.device), other.ino) == (stat.st_dev, stat.st_ino)
+        and other.flag in flags
+        and other.pid not in ours
+        and _overlap(other, entry)
+    ]
+    if holders:
+        because = f"{_name_task(proc, holders[0].pid)} has {holders[0].what} on it"
+        hint = "restore when it has been released"
+    elif entry.flag == FL_LEASE:
+        because = "somebody else has the file open"
+        hint = "restore when it has been closed: fuser(1) tells who has it"
+    else:
+        because = "somebody else has locked it"
+        hint = "see lslocks(8)"
+    return RestoreConflict(f"Cannot take {name} again", because=because, hint=hint, subject=subject)
+
+
+def _overlap(lock: Lock, entry: FileLockEntry | CrtoolsMappedLockEntry) -> bool:
     ends = [start + length if length else _END for start, length in
             ((lock.start, lock.length), (entry.start, entry.len))]  # fmt: skip
     return lock.start < ends[1] and entry.start < ends[0]

@@ -86,6 +86,9 @@ class FilesDump(DumpContext):
 
             self.externals = Externals(options.external)
         self.locks: LocksDump | None = None
+        # Files that are mapped and were opened for writing: whoever has mapped one may have locked
+        # it, and closed the descriptor. By device and inode: each process, and the file's id.
+        self.mapped: dict[tuple[tuple[int, int], int], list[tuple[int, int]]] = {}
         if options.file_locks:
             from crtools.kinds.files.locks import LocksDump
 
@@ -193,8 +196,13 @@ class FilesDump(DumpContext):
             from crtools.kinds.files.tty_dump import check_sessions
 
             check_sessions(self)
+        if self.locks is None and self.mapped:
+            # No descriptor has a lock, or it would have been refused.
+            from crtools.kinds.files.locks import LocksDump
+
+            self.locks = LocksDump(self)
         if self.locks is not None:
-            self.locks.check(self._has_path, self.pids)
+            self.locks.check(self._has_path, self.pids, self.mapped)
         if self.sockets is not None:
             self.sockets.check()
             self.sockets.close()  # before anybody runs on
