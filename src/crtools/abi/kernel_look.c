@@ -101,7 +101,8 @@ struct look {
 
 /* Numbers and addresses. What is of `type` (of S_IFMT) is asked the questions, as crt_ask does. */
 struct look_job {
-	uint64_t met; /* what crt_look says: how many are of `type` */
+	uint64_t met;  /* what crt_look says: how many are of `type` */
+	uint64_t next; /* the first that nobody has begun with */
 	int64_t infos, pidfd; /* the process's fdinfo directory, the process */
 	uint64_t fds, count, looks, texts, text_bytes;
 	uint64_t type, blank, head, questions, question_count, records, record_bytes;
@@ -165,7 +166,7 @@ static void look_at(struct look_job *job, uint32_t number, struct look *look, ch
 		look->signal = -errno;
 	}
 	if ((look->stat.st_mode & S_IFMT) == job->type) {
-		job->met++;
+		__atomic_fetch_add(&job->met, 1, __ATOMIC_RELAXED);
 		memcpy(record, (const char *)job->blank, job->head);
 		put_questions(fd, record, (const struct question *)job->questions,
 			      (long)job->question_count);
@@ -174,19 +175,17 @@ static void look_at(struct look_job *job, uint32_t number, struct look *look, ch
 }
 
 /* Looks at descriptors: ten system calls each, which Python would need longer to make than the kernel
- * to answer. */
+ * to answer. Two threads may do one job: each takes what the other has not begun with. */
 void crt_look(unsigned long given)
 {
 	struct look_job *job = (struct look_job *)given;
 	const uint32_t *fds = (const uint32_t *)job->fds;
-	struct look *look = (struct look *)job->looks;
-	char *text = (char *)job->texts, *record = (char *)job->records;
+	uint64_t i;
 
-	for (uint64_t i = 0; i < job->count; i++) {
-		look_at(job, fds[i], look + i, text, record);
-		text += job->text_bytes;
-		record += job->record_bytes;
-	}
+	while ((i = __atomic_fetch_add(&job->next, 1, __ATOMIC_RELAXED)) < job->count)
+		look_at(job, fds[i], (struct look *)job->looks + i,
+			(char *)job->texts + i * job->text_bytes,
+			(char *)job->records + i * job->record_bytes);
 }
 
 /* A thread that looks at the next descriptors while Python reads what is said of the last ones. It has a
@@ -264,10 +263,13 @@ void crt_ahead_give(unsigned long job)
 	sem_post(&ahead.given);
 }
 
-/* Waits until it has done that. */
+/* Waits until it has done that, and helps with what is left. */
 void crt_ahead_wait(void)
 {
-	while (ahead.given_out && sem_wait(&ahead.done))
+	if (!ahead.given_out)
+		return;
+	crt_look(ahead.job);
+	while (sem_wait(&ahead.done))
 		;
 	ahead.given_out = 0;
 }
@@ -277,6 +279,11 @@ void crt_ahead_wait(void)
  * into a time namespace would fail still. */
 void crt_ahead_end(void)
 {
+	if (ahead.given_out) { /* nobody wants to know the rest of it */
+		struct look_job *job = (struct look_job *)ahead.job;
+
+		__atomic_store_n(&job->next, job->count, __ATOMIC_RELAXED);
+	}
 	crt_ahead_wait();
 	crt_ahead_give(0);
 	pthread_join(ahead.thread, 0);

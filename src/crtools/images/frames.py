@@ -7,6 +7,7 @@ nothing of a message's schema is known here.
 from __future__ import annotations
 
 from crtools.errors import ImageError, InternalError
+from crtools.images.messages.fdinfo import FdinfoEntry
 from crtools.images.wire import encode_varint, field
 
 TYPE_CHECKING = False
@@ -46,16 +47,19 @@ class FileFrame:
     """What entries of the files image have in common: each a FileEntry with nothing but a type, an
     id and the message of one kind, whose first number is the id again."""
 
-    __slots__ = ("after", "first", "head", "length", "rest", "tail")
+    __slots__ = ("bytes", "form", "length")
 
     def __init__(self, entry: Any, name: str, names: Sequence[str]) -> None:
         """`entry` is such a FileEntry, whose message is the field `name`; `names` are those fields
         of the message behind its id that differ. The entry is of no use afterwards."""
         number = next(number for number, called, *_ in entry.FIELDS if called == name)
         self.length = field(number, "length")
-        self.first, self.after, *self.rest = Frame(getattr(entry, name), ("id", *names)).pieces
+        message = Frame(getattr(entry, name), ("id", *names)).pieces
         setattr(entry, name, None)
-        self.head, self.tail = Frame(entry, ("id",)).pieces
+        head, tail = Frame(entry, ("id",)).pieces
+        # For id, length of the message, id and numbers, as bytes.
+        self.form = b"%b".join(piece.replace(b"%", b"%%") for piece in (head, tail, *message))
+        self.bytes = sum(map(len, message))  # of the message without the numbers
 
 
 class FramedFile:
@@ -72,12 +76,43 @@ class FramedFile:
         """As FileEntry does. Raises ImageError for an impossible number."""
         frame = self.frame
         id = encode_varint(self.id)
-        message = frame.first + id + frame.after
-        for number, piece in zip(self.numbers, frame.rest, strict=True):
+        length = frame.bytes + len(id)
+        numbers = []
+        for number in self.numbers:
             if number >> 32:
                 raise ImageError(
                     f"Cannot write file {self.id} to the files image",
                     because=f"{number} does not fit into 32 bits",
                 )
-            message += encode_varint(number) + piece
-        return b"".join((frame.head, id, frame.tail, frame.length[len(message)], message))
+            encoded = encode_varint(number)
+            length += len(encoded)
+            numbers.append(encoded)
+        return frame.form % (id, frame.length[length], id, *numbers)
+
+
+class FramedDescriptor(FdinfoEntry):
+    """An entry of an fdinfo image, of which there may be thousands."""
+
+    __slots__ = ()
+
+    def __init__(self, id: int, flags: int, type: int, fd: int) -> None:
+        self.id = id
+        self.flags = flags
+        self.type = type
+        self.fd = fd
+        self.xattr_security_selinux = None
+        self.unknown = b""
+
+    def encode(self) -> bytes:
+        """As FdinfoEntry does."""
+        like = (self.flags, self.type)
+        form = _descriptors.get(like)
+        if form is None:
+            entry = FdinfoEntry(id=0, flags=self.flags, type=self.type, fd=0)
+            pieces = Frame(entry, ("id", "fd")).pieces
+            form = b"%b".join(piece.replace(b"%", b"%%") for piece in pieces)
+            _descriptors[like] = form
+        return form % (encode_varint(self.id), encode_varint(self.fd))
+
+
+_descriptors: dict[tuple[int, int], bytes] = {}

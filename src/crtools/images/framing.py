@@ -56,19 +56,33 @@ def encode_file(kind: ImageKind, entries: Sequence[Entry]) -> bytes:
     raw bytes are not as many as it says.
     """
     parts = [encode_header(kind)]
+    if not kind.extra:
+        # Thousands, perhaps, and their lengths are few.
+        words = _Words()
+        for entry in entries:
+            data = (entry[0] if isinstance(entry, tuple) else entry).encode()
+            parts += (words[len(data)], data)
+        return b"".join(parts)
     for index, entry in enumerate(entries):
         message, extra = entry if isinstance(entry, tuple) else (entry, b"")
         data = message.encode()
         parts += (_word.pack(len(data)), data)
-        if kind.extra:
-            size = extra_size(kind, message, index, extra, 0, kind.key)
-            if size != len(extra):
-                raise ImageError(
-                    f"Cannot write an entry of {kind.key}",
-                    because=f"{len(extra)} bytes follow it, and it says {size}",
-                )
-            parts.append(extra)
+        size = extra_size(kind, message, index, extra, 0, kind.key)
+        if size != len(extra):
+            raise ImageError(
+                f"Cannot write an entry of {kind.key}",
+                because=f"{len(extra)} bytes follow it, and it says {size}",
+            )
+        parts.append(extra)
     return b"".join(parts)
+
+
+class _Words(dict[int, bytes]):
+    """Numbers of 32 bits."""
+
+    def __missing__(self, number: int) -> bytes:
+        word = self[number] = _word.pack(number)
+        return word
 
 
 def read_header(buf: bytes, name: str, kind: ImageKind | None = None) -> tuple[ImageKind, int]:

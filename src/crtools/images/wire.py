@@ -52,11 +52,10 @@ def encode_varint(value: int) -> bytes:
         return bytes((value & 127 | 128, value >> 7))
     if value < 0x200000:
         return bytes((value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    if value < 0x10000000:
+        return _spread(value).to_bytes(4, "little")
     if value < 0x800000000:
-        low = (value & 127 | 128, value >> 7 & 127 | 128, value >> 14 & 127 | 128)
-        if value < 0x10000000:
-            return bytes((*low, value >> 21))
-        return bytes((*low, value >> 21 & 127 | 128, value >> 28))
+        return (_spread(value & 0xFFFFFFF) | 1 << 31 | value >> 28 << 32).to_bytes(5, "little")
     return bytes(
         (
             value & 127 | 128,
@@ -66,6 +65,17 @@ def encode_varint(value: int) -> bytes:
             value >> 28 & 127 | 128,
         )
     ) + encode_varint(value >> 35)
+
+
+def _spread(value: int) -> int:
+    """28 bits as the bytes of a varint, of which the last is not marked as one that goes on."""
+    return (
+        value & 0x7F
+        | value << 1 & 0x7F00
+        | value << 2 & 0x7F0000
+        | value << 3 & 0x7F000000
+        | 0x808080
+    )
 
 
 class VarintField(dict[int, bytes]):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crtools.errors import ImageError, InternalError
-from crtools.images.frames import FileFrame, Frame, FramedFile
-from crtools.images.messages.fdinfo import FdTypes, FileEntry
+from crtools.images.frames import FileFrame, Frame, FramedDescriptor, FramedFile
+from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.images.messages.pipe import PipeEntry
 from crtools.images.messages.sk_opts import SkOptsEntry
@@ -51,12 +51,25 @@ def test_a_framed_entry_is_encoded_as_the_message_is(number: int) -> None:
 
 
 def test_one_number_behind_the_id() -> None:
-    def make(id: int, number: int) -> FileEntry:
-        pipe = PipeEntry(id=id, pipe_id=number, flags=1, fown=FOWN)
-        return FileEntry(type=FdTypes.PIPE, id=id, pipe=pipe)
+    for flags in (1, ord("%")):
 
-    frame = FileFrame(make(0, 0), "pipe", ("pipe_id",))
-    assert FramedFile(frame, 9, 70000).encode() == make(9, 70000).encode()
+        def make(id: int, number: int, flags: int = flags) -> FileEntry:
+            pipe = PipeEntry(id=id, pipe_id=number, flags=flags, fown=FOWN)
+            return FileEntry(type=FdTypes.PIPE, id=id, pipe=pipe)
+
+        frame = FileFrame(make(0, 0), "pipe", ("pipe_id",))
+        assert FramedFile(frame, 9, 70000).encode() == make(9, 70000).encode()
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_framed_descriptor_is_encoded_as_the_message_is(number: int) -> None:
+    for flags in (0, 1):
+        for type in (FdTypes.PIPE, ord("%"), 300):
+            for id, fd in ((number, 5), (7, number)):
+                entry = FdinfoEntry(id=id, flags=flags, type=type, fd=fd)
+                framed = FramedDescriptor(id, flags, type, fd)
+                assert framed.encode() == entry.encode()
+                assert (framed.id, framed.flags, framed.type, framed.fd) == (id, flags, type, fd)
 
 
 @pytest.mark.parametrize("number", [-1, 1 << 32])

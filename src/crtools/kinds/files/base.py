@@ -45,43 +45,46 @@ class Inode:
     """What fstat(2) says of an inode, by the names of os.stat_result. Times are in nanoseconds."""
 
     __slots__ = (
-        "st_atime_ns",
-        "st_blocks",
+        "_rest",
         "st_dev",
         "st_gid",
         "st_ino",
         "st_mode",
-        "st_mtime_ns",
         "st_nlink",
-        "st_rdev",
-        "st_size",
         "st_uid",
     )
 
     def __init__(
-        self,
-        dev: int,
-        ino: int,
-        nlink: int,
-        mode: int,
-        uid: int,
-        gid: int,
-        rdev: int,
-        size: int,
-        blocks: int,
-        *times: int,
+        self, dev: int, ino: int, nlink: int, mode: int, uid: int, gid: int, *rest: int
     ) -> None:
+        """`rest`: device, size, blocks, and seconds and nanoseconds of access and change."""
         self.st_dev = dev
         self.st_ino = ino
         self.st_nlink = nlink
         self.st_mode = mode
         self.st_uid = uid
         self.st_gid = gid
-        self.st_rdev = rdev
-        self.st_size = size
-        self.st_blocks = blocks
-        self.st_atime_ns = times[0] * 1_000_000_000 + times[1]
-        self.st_mtime_ns = times[2] * 1_000_000_000 + times[3]
+        self._rest = rest
+
+    @property
+    def st_rdev(self) -> int:
+        return self._rest[0]
+
+    @property
+    def st_size(self) -> int:
+        return self._rest[1]
+
+    @property
+    def st_blocks(self) -> int:
+        return self._rest[2]
+
+    @property
+    def st_atime_ns(self) -> int:
+        return self._rest[3] * 1_000_000_000 + self._rest[4]
+
+    @property
+    def st_mtime_ns(self) -> int:
+        return self._rest[5] * 1_000_000_000 + self._rest[6]
 
 
 class OpenFile:

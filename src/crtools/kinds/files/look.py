@@ -35,7 +35,7 @@ _LOOK = struct.Struct("<3q4iQ3Q3I4xQq8xq4q40x")
 _NOT_TAKEN = 1
 _TYPES = 0o170000  # S_IFMT
 # struct look_job: what is found out, what is looked at, Sheet.addresses.
-_JOB = struct.Struct("<Q2q12Q")
+_JOB = struct.Struct("<2Q2q12Q")
 _NO_SHEET = (0,) * 6
 
 
@@ -186,7 +186,7 @@ class Batch:
             self._sheet = Sheet(questions, len(self._numbers) // 4)
         at = kernel.address_of
         _JOB.pack_into(
-            *(self._job, 0, 0, infos, pidfd, at(self._numbers), len(fds)),
+            *(self._job, 0, 0, 0, infos, pidfd, at(self._numbers), len(fds)),
             *(at(self._records), at(self._texts), _TEXT, S_IFSOCK),
             *(_NO_SHEET if self._sheet is None else self._sheet.addresses),
         )

@@ -195,6 +195,11 @@ class Answers:
             self.content = bytes(room[:got])
 
     @property
+    def identity(self) -> bytes:
+        """What `socket` and `cookie` are made from."""
+        return self.record[self._at.domain : self._at.options]
+
+    @property
     def socket(self) -> tuple[int, int, int]:
         """Family (AF_*), type (SOCK_*), protocol."""
         record, at = self.record, self._at
@@ -223,11 +228,13 @@ class Answers:
     @property
     def alike(self) -> bytes:
         """All that is the same of sockets that were made and set in the same way: options and the
-        peer's credentials. b"" where these are not all."""
-        record, at = self.record, self._at
-        if self.has_filter or self.peer is None:
-            return b""
-        return record[at.options : at.end]
+        peer's credentials, as far as `are_alike` says that these are all."""
+        return self.record[self._at.options : self._at.end]
+
+    @property
+    def are_alike(self) -> bool:
+        """Whether those that agree in `alike` do so in all of it."""
+        return not self.has_filter and self.peer is not None
 
     @property
     def has_filter(self) -> bool:

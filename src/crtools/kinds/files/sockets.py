@@ -52,6 +52,8 @@ class SocketsDump:
         self._answers: tuple[OpenFile, Answers] | None = None  # of the socket that was met last
         self._tables: dict[str, Any] = {}
         self._namespace = b""
+        # Sockets of our network namespace: by Answers.identity.
+        self._identified: dict[bytes, tuple[int, int, int]] = {}
         self._file: OpenFile | None = None
         self._fd = -1
         self._programs: ProgramsDump | None = None
@@ -111,6 +113,10 @@ class SocketsDump:
         """Says in `file.socket` what socket a file is. Raises UnsupportedObject for one of another
         network namespace."""
         answers = self.answers(file)
+        identity = answers.identity
+        file.socket = self._identified.get(identity)
+        if file.socket is not None:
+            return
         if not self._namespace:
             self._namespace = _read_own_namespace()
         if answers.cookie != self._namespace:
@@ -120,7 +126,7 @@ class SocketsDump:
                 "crtools does not carry network namespaces yet",
                 f"run crtools in that one: nsenter --net=/proc/{file.pid}/ns/net crtools ...",
             )
-        file.socket = answers.socket
+        file.socket = self._identified[identity] = answers.socket
 
     def descriptor(self, file: OpenFile) -> int:
         """A descriptor of the tool's own for a socket: until another socket is met, and not to be

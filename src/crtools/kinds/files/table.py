@@ -27,7 +27,8 @@ from crtools.abi.x86_64 import (
     SYS_pidfd_open,
 )
 from crtools.errors import InternalError, MissingFeature, PermissionDenied, UnsupportedObject
-from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
+from crtools.images.frames import FramedDescriptor
+from crtools.images.messages.fdinfo import FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.kinds.files.base import NOBODY, DumpContext, OpenFile
 from crtools.kinds.files.look import NotTaken, look, read_info
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crtools.images.frames import FramedFile
+    from crtools.images.messages.fdinfo import FdinfoEntry
     from crtools.kinds.files.anonymous import Lookup
     from crtools.kinds.files.base import FileDumper, FileKind
     from crtools.kinds.files.elsewhere import Elsewhere
@@ -104,6 +106,7 @@ class FilesDump(DumpContext):
         self.userfaults: dict[int, list[tuple[OpenFile, bool]]] = {}
         self._last_id = 0
         self._dumpers: dict[FileKind, FileDumper] = {}
+        self._kinds: dict[bytes | tuple[int, int, int], FileKind] = {}  # what was met last
         # Open files that agree in inode, flags and position, in kcmp's order.
         self._known: dict[Key, list[tuple[int, int, int, int]]] = {}
         # The table that was added last: the task it was seen through, its entries.
@@ -266,9 +269,7 @@ class FilesDump(DumpContext):
                     # POSIX locks are the process's, whoever else has the open file.
                     file = self._look(pid, tid, fd, data)
                     self._meet_locks(file).add(file, entry.id)
-                entries.append(
-                    FdinfoEntry(id=entry.id, flags=1 if cloexec else 0, type=entry.type, fd=fd)
-                )
+                entries.append(FramedDescriptor(entry.id, 1 if cloexec else 0, entry.type, fd))
             else:
                 missed += 1
                 if missed > len(entries) + 16:
@@ -301,7 +302,9 @@ class FilesDump(DumpContext):
         same = self._known.get(seen.key)
         if same is None:
             same = self._known[seen.key] = []
-        at = self._find(same, tid, fd)
+            at = -1
+        else:
+            at = self._find(same, tid, fd)
         if at < 0:
             file = seen.open_file(pid, tid, directory)
             if b"\nlock:" in seen.data:
@@ -318,7 +321,7 @@ class FilesDump(DumpContext):
             if b"\nlock:" in seen.data:
                 file = seen.open_file(pid, tid, directory)
                 self._meet_locks(file).add(file, id)
-        entries.append(FdinfoEntry(id=id, flags=1 if seen.cloexec else 0, type=kind, fd=fd))
+        entries.append(FramedDescriptor(id, 1 if seen.cloexec else 0, kind, fd))
 
     def _look(self, pid: int, tid: int, fd: int, data: bytes) -> OpenFile:
         """One descriptor that something is to be said about; `data` is its fdinfo."""
@@ -380,17 +383,30 @@ class FilesDump(DumpContext):
         """A new open file: its id and type."""
         if S_ISSOCK(file.stat.st_mode) and not file.flags & O_PATH:
             self._sockets().identify(file)
-        named = self.externals is not None and self._is_named_device(file)
-        for kind in (load_kind(REGULAR),) if named else kinds_for(file):
-            if named or kind.matches(file):
-                dumper = self._dumpers.get(kind)
-                if dumper is None:
-                    dumper = self._dumpers[kind] = kind.dumper(self)
-                id = self.new_id()
-                self.entries.append(dumper.dump(file, id))
-                if file.socket is not None:
-                    self.sockets.add_owner(file, id)
-                return id, kind.type
+        kind = self._kind_of(file)
+        dumper = self._dumpers.get(kind)
+        if dumper is None:
+            dumper = self._dumpers[kind] = kind.dumper(self)
+        id = self.new_id()
+        self.entries.append(dumper.dump(file, id))
+        if file.socket is not None:
+            self.sockets.add_owner(file, id)
+        return id, kind.type
+
+    def _kind_of(self, file: OpenFile) -> FileKind:
+        if self.externals is not None and self._is_named_device(file):
+            return load_kind(REGULAR)
+        # Sockets of one family, type and protocol are of one kind, most other files that have no
+        # path of one that their name tells.
+        like = file.socket or file.link
+        kind = self._kinds.get(like)
+        if kind is not None and kind.matches(file):
+            return kind
+        for kind in kinds_for(file):
+            if kind.matches(file):
+                if file.socket or file.link.startswith(b"anon_inode:"):
+                    self._kinds[like] = kind
+                return kind
         raise self._refusal(file)
 
     def _is_named_device(self, file: OpenFile) -> bool:

@@ -178,6 +178,7 @@ class UnixDumper(FileDumper):
         self._unread: list[Found] = []
         self._waiting: WaitingReader | None = None
         self._alike: dict[bytes, Alike] = {}
+        self._last: tuple[bytes, Any] = (b"", None)
 
     def dump(self, file: OpenFile, id: int) -> FileEntry | FramedFile:
         context = self.context
@@ -220,15 +221,22 @@ class UnixDumper(FileDumper):
         context = self.context
         answers = context.sockets.answers(file)
         key = answers.alike
-        found = self._alike.get(key) if key else None
+        if key == self._last[0]:
+            last: Alike = self._last[1]
+            return last
+        found = self._alike.get(key)
         if found is None:
             opts, changed = parse_options(context, file)
             if answers.has_filter:
                 fd = context.sockets.descriptor(file)
                 opts.so_filter = read_filter(context, file, fd, id)
             found = Alike(settle(opts), changed, self._parse_peer(file, answers))
-            if key and len(self._alike) < _REMEMBERED:
+            if not answers.are_alike:
+                return found
+            if len(self._alike) < _REMEMBERED:
                 self._alike[key] = found
+        # To compare takes less time than to look up.
+        self._last = (key, found)
         return found
 
     def _parse_peer(self, file: OpenFile, answers: Answers) -> UnixCredsEntry | None:
