@@ -583,6 +583,13 @@ static void test_connect(int port)
 	CHECK("send", 5, send(fd, "hello", 5, MSG_NOSIGNAL));
 }
 
+/* Has what its parent has. */
+static void share(UNUSED void *nothing)
+{
+	child_is_ready();
+	wait_until_told();
+}
+
 static void test_refused(const char *what)
 {
 	struct pair other;
@@ -617,14 +624,22 @@ static void test_refused(const char *what)
 	if (!strcmp(what, "waiting")) {
 		struct sockaddr_storage name;
 		socklen_t length = make_name(&name, port_of(from));
+		pid_t child = spawn(share, NULL);
+		int clients[3];
 
-		other.client = socket(family, SOCK_STREAM, 0);
-		NEED(connect(other.client, (void *)&name, length) == 0);
+		for (size_t i = 0; i < COUNT(clients); i++) {
+			clients[i] = socket(family, SOCK_STREAM, 0);
+			NEED(connect(clients[i], (void *)&name, length) == 0);
+		}
+		say("PORT %d", port_of(from));
 		ready();
 		wait_until_told();
-		other.server = accept(from, NULL, NULL);
-		CHECK("send", 1, send(other.client, "x", 1, MSG_NOSIGNAL));
-		CHECK("recv", 1, recv(other.server, &byte, 1, 0));
+		for (size_t i = 0; i < COUNT(clients); i++) {
+			other.server = accept(from, NULL, NULL);
+			CHECK("send", 1, send(clients[i], "x", 1, MSG_NOSIGNAL));
+			CHECK("recv", 1, recv(other.server, &byte, 1, 0));
+		}
+		expect_exit("who shares the listener", child, 0);
 		return;
 	}
 	other = connect_pair(from, 0);

@@ -273,11 +273,15 @@ class TcpDumper(FileDumper):
         if state == TCP_LISTEN:
             waiting = _U32.unpack_from(values, 24)[0]
             if waiting and not self.context.options.skip_in_flight:
+                ours, port, _ = parse_name(_ask_name(SYS_getsockname, fd))
+                many, them = ("s", "them") if waiting > 1 else ("", "it")
                 raise refuse(
                     file,
-                    f"{waiting} connections to it wait to be accepted",
-                    "only the program itself can accept them",
-                    "--skip-in-flight to have them reset",
+                    f"{waiting} connection{many} to it, at {show(ours, port)},"
+                    f" wait{'' if many else 's'} to be accepted",
+                    f"only the program itself can accept {them}",
+                    f"dump when the program has accepted {them}, or --skip-in-flight to have {them}"
+                    " reset",
                 )
         return events
 
