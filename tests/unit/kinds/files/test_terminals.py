@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import pty
 import random
 from typing import Any
 
@@ -22,6 +24,7 @@ from crtools.images.messages.tty import (
     TtyType,
     WinsizeEntry,
 )
+from crtools.kinds.files import terminal, tty_device
 from crtools.kinds.files.plan import FilesPlan
 from crtools.kinds.files.terminal_refill import _characters_beside, encode_lines
 from crtools.kinds.files.terminal_state import (
@@ -285,3 +288,47 @@ def test_masters_are_not_opened_by_any_path() -> None:
     plan = FilesPlan(images(files, PAIR), [(5, table)], Options())
     with pytest.raises(ImageError, match="impossible path"):
         plan.create_held(1, -1)
+
+
+def test_modem_lines_of_ours_are_set_and_those_of_the_other_side_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine may have no serial line that is nobody's: a pseudoterminal's settings, and what a
+    line's driver would be asked and told."""
+    dtr, rts, cts, ring = 0x2, 0x4, 0x20, 0x80
+    asked, told = 0x5415, 0x5418  # TIOCMGET, TIOCMSET: asm-generic/ioctls.h
+    lines = [rts | cts]
+    ask, tell = terminal.ask_number, terminal.tell
+
+    def ask_line(fd: int, request: int) -> int:
+        return lines[-1] if request == asked else ask(fd, request)
+
+    def tell_line(fd: int, request: int, argument: Any = 0) -> None:
+        if request == told:
+            lines.append(int.from_bytes(argument, "little"))
+        else:
+            tell(fd, request, argument)
+
+    monkeypatch.setattr(terminal, "ask_number", ask_line)
+    monkeypatch.setattr(terminal, "tell", tell_line)
+    master, slave = pty.openpty()
+    try:
+        before = tty_device.Settings(None, None, dtr | ring).apply(slave)
+        assert lines[-1] == dtr | cts
+        before.apply(slave)
+        assert lines[-1] == rts | cts
+        tty_device.Settings(None, None, None).apply(slave)
+        assert len(lines) == 3  # nothing was told
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_terminal_without_modem_lines_is_not_told_of_any() -> None:
+    master, slave = pty.openpty()
+    try:
+        before = tty_device.Settings(None, None, 0x6).apply(slave)
+        assert before.modem is None
+    finally:
+        os.close(master)
+        os.close(slave)
