@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from crtools.kinds.files.socket_programs import Info, open_by_id, open_pinned
+from crtools.errors import RestoreConflict
+from crtools.images.messages.crtools_socket import SocketProgramEntry
+from crtools.images.store import ImageStore
+from crtools.kinds.files.socket_programs import Info, find_program, open_by_id, open_pinned
 from live.roundtrip import Run, Skipped
 
 pytestmark = pytest.mark.root
@@ -50,6 +53,13 @@ def wait_until_freed(run: Run, id: int) -> None:
     run.wait_until(freed, f"program {id} is freed")
 
 
+def iter_programs(images: Path) -> Iterator[SocketProgramEntry]:
+    with ImageStore.open(str(images)) as store:
+        for entry in store.read("crtools-socket"):
+            if entry.group_program is not None:
+                yield entry.group_program
+
+
 def number_of(program: Path) -> int:
     fd = open_pinned(str(program))
     try:
@@ -58,7 +68,7 @@ def number_of(program: Path) -> int:
         os.close(fd)
 
 
-@pytest.mark.parametrize("variant", ["filter", "group"])
+@pytest.mark.parametrize("variant", ["filter", "group", "drop"])
 def test_program_that_is_pinned_is_found_again(variant: str, new_run: Callable[..., Run]) -> None:
     run = new_run("bpf_filters", variant)
     with bpf_file_system(run):
@@ -125,3 +135,35 @@ def test_program_that_nobody_else_has_is_refused_by_name(
     assert "program no_x (" in done.stderr
     assert "bpftool prog pin id" in done.stderr
     run.expect_pass()
+
+
+def test_program_that_chooses_among_sockets_of_a_map_is_refused_by_name(
+    new_run: Callable[..., Run],
+) -> None:
+    run = new_run("bpf_filters", "select")
+    with bpf_file_system(run):
+        start(run)
+        before = run.snapshot()
+        done = run.try_dump(run.new_images())
+        run.expect_same(before, "after the refusal")
+    assert done.returncode != 0
+    assert "it is a socket with a program of extended BPF" in done.stderr
+    assert "program divides (" in done.stderr
+    assert "chooses among sockets of a map" in done.stderr
+    run.expect_pass()
+
+
+def test_program_of_another_type_is_not_the_same(new_run: Callable[..., Run]) -> None:
+    run = new_run("bpf_filters", "drop")
+    with bpf_file_system(run) as place:
+        start(run)
+        images = run.dump()
+        entry = next(iter_programs(images))
+        assert entry.type == 21  # BPF_PROG_TYPE_SK_REUSEPORT
+        held = find_program(entry, "it")
+        os.close(held)
+        entry.type = None
+        with pytest.raises(RestoreConflict, match=f"or another is at {place}/filter"):
+            find_program(entry, "it")
+        run.restore(images)
+        run.expect_pass()

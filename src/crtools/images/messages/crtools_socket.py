@@ -32,6 +32,7 @@ _uint32_3 = field(3, "uint32")
 _uint32_4 = field(4, "uint32")
 _uint32_5 = field(5, "uint32")
 _uint32_6 = field(6, "uint32")
+_uint32_7 = field(7, "uint32")
 _uint32_8 = field(8, "uint32")
 _uint32_9 = field(9, "uint32")
 _uint64_4 = field(4, "uint64")
@@ -243,6 +244,7 @@ class SocketProgramEntry(Message):
         "load_time",
         "name",
         "path",
+        "type",
     )
 
     NAME = "socket_program_entry"
@@ -253,6 +255,7 @@ class SocketProgramEntry(Message):
         (4, "load_time", "optional", "uint64", None, None, None),
         (5, "name", "optional", "string", None, None, None),
         (6, "path", "optional", "string", None, None, None),
+        (7, "type", "optional", "uint32", None, None, None),
     )
 
     def __init__(
@@ -264,6 +267,7 @@ class SocketProgramEntry(Message):
         load_time: int | None = None,
         name: str | None = None,
         path: str | None = None,
+        type: int | None = None,
         unknown: bytes = b"",
     ) -> None:
         self.classic = classic
@@ -272,6 +276,7 @@ class SocketProgramEntry(Message):
         self.load_time = load_time
         self.name = name
         self.path = path
+        self.type = type
         self.unknown = unknown
 
     def encode(self) -> bytes:
@@ -288,6 +293,7 @@ class SocketProgramEntry(Message):
                     b""
                     if self.path is None
                     else _length_6[len(b := self.path.encode("utf-8", "surrogateescape"))] + b,
+                    b"" if self.type is None else _uint32_7[self.type],
                     self.unknown,
                 ]
             )
@@ -302,6 +308,7 @@ class SocketProgramEntry(Message):
         load_time: Any = None
         name: Any = None
         path: Any = None
+        type: Any = None
         begin = at
         try:
             tag = buf[at] if at < stop else 0
@@ -357,6 +364,12 @@ class SocketProgramEntry(Message):
                     raise IndexError
                 path = buf[at - span : at].decode("utf-8", "surrogateescape")
                 tag = buf[at] if at < stop else 0
+            if tag == 56:
+                type = buf[at + 1]
+                at += 2
+                if type > 127:
+                    type, at = read_varint32(buf, at, type)
+                tag = buf[at] if at < stop else 0
         except (IndexError, ValueError):
             raise find_damage(cls, buf, begin, stop) from None
         new = object.__new__(cls)
@@ -366,6 +379,7 @@ class SocketProgramEntry(Message):
         new.load_time = load_time
         new.name = name
         new.path = path
+        new.type = type
         new.unknown = b""
         if at != stop:
             finish(new, buf, begin, at, stop)

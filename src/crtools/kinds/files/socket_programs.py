@@ -37,30 +37,47 @@ if TYPE_CHECKING:
     from crtools.kinds.files.base import DumpContext, OpenFile, PlanContext
 
 SYS_bpf = 321
-OBJ_GET, PROG_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD = 7, 13, 15  # linux/bpf.h: BPF_*
-SOCKET_FILTER = 1  # BPF_PROG_TYPE_SOCKET_FILTER
+# linux/bpf.h: BPF_*
+OBJ_GET, PROG_GET_FD_BY_ID, MAP_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD = 7, 13, 14, 15
+SOCKET_FILTER, SK_REUSEPORT = 1, 21  # BPF_PROG_TYPE_*
+# BPF_MAP_TYPE_SOCKMAP, _SOCKHASH, _REUSEPORT_SOCKARRAY
+_MAPS_OF_SOCKETS = (15, 18, 20)
 LINK = "anon_inode:bpf-prog"
 _ATTR_BYTES = 144
 _INFO = struct.Struct("<2I8s2I2QQ2IQ16s")  # struct bpf_prog_info, as far as its name
 _MOST_INSTRUCTIONS = 4096  # linux/bpf_common.h: BPF_MAXINSNS
-_WORD = struct.Struct("<Q")
+_MAPS_AT = 52  # of struct bpf_prog_info: how many maps, and where their numbers go
+_WORD, _U32 = struct.Struct("<Q"), struct.Struct("<I")
 
 
 class Info:
     """What the kernel says of a program."""
 
-    __slots__ = ("id", "load_time", "name", "tag", "type")
+    __slots__ = ("_maps", "id", "load_time", "name", "tag", "type")
 
     def __init__(self, fd: int) -> None:
-        answer = bytearray(_INFO.size)
-        attributes = bytearray(_ATTR_BYTES)
-        struct.pack_into("<IIQ", attributes, 0, fd, len(answer), kernel.address_of(answer))
-        _bpf(OBJ_GET_INFO_BY_FD, attributes)
-        fields = _INFO.unpack(answer)
+        fields = _INFO.unpack(_ask(fd, bytearray(_INFO.size)))
         self.type, self.id = fields[:2]
         self.tag: bytes = fields[2]
         self.load_time: int = fields[7]
+        self._maps: int = fields[9]
         self.name = fields[11].partition(b"\0")[0].decode("utf-8", "replace")
+
+    def map_types(self, fd: int) -> set[int]:
+        """Of the maps that the program uses, whose descriptor is given once more."""
+        ids = bytearray(4 * self._maps)
+        question = bytearray(_INFO.size)
+        struct.pack_into("<IQ", question, _MAPS_AT, self._maps, kernel.address_of(ids))
+        _ask(fd, question)
+        types = set()
+        for (id,) in _U32.iter_unpack(ids):
+            map = open_by_id(id, MAP_GET_FD_BY_ID)
+            try:
+                # struct bpf_map_info begins with it.
+                types.add(_U32.unpack(_ask(map, bytearray(4)))[0])
+            finally:
+                os.close(map)
+        return types
 
     @property
     def words(self) -> str:
@@ -72,11 +89,19 @@ def _bpf(command: int, attributes: bytearray) -> int:
     return kernel.checked(SYS_bpf, command, kernel.address_of(attributes), len(attributes))
 
 
-def open_by_id(id: int) -> int:
+def _ask(fd: int, answer: bytearray) -> bytearray:
+    """What the kernel says of a program or map, as much as there is room for. Raises OSError."""
+    attributes = bytearray(_ATTR_BYTES)
+    struct.pack_into("<IIQ", attributes, 0, fd, len(answer), kernel.address_of(answer))
+    _bpf(OBJ_GET_INFO_BY_FD, attributes)
+    return answer
+
+
+def open_by_id(id: int, command: int = PROG_GET_FD_BY_ID) -> int:
     """Raises OSError."""
     attributes = bytearray(_ATTR_BYTES)
     struct.pack_into("<I", attributes, 0, id)
-    return _bpf(PROG_GET_FD_BY_ID, attributes)
+    return _bpf(command, attributes)
 
 
 def open_pinned(path: str) -> int:
@@ -215,17 +240,20 @@ class ProgramsDump:
             ) from error
         try:
             info = Info(fd)
+            types = info.map_types(fd)
         finally:
             os.close(fd)
-        if info.type != SOCKET_FILTER:
+        if not types.isdisjoint(_MAPS_OF_SOCKETS):
             raise self._refuse(
                 file,
-                f"{info.words} chooses among sockets of a map (BPF_PROG_TYPE_SK_REUSEPORT), and"
-                " those of a restore are others",
+                f"{info.words} chooses among sockets of a map (BPF_MAP_TYPE_REUSEPORT_SOCKARRAY),"
+                " and those of a restore are others",
             )
         entry = SocketProgramEntry(
             id=info.id, digest=info.tag, load_time=info.load_time, name=info.name or None
         )
+        if info.type != SOCKET_FILTER:
+            entry.type = info.type
         _, references, entries = self._programs.setdefault(program, (file, set(), []))
         references.add(reference)
         entries.append(entry)
@@ -265,6 +293,8 @@ def check_program(entry: SocketProgramEntry) -> None:
     if code is None:
         if entry.id is None or entry.digest is None or entry.load_time is None:
             raise ImageError("The crtools-socket image has a program that nothing is said of")
+        if entry.type not in (None, SOCKET_FILTER, SK_REUSEPORT):
+            raise ImageError(f"The crtools-socket image has a program of type {entry.type}")
     elif len(code) % 8 or not 0 < len(code) // 8 <= _MOST_INSTRUCTIONS:
         raise ImageError("The crtools-socket image has an impossible program of classic BPF")
 
@@ -277,7 +307,7 @@ def find_program(entry: SocketProgramEntry, what: str) -> int:
             if same:
                 info = Info(fd)
                 # One that was loaded anew from the same instructions does the same.
-                same = info.tag == entry.digest and info.type == SOCKET_FILTER
+                same = (info.tag, info.type) == (entry.digest, entry.type or SOCKET_FILTER)
                 if not entry.path:
                     same = same and info.load_time == entry.load_time
             if same:

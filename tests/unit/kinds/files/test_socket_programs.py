@@ -12,6 +12,7 @@ from crtools.kinds.files.socket_programs import check_program
 def test_programs_that_are_possible_are_taken() -> None:
     check_program(SocketProgramEntry(classic=bytes(8 * 4096)))
     check_program(SocketProgramEntry(id=7, digest=bytes(8), load_time=1))
+    check_program(SocketProgramEntry(id=7, digest=bytes(8), load_time=1, type=21))
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,7 @@ def test_programs_that_are_possible_are_taken() -> None:
         SocketProgramEntry(id=7, digest=bytes(8)),
         SocketProgramEntry(id=7, load_time=1),
         SocketProgramEntry(digest=bytes(8), load_time=1, path="/sys/fs/bpf/x"),
+        SocketProgramEntry(id=7, digest=bytes(8), load_time=1, type=2),
     ],
 )
 def test_impossible_programs_are_refused(entry: SocketProgramEntry) -> None:
