@@ -207,7 +207,13 @@ class ImageStore:
     def names(self) -> list[str]:
         """The names of all files in the directory, sorted."""
         try:
-            return sorted(os.listdir(self.fd))
+            # Opened anew: btrfs tells only of files that were there when a directory was opened
+            # (fs/btrfs/inode.c, btrfs_opendir).
+            fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+            try:
+                return sorted(os.listdir(fd))
+            finally:
+                os.close(fd)
         except OSError as error:
             raise _failed(f"Cannot list {self.path}", error, self.path) from None
 
