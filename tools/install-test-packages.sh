@@ -15,6 +15,8 @@ need iptables iptables
 need java default-jdk-headless
 need make make
 need memcached memcached
+need mkfs.btrfs btrfs-progs
+need mkfs.xfs xfsprogs
 need nginx nginx-light
 need node nodejs
 need perl perl

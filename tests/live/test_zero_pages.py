@@ -10,6 +10,8 @@ import pytest
 from crtools.images.store import ImageStore
 from crtools.kinds.memory.pages import IN_PARENT
 from live.roundtrip import Run
+from live.test_incremental import build_upon, step
+from live.test_verify import verify
 
 pytestmark = pytest.mark.root
 
@@ -35,11 +37,6 @@ def has_zero_page(images: Path) -> bool:
     )
 
 
-def step(run: Run, number: int) -> None:
-    (run.work / f"step-{number}").touch()
-    run.wait_until(lambda: f"DONE {number}\n" in run.out, f"step {number} is done")
-
-
 def test_they_are_left_out_of_anonymous_memory_and_only_there(new_run: NewRun) -> None:
     run = new_run("zero_pages")
     run.start()
@@ -62,17 +59,20 @@ def test_a_page_that_was_cleared_is_not_taken_from_the_directory_behind(
     last: Path | None = None
     for number in range(1, STEPS + 1):
         images = run.new_images()
-        options = ["--prev-images-dir", f"../{last.name}"] if last else []
         more = ["--track-mem", "-R"] if verb == "dump" else []
-        run.run_tool(verb, "-t", str(run.pid), "-D", str(images), *more, *options)
+        run.run_tool(verb, "-t", str(run.pid), "-D", str(images), *more, *build_upon(last))
         with ImageStore.open(str(images), allow_incomplete=True) as store:
             entries = store.read("pagemap", run.pid)[1:]
         assert bool(last) is any((entry.flags or 0) & IN_PARENT for entry in entries)
         last = images
         step(run, number)
     assert last is not None
-    images = run.dump("--prev-images-dir", f"../{last.name}")
+    images = run.dump(*build_upon(last))
     pages_bytes(images)
+    status, text = verify(images)
+    assert (status, text.endswith(": no damage\n")) == (0, True), text
+    # What it has anew goes out of those behind, and nothing that it needs.
+    run.run_tool("dedup", "-D", str(images))
     run.restore(images)
     run.expect_pass()
 

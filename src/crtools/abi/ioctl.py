@@ -5,6 +5,9 @@ A request's number holds its argument's size, so it is that of the 64-bit struct
 
 from __future__ import annotations
 
+# linux/fs.h: a file gets a range of another one's blocks; struct file_clone_range, 32 bytes
+FICLONERANGE = 0x4020940D
+
 # linux/fs.h: PAGEMAP_SCAN on /proc/PID/pagemap (Linux 6.7); struct pm_scan_arg, 96 bytes
 PAGEMAP_SCAN = 0xC0606610
 PM_SCAN_WP_MATCHING = 0x1

@@ -272,6 +272,8 @@ def _check_verb(verb: str, operands: list[str], options: Options) -> None:
         raise UsageError("--strict is there for restore only")
     if verb != "dump" and options.share_pages:
         raise UsageError("--share-pages is there for dump only")
+    if verb != "dump" and options.reflink_pages:
+        raise UsageError("--reflink-pages is there for dump only")
     if verb not in ("dump", "snapshot", "pre-dump") and options.keep_zero_pages:
         raise UsageError("--keep-zero-pages is there for dump only")
     if verb != "dump" and options.iterate:

@@ -117,6 +117,7 @@ TABLE: tuple[Row, ...] = (
     ("timens", "", OWN_FLAG, "timens", "flag"),
     ("strict", "", OWN_FLAG, "strict", "flag"),
     ("share-pages", "", OWN_FLAG, "share_pages", "flag"),
+    ("reflink-pages", "", OWN_FLAG, "reflink_pages", "flag"),
     ("keep-zero-pages", "", OWN_FLAG, "keep_zero_pages", "flag"),
     ("checksums", "", OWN_FLAG, "checksums", "flag"),
     ("snapshot", "", OWN_FLAG, "snapshot", "flag"),

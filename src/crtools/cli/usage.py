@@ -57,6 +57,8 @@ What becomes of the tasks:
   -j, --shell-job*             the tree belongs to a shell's session, and keeps our terminal
       --share-pages            dump: what relatives share copy-on-write is written once; only
                                crtools reads such images
+      --reflink-pages          dump: and every other tool, too: what they share is there for each,
+                               in the same blocks of the disk (btrfs, xfs)
       --keep-zero-pages        dump: write pages that the tasks have filled with zeros, too, so
                                that they are there, and not only zeros, after a restore
       --dry-run                restore: print the plan and touch nothing

@@ -119,9 +119,10 @@ def dump(options: Options, *, until_gone: bool) -> DumpResult:
             "--snapshot writes all of the memory: it builds upon no earlier dump",
             hint="leave out --track-mem and --prev-images-dir, or --snapshot",
         )
-    if options.snapshot and options.share_pages:
+    if options.snapshot and (options.share_pages or options.reflink_pages):
+        name = "--share-pages" if options.share_pages else "--reflink-pages"
         raise UsageError(
-            "--share-pages does not go with --snapshot",
+            f"{name} does not go with --snapshot",
             because="which pages are shared is looked for in all of the memory, which takes longer"
             " than a snapshot may stop the tree",
         )
@@ -130,10 +131,14 @@ def dump(options: Options, *, until_gone: bool) -> DumpResult:
     try:
         store = ImageStore.create(options.images_dir)
         try:
-            if options.share_pages:
+            if options.share_pages or options.reflink_pages:
                 from crtools.dumping.relatives import check_options
 
                 check_options(options)
+            if options.reflink_pages:
+                from crtools.kinds.memory.clones import can_clone
+
+                options = options.but(reflink_pages=can_clone(store, options.images_dir))
             with AllNumbers():
                 if options.snapshot:
                     from crtools.dumping.snapshot import Snapshot
@@ -229,7 +234,9 @@ def _dump(
             files.check()
             shared.check()
             img_version = 2
-            if options.share_pages and tasks.share_pages(tree.processes):
+            if options.reflink_pages:
+                tasks.share_pages(tree.processes, clone=True)
+            elif options.share_pages and tasks.share_pages(tree.processes):
                 from crtools.kinds.memory.frames import SHARED_VERSION as img_version
             if tracking is not None:
                 tracking.begin(tree.alive, sharing.vm)
@@ -257,6 +264,7 @@ def _dump(
                 if files.connections is not None:
                     files.connections.release()
                 snapshot.write(interrupts)
+            tasks.clone_pages()
             store.write_deferred()
             result = DumpResult(
                 pid=root,

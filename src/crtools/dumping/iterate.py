@@ -46,7 +46,7 @@ def dump_iterating(options: Options, *, until_gone: bool) -> DumpResult:
     """As dump(); the result has the rounds."""
     if options.iterate_rounds < 1:
         raise UsageError("--iterate-rounds must be 1 at least")
-    for name in ("snapshot", "share_pages"):
+    for name in ("snapshot", "share_pages", "reflink_pages"):
         if getattr(options, name):
             raise UsageError(f"--iterate does not go with --{name.replace('_', '-')}")
     made: list[str] = []

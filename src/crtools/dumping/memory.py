@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from crtools.images.store import ImageStore
     from crtools.kinds.files.table import FilesDump
     from crtools.kinds.memory.areas import Area
+    from crtools.kinds.memory.clones import Clones
     from crtools.kinds.memory.frames import Shares
     from crtools.kinds.memory.scan import Region
     from crtools.kinds.memory.shared import SharedDump
@@ -90,8 +91,9 @@ class Memory:
         self.userfault: UserfaultDump | None = None
         self.plan: tuple[int, pages.PagePlan] | None = None  # and the pages file's number
         self.written = 0  # bytes
-        # With --share-pages: what of it lies in relatives' files (dumping/relatives.py).
-        self.shares: Shares | None = None
+        # With --share-pages: what of it lies in relatives' files (dumping/relatives.py); with
+        # --reflink-pages, what its file will have from theirs.
+        self.shares: Shares | Clones | None = None
         self.elsewhere: list[CrtoolsPagesEntry] = []
         self.pages_id = 0  # 0: not given yet
         self.when_known: list[Callable[[], None]] = []  # what waits for the end of a guess
@@ -124,7 +126,9 @@ class MemoryDump:
         self._allow_uprobes = files.options.allow_uprobes
         self.tracking: Tracking | None = None
         self._keep_zeros = files.options.keep_zero_pages
-        self._certain = files.options.allow_uprobes or files.options.share_pages
+        self._certain = (
+            files.options.allow_uprobes or files.options.share_pages or files.options.reflink_pages
+        )
 
     def new_pages_id(self) -> int:
         self._pages_id += 1
@@ -178,6 +182,9 @@ class MemoryDump:
         pages_id = memory.pages_id or self.new_pages_id()
         image = self._store.create_raw("pages", pages_id)
         try:
+            if memory.shares is not None:
+                # A hole may be its end.
+                os.ftruncate(image, memory.shares.plan.end)
             vdso = read_vdso(content, memory.vmas)
             writer = pages.PageWriter(agent, image, content, vdso, by_task=by_task)
             pagemap = open_pagemap(self._proc, process.via)
@@ -222,8 +229,12 @@ class MemoryDump:
         """Scans and writes; the plan of all, or None if smaps says otherwise than was guessed."""
         areas = memory.areas
         if memory.shares is not None:
-            writer.start(memory.shares.plan.runs, last=True)
-            return memory.shares.plan
+            # Where each page lies in the file is settled: zeros become a hole in it.
+            plan = memory.shares.plan
+            zeros = self._find_zeros(agent, areas, memory.shares.regions)
+            runs = pages.cut_runs(plan.runs, zeros) if zeros else plan.runs
+            writer.start(runs, last=True)
+            return plan
         tracker = None
         if self.tracking is not None:
             tracker = self.tracking.attach(process, pagemap, memory.vmas)
@@ -268,11 +279,21 @@ class MemoryDump:
         self, agent: Agent | Copy, areas: Sequence[Area], found: list[Region]
     ) -> list[Region]:
         """What was found, and which pages of it are all zero; see kinds/memory/zeros.py."""
-        if self._keep_zeros or sum([end - start for start, end, _ in found]) < pages.ZEROS_WORTH:
+        zeros = self._find_zeros(agent, areas, found)
+        if not zeros:
             return found
-        from crtools.kinds.memory.zeros import mark_zeros
+        from crtools.kinds.memory.zeros import mark
 
-        return mark_zeros(agent, areas, found)
+        return mark(found, zeros)
+
+    def _find_zeros(
+        self, agent: Agent | Copy, areas: Sequence[Area], found: Sequence[Region]
+    ) -> list[tuple[int, int]]:
+        if self._keep_zeros or sum([end - start for start, end, _ in found]) < pages.ZEROS_WORTH:
+            return []
+        from crtools.kinds.memory.zeros import find_zeros
+
+        return find_zeros(agent, areas, found)
 
     def write_huge(self, pid: int, plan: pages.PagePlan) -> None:
         """Says what was on transparent huge pages, where anything was."""

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from crtools.kinds.files.table import FilesDump
     from crtools.kinds.memory.aio import AioDump
     from crtools.kinds.memory.areas import Area
+    from crtools.kinds.memory.clones import Clone
     from crtools.kinds.memory.shared import SharedDump
     from crtools.kinds.process.lsm import LsmDump
     from crtools.kinds.process.seccomp import Confined, SeccompDump
@@ -101,6 +102,7 @@ class TaskDump:
             self._prepare_semaphores()  # before anything is stopped
         self._aio: AioDump | None = None
         self._collected: dict[int, Collected] = {}
+        self._clones: list[tuple[int, list[Clone]]] = []  # with --reflink-pages
         self.writers = Writers()
         self._sessions: set[int] = set()
         self._cores = CoreImages(proc, store, self.lsm)
@@ -154,9 +156,10 @@ class TaskDump:
             umask = parse_status(read_task_file(self._proc, pid, "status", tid)).umask or 0
             collected.own_fs[tid] = fs.dump_fs(self._files, pid, umask, tid)
 
-    def share_pages(self, processes: Sequence[Process]) -> bool:
-        """Finds what the memories of all have in common; whether that is anything."""
-        from crtools.dumping.relatives import plan_shares
+    def share_pages(self, processes: Sequence[Process], *, clone: bool = False) -> bool:
+        """Finds what the memories of all have in common; whether any page will lie in the file of
+        another process: none does if they are to `clone` blocks instead."""
+        from crtools.dumping.relatives import plan_clones, plan_shares
 
         memory = self._memory
         spaces = [
@@ -164,7 +167,17 @@ class TaskDump:
             for process in processes
             if not process.zombie and process.pid not in self.sharing.vm
         ]
+        if clone:
+            self._clones = plan_clones(self._proc, spaces, memory.look, memory.new_pages_id)
+            return False
         return plan_shares(self._proc, spaces, memory.look, memory.new_pages_id)
+
+    def clone_pages(self) -> None:
+        """When all pages are written; the tree may run by then."""
+        if self._clones:
+            from crtools.kinds.memory.clones import clone_all
+
+            clone_all(self._store, self._clones)
 
     def _collect_userfaults(self, process: Process, collected: Collected) -> None:
         files = self._files.userfaults.get(process.pid, ())

@@ -75,6 +75,7 @@ class Options(Value):
     track_mem: bool = False
     auto_dedup: bool = False
     share_pages: bool = False  # ours: what relatives share copy-on-write is written once
+    reflink_pages: bool = False  # ours: and shares blocks on disk, in plain images
     keep_zero_pages: bool = False  # ours: what is full of zeros is written, too
     pre_dump_mode: str = "splice"  # or "read"
     iterate: bool = False  # ours: pre-dumps until another would not pay, then the dump

@@ -39,8 +39,9 @@ CRIU_FORMS = {
     for words in (item.split() for item in CRIU.split(","))
 }
 OURS = {
-    *("checksums", "dry-run", "keep-zero-pages", "share-pages", "snapshot", "strict", "timens"),
-    *("iterate", "iterate-rounds", "iterate-rate"),
+    *("checksums", "dry-run", "strict", "timens"),
+    *("keep-zero-pages", "reflink-pages", "share-pages"),
+    *("iterate", "iterate-rounds", "iterate-rate", "snapshot"),
 }
 LETTERS = dict(
     pair.split("=")

@@ -121,13 +121,14 @@ class Shares:
     """How one process's pages are written in this mode: what `plan` says, with the entries of pages
     that lie elsewhere, and what the image says of those. `own` are the runs of its own file."""
 
-    __slots__ = ("elsewhere", "own", "plan")
+    __slots__ = ("elsewhere", "own", "plan", "regions")
 
     def __init__(
         self, areas: Sequence[Area], regions: Sequence[Region], found: list[Run], number: int
     ) -> None:
         """`found`: pages of `regions` that are somebody else's; `number`: of the process itself."""
-        plan = pages.plan_pages(areas, subtract(regions, found))
+        self.regions = subtract(regions, found)
+        plan = pages.plan_pages(areas, self.regions)
         self.elsewhere = found
         self.own: list[Run] = []
         place = number << OWNER_SHIFT

@@ -180,6 +180,43 @@ def _append(
     return offset + end - start
 
 
+def cut_runs(runs: Sequence[Run], away: Sequence[tuple[int, int]]) -> list[Run]:
+    """The runs without the pages of the ascending ranges `away`: each other page stays where it is
+    in the pages file."""
+    left: list[Run] = []
+    at = 0
+    for run in runs:
+        offset = run.offset
+        pieces: list[tuple[int, int]] = []
+        for start, length in run.pieces:
+            end = start + length
+            # The pieces of all runs ascend.
+            while at < len(away) and away[at][1] <= start:
+                at += 1
+            inside = at
+            while inside < len(away) and away[inside][0] < end:
+                first, last = away[inside]
+                if start < first:
+                    pieces.append((start, first - start))
+                    offset += first - start
+                if pieces:
+                    left.append(run.but(offset=offset - _length(pieces), pieces=pieces))
+                    pieces = []
+                offset += min(last, end) - max(first, start)
+                start = min(last, end)
+                inside += 1
+            if start < end:
+                pieces.append((start, end - start))
+                offset += end - start
+        if pieces:
+            left.append(run.but(offset=offset - _length(pieces), pieces=pieces))
+    return left
+
+
+def _length(pieces: Sequence[tuple[int, int]]) -> int:
+    return sum([length for _, length in pieces])
+
+
 def add_entry(entries: list[PagemapEntry], start: int, end: int, flags: int) -> None:
     """One more run of pages; it grows the last entry if it continues that."""
     last = entries[-1] if entries else None

@@ -44,16 +44,15 @@ _STEP, _RANGES, _PAGES = 8 << 20, 16384, 1 << 20
 _NEVER = PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD | UNCHANGED
 
 
-def mark_zeros(agent: Agent | Copy, areas: Sequence[Area], regions: list[Region]) -> list[Region]:
-    """The regions, those pages of `areas` that are all zero as PFNZERO: as if the kernel's own zero
-    page were mapped there. Waits for what the agent is doing."""
-    ranges = _worth_a_look(areas, regions)
-    if not ranges:
-        return regions
+def find_zeros(
+    agent: Agent | Copy, areas: Sequence[Area], regions: Sequence[Region]
+) -> list[Range]:
+    """Those runs of pages in `areas` that are all zero and need not be written. Waits for what the
+    agent is doing."""
     found: list[Range] = []
-    for batch in _batches(ranges):
+    for batch in _batches(_worth_a_look(areas, regions)):
         found += _look(agent, batch)
-    return mark(regions, few_runs(found)) if found else regions
+    return few_runs(found)
 
 
 def _worth_a_look(areas: Sequence[Area], regions: Sequence[Region]) -> list[Range]:
@@ -139,8 +138,8 @@ def few_runs(found: list[Range]) -> list[Range]:
 
 
 def mark(regions: Sequence[Region], zeros: Sequence[Range]) -> list[Region]:
-    """The ascending regions with PFNZERO for the pages in `zeros`, which are ascending too and lie
-    in regions."""
+    """The ascending regions with PFNZERO for the pages in `zeros`, as if the kernel's own zero page
+    were mapped there. These are ascending too, and lie in regions."""
     marked: list[Region] = []
     at = 0
     for start, end, what in regions:
