@@ -41,6 +41,7 @@ STAT = {
 IGNORED_VM_FLAGS = {"sd", "ac", "gu"}
 MANY_MAPPINGS = 5000  # above this smaps, which is slow, is not read
 KCMP_FILE = 0  # linux/kcmp.h
+KCMP_BEFORE, KCMP_BEHIND = 1, 2  # what kcmp(2) returns
 # Signals 32 and 33, glibc's own. Its functions let nobody block them; it does itself in a thread
 # that has just been made or is about to end.
 GLIBC_SIGNALS = 3 << 31
@@ -234,12 +235,23 @@ class _Collector:
         yield f"fd {fd} description", self._description(pid, fd, link)
 
     def _description(self, pid: int, fd: int, link: str) -> str:
-        """Which descriptor of the tree was the first with this open file description (kcmp(2))."""
+        """Which descriptor of the tree was the first with this open file description (kcmp(2)).
+
+        kcmp says which of two comes first in an order of the kernel's: those known of a file are
+        kept in it, for thousands may be open.
+        """
         known = self._descriptions.setdefault(link, [])
-        for other_pid, other_fd in known:
-            if _libc.syscall(SYS_KCMP, pid, other_pid, KCMP_FILE, fd, other_fd) == 0:
+        low, high = 0, len(known)
+        while low < high:
+            middle = (low + high) // 2
+            other_pid, other_fd = known[middle]
+            order = _libc.syscall(SYS_KCMP, pid, other_pid, KCMP_FILE, fd, other_fd)
+            if order == 0:
                 return f"that of fd {other_fd} of {other_pid}"
-        known.append((pid, fd))
+            if order not in (KCMP_BEFORE, KCMP_BEHIND):
+                return "gone"  # closed meanwhile, or its process is
+            low, high = (low, middle) if order == KCMP_BEFORE else (middle + 1, high)
+        known.insert(low, (pid, fd))
         return "its own"
 
 
