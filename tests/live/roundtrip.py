@@ -4,12 +4,13 @@ A run has a directory of its own, DIR, where anyone may read: DIR/run belongs to
 (program.h says what it does there), DIR/1, DIR/2, ... hold images. All that a run starts becomes a
 child of this process, which is a subreaper (or pid 1 of a namespace), so that `close` finds it.
 
-As a script it does one run from within a fresh pid namespace:
-`unshare -pf --mount-proc python roundtrip.py DIR MODE PROGRAM ARGS...`.
+As a script it does one run in a process of its own, mostly from within a fresh pid namespace:
+`unshare -pf --mount-proc python roundtrip.py DIR MODE HOW PROGRAM ARGS...`.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
@@ -17,9 +18,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -42,6 +42,7 @@ SETTLE_SECONDS = 20.0
 # How many rounds in a row the mode "rounds" has.
 ROUNDS = int(os.environ.get("CRTOOLS_ROUNDS", "3"))
 SKIPPED = 77
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": "/nonexistent"}
 
 
@@ -97,11 +98,13 @@ class Run:
         path = self.work / "out"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def start(self, *, wait: bool = True) -> int:
-        """Starts the program in a session of its own; returns its pid once it is ready."""
+    def start(self, *, wait: bool = True, own_session: bool = True) -> int:
+        """Starts the program, in a session of its own; returns its pid once it is ready."""
         self.pid = os.fork()
         if self.pid == 0:
             try:
+                if own_session:
+                    os.setsid()
                 self._become_program()
             finally:
                 os._exit(126)
@@ -110,7 +113,6 @@ class Run:
         return self.pid
 
     def _become_program(self) -> None:
-        os.setsid()
         os.chdir(self.work)
         os.umask(0o022)
         null = os.open("/dev/null", os.O_RDONLY)
@@ -448,8 +450,7 @@ def refused(run: Run) -> None:
 
 def session_from_outside(run: Run) -> None:
     """As `docker exec` leaves it: session and group have no number in this pid namespace."""
-    with mock.patch.object(os, "setsid"):
-        run.start()
+    run.start(own_session=False)
     session, group = os.getsid(run.pid), os.getpgid(run.pid)
     refused = run.try_dump(run.new_images())
     if refused.returncode != 1 or "the leader of its session has no pid here" not in refused.stderr:
@@ -491,6 +492,8 @@ MODES: dict[str, Callable[[Run], None]] = {
     "left-running-then-restored": left_running_then_restored,
 }
 MODES_INSIDE = MODES | {
+    "foreign-uid": restored,
+    "namespace": restored,
     "rounds": rounds,
     "refused": refused,
     "session-from-outside": session_from_outside,
@@ -505,25 +508,67 @@ def run_in_namespace(
 
     `how`: the keyword arguments of the Run.
     """
-    command = [
-        *("unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"),
-        *(sys.executable, str(Path(__file__).resolve()), str(directory), mode),
-        *(json.dumps(how), program, *args),
-    ]
     limit = SECONDS * (2 + ROUNDS * (mode == "rounds"))
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit,
-        check=False,
-    )  # fmt: skip
-    if done.returncode == SKIPPED:
-        raise Skipped(done.stdout.strip())
-    if done.returncode:
-        raise AssertionError(f"inside its own pid namespace: {done.stdout}{done.stderr}")
+    script = _begin_script(directory, mode, how, program, *args, namespace=True)
+    _expect_script(script, "inside its own pid namespace", limit)
+
+
+def run_at_once(
+    directory: Path, modes: Sequence[str], program: str, *args: str, **how: bool | Sequence[str]
+) -> None:
+    """The program in several modes at the same time, each in a process of its own: it only sleeps.
+
+    "foreign-uid" and "namespace" are modes here. Raises as a Run does, of the first that fails.
+    """
+    scripts = []
+    for mode in modes:
+        where = directory / mode
+        where.mkdir()
+        uid = {"uid": FOREIGN_UID} if mode == "foreign-uid" else {}
+        namespace = mode == "namespace"
+        scripts.append(
+            _begin_script(where, mode, {**how, **uid}, program, *args, namespace=namespace)
+        )
+    try:
+        for mode, script in zip(modes, scripts, strict=True):
+            _expect_script(script, f"mode {mode}", 4 * SECONDS)
+    finally:
+        for script in scripts:  # all end by themselves: what they have started is to be ended too
+            script.communicate(timeout=4 * SECONDS)
+
+
+def _begin_script(
+    directory: Path, mode: str, how: Mapping[str, object], *words: str, namespace: bool
+) -> subprocess.Popen[str]:
+    unshare = ("unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc")
+    command = [
+        *(unshare if namespace else ()),
+        # Without site, of which the imports take longer than many a run.
+        *(sys.executable, "-S", str(Path(__file__).resolve())),
+        *(str(directory), mode, json.dumps(how), *words),
+    ]
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _expect_script(script: subprocess.Popen[str], where: str, limit: float) -> None:
+    try:
+        out, err = script.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        script.kill()
+        script.communicate()
+        raise
+    if script.returncode == SKIPPED:
+        raise Skipped(out.strip())
+    if script.returncode:
+        raise AssertionError(f"{where}: {out}{err}")
 
 
 def main(directory: str, mode: str, how: str, program: str, *args: str) -> int:
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     run = Run(Path(directory), program, *args, **json.loads(how))
-    run.owns_mounts = True
+    run.owns_mounts = os.getpid() == 1
     try:
         MODES_INSIDE[mode](run)
     except Skipped as reason:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from live.network import own_network
-from live.roundtrip import FOREIGN_UID, MODES, Run, Skipped, run_in_namespace
+from live.roundtrip import FOREIGN_UID, MODES, Run, Skipped, run_at_once, run_in_namespace
 
 
 class Case(NamedTuple):
@@ -21,6 +21,7 @@ class Case(NamedTuple):
     options: tuple[str, ...] = ()  # of every dump
     network: bool = False  # in a network of its own
     crowd: bool = False  # uses up process numbers: nothing else runs meanwhile
+    sleeps: bool = False  # and does nothing else for seconds: in all modes at once
 
     @property
     def program(self) -> str:
@@ -41,6 +42,8 @@ class Case(NamedTuple):
 # The naked interruption cannot end a vfork, and shows what the kernel restarts by itself.
 NOT_INTERRUPTED = ("interrupted",)
 ALL_BUT_NAMESPACE = (*MODES, "foreign-uid")
+# What is to be seen is the number, which takes its time: these ways are no others for many.
+LARGE = ("interrupted", "left-running-then-restored")
 
 TCP = ("--tcp-established",)
 
@@ -50,7 +53,7 @@ CASES = (
     Case("counter", changes=True, not_in=("left-running-then-restored",)),
     Case("threads"),
     Case("threads200"),
-    Case("threads200 2000", crowd=True),
+    Case("threads200 2000", crowd=True, not_in=LARGE),
     Case("thread_churn", crowd=True, changes=True),
     Case("thread_storm crowd", crowd=True, changes=True),
     Case("thread_storm chain", crowd=True, changes=True),
@@ -72,7 +75,7 @@ CASES = (
     Case("robust"),
     Case("thread_exit"),
     # The tree.
-    Case("tree300", crowd=True),
+    Case("tree300", crowd=True, not_in=LARGE),
     Case("fork_churn", crowd=True, changes=True),
     # Who ends a storm ends it task by task; what escapes keeps numbers that a restore needs.
     Case("fork_storm crowd", crowd=True, changes=True, not_in=("left-running-then-restored",)),
@@ -174,12 +177,12 @@ CASES = (
     Case("posix_timers overrun"),
     Case("posix_timers threads"),
     Case("posix_timers ids"),
-    Case("blocked_sleep", changes=True),
-    Case("blocked_poll", changes=True),
-    Case("blocked_futex", changes=True),
-    Case("blocked_epoll", changes=True, not_in=NOT_INTERRUPTED),
+    Case("blocked_sleep", changes=True, sleeps=True),
+    Case("blocked_poll", changes=True, sleeps=True),
+    Case("blocked_futex", changes=True, sleeps=True),
+    Case("blocked_epoll", changes=True, sleeps=True, not_in=NOT_INTERRUPTED),
     *[
-        Case(f"blocked_{what} confined", changes=True, not_in=NOT_INTERRUPTED)
+        Case(f"blocked_{what} confined", changes=True, sleeps=True, not_in=NOT_INTERRUPTED)
         for what in ("sleep", "poll", "futex")
     ],
     Case("blocked_io"),
@@ -188,8 +191,8 @@ CASES = (
     Case("blocked_objects root", root=True),
     Case("blocked_socket", not_in=NOT_INTERRUPTED),
     Case("blocked_signals"),
-    Case("blocked_signals wait", changes=True, not_in=NOT_INTERRUPTED),
-    Case("blocked_limits", changes=True, not_in=NOT_INTERRUPTED),
+    Case("blocked_signals wait", changes=True, sleeps=True, not_in=NOT_INTERRUPTED),
+    Case("blocked_limits", changes=True, sleeps=True, not_in=NOT_INTERRUPTED),
     Case("nested"),
     Case("nested thread"),
     Case("death_signals"),
@@ -225,7 +228,7 @@ CASES = (
     Case("gone_mappings"),
     Case("gone_mappings replaced", changes=True),  # what is restored has other (deleted) names
     Case("moved_mappings"),
-    Case("many_mappings"),
+    Case("many_mappings", not_in=LARGE),
     Case("sparse"),
     Case("cow"),
     Case("writers"),
@@ -318,7 +321,7 @@ CASES = (
     Case("memfds huge"),
     Case("memfds exec"),
     Case("inotify"),
-    Case("inotify numbers"),
+    Case("inotify numbers", not_in=LARGE),
     Case("inotify unread"),
     # Events.
     Case("eventfds"),
@@ -347,10 +350,24 @@ CASES = (
 pytestmark = pytest.mark.root
 
 
+# Mode "restored" has no test of its own: "twice" begins with the same round and goes on, and
+# "foreign-uid" and "namespace" are that round with the program's verdict after it.
+TESTED = (
+    *("alone", "interrupted", "left-running", "twice", "left-running-then-restored"),
+    *("foreign-uid", "namespace"),
+)
+SLEEPERS = 4  # modes of a program that sleeps, at the same time
+
+
+def applies(mode: str, case: Case) -> bool:
+    return mode not in case.not_in and not (mode == "foreign-uid" and case.root)
+
+
 def cases(mode: str) -> pytest.MarkDecorator:
-    chosen = [case for case in CASES if mode not in case.not_in]
-    if mode == "foreign-uid":
-        chosen = [case for case in chosen if not case.root]
+    return parametrize([case for case in CASES if applies(mode, case) and not case.sleeps])
+
+
+def parametrize(chosen: list[Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "case",
         [
@@ -385,11 +402,6 @@ def test_program_passes_when_it_is_only_interrupted(
     run_mode(new_run, case, "interrupted")
 
 
-@cases("restored")
-def test_program_survives_a_dump_and_a_restore(case: Case, new_run: Callable[..., Run]) -> None:
-    run_mode(new_run, case, "restored")
-
-
 @cases("left-running")
 def test_program_left_running_is_unharmed(case: Case, new_run: Callable[..., Run]) -> None:
     run_mode(new_run, case, "left-running")
@@ -417,3 +429,14 @@ def test_program_survives_inside_its_own_pid_namespace(case: Case, directory: Pa
             run_in_namespace(directory, "restored", case.program, *case.args, **case.how)
     except Skipped as reason:
         pytest.skip(str(reason))
+
+
+@parametrize([case for case in CASES if case.sleeps])
+def test_program_that_sleeps_survives_all_of_these(case: Case, directory: Path) -> None:
+    modes = [mode for mode in TESTED if applies(mode, case)]
+    for first in range(0, len(modes), SLEEPERS):
+        some = modes[first : first + SLEEPERS]
+        try:
+            run_at_once(directory, some, case.program, *case.args, **case.how)
+        except Skipped as reason:
+            pytest.skip(str(reason))
