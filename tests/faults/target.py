@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from crtools import api
 from faults.tool import Outcome, run_tool
@@ -14,6 +15,7 @@ from live.roundtrip import Run
 from live.snapshot import collect_tree
 
 SECONDS = 60.0  # on a machine with other work to do
+HASTE_SECONDS = 1
 WANTED = ("TracerPid:", "SigBlk:", "SigPnd:", "ShdPnd:", "SigIgn:", "SigCgt:", "Seccomp:")
 
 
@@ -53,21 +55,27 @@ def _names(path: str) -> list[str]:
 
 
 class Target:
-    """A running test program; `check` says whether it is as it was."""
+    """A running test program, which is started unless it was; `check` says whether it is as it
+    was."""
 
     def __init__(self, run: Run, *, share_pages: bool = False) -> None:
         self.run = run
         self.share_pages = share_pages
-        self.pid = run.start()
+        self.pid = run.pid or run.start()
         self.images = run.directory / "images"
         self.before = self.facts()
 
     def facts(self) -> dict[str, str]:
         return facts(self.pid)
 
-    def dump(self) -> None:
+    def dump(self, **options: Any) -> None:
         """One whole dump in this process that leaves the program running."""
-        api.dump(self.pid, str(self.images), leave_running=True, share_pages=self.share_pages)
+        where = (self.pid, str(self.images))
+        api.dump(*where, leave_running=True, share_pages=self.share_pages, **options)
+
+    def dump_in_haste(self) -> None:
+        """It gives up soon where it has to wait for what a fault has lost."""
+        self.dump(timeout=HASTE_SECONDS)
 
     def check(self, when: str, until: float = math.inf) -> None:
         """As before, at once or as soon as the agent has found out that it is alone.

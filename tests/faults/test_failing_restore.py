@@ -157,7 +157,7 @@ def test_kill_at_steps_of_a_restore(dumped: Dumped) -> None:
     # From here on tasks are spared, and then let go of: the tree is there.
     at_end = next(i for i, moment in enumerate(recorded) if " spare_all" in moment)
     moments = choose_moments(recorded[:at_end])
-    for moment, occurrence in moments[:: max(1, len(moments) // 100)]:
+    for moment, occurrence in moments[:: max(1, len(moments) // 50)]:
         outcome = kill_at(dumped.restore, RESTORING, moment, occurrence)
         if outcome.done:  # a loop that waits was shorter this time
             dumped.end_all()
@@ -178,7 +178,7 @@ def test_kill_while_tasks_are_let_go_of_leaves_all_of_them_running(dumped: Dumpe
     moments = choose_moments(recorded)
     after = [(m, n) for m, n in moments if m in set(recorded[at:]) - set(recorded[:at])]
     assert after
-    for moment, occurrence in after[:: max(1, len(after) // 25)]:
+    for moment, occurrence in after[:: max(1, len(after) // 12)]:
         outcome = kill_at(dumped.restore, RESTORING, moment, occurrence)
         assert outcome.killed or outcome.done, outcome
         for tid in dumped.tids:

@@ -77,7 +77,7 @@ def test_kill_at_every_step_of_a_threaded_programs_dump(new_run: NewRun) -> None
     inside = [moment for moment in moments if "inject.py" in moment[0]]
     others = [moment for moment in moments if "inject.py" not in moment[0]]
     # Outside of the agent's way in and out, what differs from one step to the next is little.
-    assert kill_at_all(new_run, "threads", inside + others[::4]), "no moment was reached"
+    assert kill_at_all(new_run, "threads", inside + others[::12]), "no moment was reached"
 
 
 def sample(new_run: NewRun, words: str, count: int) -> list[tuple[str, int]]:
@@ -92,7 +92,7 @@ def sample(new_run: NewRun, words: str, count: int) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("words", PROGRAMS)
 def test_kill_at_many_steps_of_other_programs_dumps(words: str, new_run: NewRun) -> None:
-    moments = sample(new_run, words, 40)
+    moments = sample(new_run, words, 24)
     assert kill_at_all(new_run, words, moments), "no moment was reached"
 
 

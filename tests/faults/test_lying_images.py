@@ -40,7 +40,7 @@ from live.snapshot import collect_tree
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 
 # How many lies about the files of each program.
-COUNT = int(os.environ.get("CRTOOLS_LIES", "15"))
+COUNT = int(os.environ.get("CRTOOLS_LIES", "9"))
 PROGRAMS = (
     *("unix_pairs", "unix_names", "unix_flight", "udp", "raw", "packet", "netlink root"),
     *("tcp v4", "tcp closing", "eventfds", "epolls", "epolls nested", "timerfds", "signalfds"),
