@@ -101,6 +101,10 @@ ahead_give = lib.crt_ahead_give
 ahead_wait = lib.crt_ahead_wait
 ahead_end = lib.crt_ahead_end
 ask = lib.crt_ask
+# Finds an open file among others: crt_find(tid, fd, address of pairs of 32-bit words, their count);
+# below -FIND_FAILED it is what kcmp(2) has answered, less that.
+find = lib.crt_find
+FIND_FAILED = 1 << 40
 xcr0 = lib.crt_xcr0
 
 

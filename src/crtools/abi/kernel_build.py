@@ -35,6 +35,7 @@ ffibuilder.cdef(
     void crt_ask(int pidfd, unsigned long fds, unsigned long count, unsigned long blank,
                  unsigned long head, unsigned long rows, unsigned long questions,
                  unsigned long records, unsigned long record_bytes);
+    long crt_find(int tid, unsigned int fd, unsigned long others, unsigned long count);
     unsigned long crt_frames_new(void);
     void crt_frames_free(unsigned long frames);
     long crt_frames_find(unsigned long frames, int pagemap, unsigned long ranges,

@@ -293,3 +293,30 @@ void crt_ahead_end(void)
 	sem_destroy(&ahead.done);
 	__atomic_store_n(&ahead.is_used, 0, __ATOMIC_RELEASE);
 }
+
+/* Where the open file behind descriptor `fd` of task `tid` is among `count` others, (task, descriptor) each,
+ * in the order that kcmp(2) gives; -1 less the place where it belongs if it is not one of them. What
+ * kcmp answers otherwise (its errno, 3 for no order) less FIND_FAILED. */
+#define FIND_FAILED (1L << 40)
+
+long crt_find(int tid, unsigned int fd, unsigned long others, unsigned long count)
+{
+	const uint32_t *other = (const uint32_t *)others;
+	long low = 0, high = (long)count;
+
+	while (low < high) {
+		long middle = (low + high) / 2;
+		long order = crt_syscall(SYS_kcmp, tid, other[2 * middle], 0 /* KCMP_FILE */, fd,
+					 other[2 * middle + 1], 0);
+
+		if (order == 0)
+			return middle;
+		if (order == 1)
+			high = middle;
+		else if (order == 2)
+			low = middle + 1;
+		else
+			return order - FIND_FAILED;
+	}
+	return -1 - low;
+}

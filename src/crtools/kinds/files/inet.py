@@ -94,6 +94,7 @@ _SENT_SECONDS = 0.01  # for what a device has not sent yet, and the kernel still
 INET_DIAG_SHUTDOWN = 8  # linux/inet_diag.h
 _DIAG_BYTES = 72  # struct inet_diag_msg
 _DIAG_INODE = 68
+_NOT_DOWN = struct.pack("<HHB", 5, INET_DIAG_SHUTDOWN, 0)  # struct nlattr
 _ADDRESS_BYTES = 28  # struct sockaddr_in6
 _LOOPBACK = 1  # net/flow.h: LOOPBACK_IFINDEX
 _U32 = struct.Struct("<I")
@@ -211,6 +212,9 @@ class InetDumper(FileDumper):
     def __init__(self, context: DumpContext) -> None:
         self.context = context
         self._corks: CorkReader | None = None
+        # By family, type and protocol: what there is in the kernel's tables, by inode.
+        self._peers: dict[tuple[int, int, int], dict[int, bytes]] = {}
+        self._shut: dict[tuple[int, int, int], dict[int, int]] = {}
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         assert file.socket is not None
@@ -271,8 +275,11 @@ class InetDumper(FileDumper):
         """Whom a socket is connected to at port 0, as raw sockets are: getpeername(2) takes them
         for not connected."""
         assert file.socket is not None
-        name = find_table(*file.socket)
-        table = self.context.sockets.facts(name, lambda: read_peers(name))
+        table = self._peers.get(file.socket)
+        if table is None:
+            name = find_table(*file.socket)
+            table = self.context.sockets.facts(name, lambda: read_peers(name))
+            self._peers[file.socket] = table
         address = table.get(file.stat.st_ino)
         return None if address is None else Address(pack_address(address, 0))
 
@@ -333,12 +340,15 @@ class InetDumper(FileDumper):
             return RCV_SHUTDOWN | SEND_SHUTDOWN
         if seen.revents & POLLRDHUP:
             return RCV_SHUTDOWN
-        if file.socket is not None and file.socket[1] == SOCK_RAW:
-            protocol = IPPROTO_RAW  # one table has those of all protocols
-        name = f"shutdown {family} {protocol}"
-        table = self.context.sockets.facts(name, lambda: read_shutdown(family, protocol))
-        found: int = table.get(file.stat.st_ino, 0)
-        return found
+        assert file.socket is not None
+        table = self._shut.get(file.socket)
+        if table is None:
+            if file.socket[1] == SOCK_RAW:
+                protocol = IPPROTO_RAW  # one table has those of all protocols
+            name = f"shutdown {family} {protocol}"
+            table = self.context.sockets.facts(name, lambda: read_shutdown(family, protocol))
+            self._shut[file.socket] = table
+        return table.get(file.stat.st_ino, 0)
 
     def _read_memberships(self, fd: int, id: int, family: int) -> None:
         groups = self.context.sockets.facts("groups", read_groups)
@@ -361,8 +371,10 @@ def read_shutdown(family: int, protocol: int) -> dict[int, int]:
     found: dict[int, int] = {}
     try:
         for message in read_diag(request):
-            inode = _U32.unpack_from(message, _DIAG_INODE)[0]
             # The kernel puts this attribute first: one byte, in most cases 0.
+            if message.startswith(_NOT_DOWN, _DIAG_BYTES):
+                continue
+            inode = _U32.unpack_from(message, _DIAG_INODE)[0]
             down = parse_attributes(message, _DIAG_BYTES).get(INET_DIAG_SHUTDOWN, b"\0")[0]
             if down:
                 found[inode] = down
@@ -397,6 +409,8 @@ def parse_peers(text: bytes) -> Iterator[tuple[int, bytes]]:
     connected; the tenth word is the inode.
     """
     for line in text.splitlines()[1:]:
+        if b":0000 01 " not in line:
+            continue
         words = line.split()
         address, _, port = words[2].partition(b":")
         if words[3] == b"01" and port == b"0000":

@@ -106,8 +106,8 @@ class Table:
     """
 
     __slots__ = (
-        *("_buffers", "_lengths", "_rows", "_unread", "_values", "defaults", "options", "places"),
-        "variable",
+        *("_buffers", "_last", "_lengths", "_rows", "_unread", "_values", "defaults", "options"),
+        *("places", "variable"),
     )
 
     def __init__(
@@ -131,6 +131,7 @@ class Table:
             defaults[start : start + len(default)] = default
             lengths += _U32.pack(end - start)
         self.defaults = bytes(defaults)
+        self._last: tuple[bytes, Values] = (self.defaults, {})
         self._unread = bytes(lengths)
         self._values = defaults
         self._lengths = lengths
@@ -163,16 +164,22 @@ class Table:
         defaults = self.defaults
         if values == defaults:
             return {}
-        return {
-            option: values[start:end]
-            for option, (start, end) in self.places.items()
-            if values[start:end] != defaults[start:end]
-        }
+        # Thousands of sockets may have the same values.
+        if values != self._last[0]:
+            changed = {
+                option: values[start:end]
+                for option, (start, end) in self.places.items()
+                if values[start:end] != defaults[start:end]
+            }
+            self._last = (values, changed)
+        return self._last[1].copy()
 
     def read_changed(self, fd: int) -> Values:
         """The options that have another value than the kernel's default."""
         changed = self.find_changed(self.read(fd))
-        for index, (level, number, _) in enumerate(self.options if self.variable else ()):
+        if changed.keys().isdisjoint(self.variable):
+            return changed
+        for index, (level, number, _) in enumerate(self.options):
             if (level, number) in self.variable and (level, number) in changed:
                 length = _U32.unpack_from(self._lengths, 4 * index)[0]
                 changed[level, number] = changed[level, number][:length]

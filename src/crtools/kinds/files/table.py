@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from crtools.images.frames import FramedFile
     from crtools.images.messages.fdinfo import FdinfoEntry
-    from crtools.kinds.files.anonymous import Lookup
+    from crtools.kinds.files.anonymous import Known, Lookup
     from crtools.kinds.files.base import FileDumper, FileKind
     from crtools.kinds.files.elsewhere import Elsewhere
     from crtools.kinds.files.locks import LocksDump
@@ -59,6 +59,7 @@ USERFAULT = b"anon_inode:[userfaultfd]"
 PIDFD_THREAD = os.O_EXCL  # linux/pidfd.h, Linux 6.9: a pidfd of a thread that is no leader
 
 
+_FEW = 8
 _NOBODY_SEEN = (0, 0, 0)
 _owner = bytearray(8)  # struct f_owner_ex: type, pid
 _owner_at = kernel.address_of(_owner)
@@ -109,6 +110,8 @@ class FilesDump(DumpContext):
         self._kinds: dict[bytes | tuple[int, int, int], FileKind] = {}  # what was met last
         # Open files that agree in inode, flags and position, in kcmp's order.
         self._known: dict[Key, list[tuple[int, int, int, int]]] = {}
+        # The same as tasks and descriptors, 32 bits each: of those that are many.
+        self._orders: dict[Key, bytearray] = {}
         # The table that was added last: the task it was seen through, its entries.
         self._last: tuple[int, list[FdinfoEntry]] = (0, [])
         self._paths: dict[tuple[int, int, bytes, int], int] = {}
@@ -304,7 +307,7 @@ class FilesDump(DumpContext):
             same = self._known[seen.key] = []
             at = -1
         else:
-            at = self._find(same, tid, fd)
+            at = self._find(seen.key, same, tid, fd)
         if at < 0:
             file = seen.open_file(pid, tid, directory)
             if b"\nlock:" in seen.data:
@@ -313,7 +316,7 @@ class FilesDump(DumpContext):
                 self.userfaults.setdefault(pid, []).append((file, bool(seen.cloexec)))
                 return
             id, kind = self._add_file(file)
-            same.insert(~at, (tid, fd, id, kind))
+            self._insert(seen.key, same, ~at, (tid, fd, id, kind))
             if b"\nlock:" in seen.data:
                 locks.add(file, id)
         else:
@@ -342,24 +345,24 @@ class FilesDump(DumpContext):
         found: SocketsDump = self.sockets
         return found
 
-    def _find(self, same: list[tuple[int, int, int, int]], tid: int, fd: int) -> int:
-        """Where an open file is in a list in kcmp's order; ~index of where it belongs if it is
-        not there."""
-        low, high = 0, len(same)
-        raw = kernel.raw
-        while low < high:
-            middle = (low + high) // 2
-            other = same[middle]
-            order = raw(SYS_kcmp, tid, other[0], KCMP_FILE, fd, other[1])
-            if order == 0:
-                return middle
-            if order == 1:
-                high = middle
-            elif order == 2:
-                low = middle + 1
-            else:
-                raise self._no_order(order, tid, fd)
-        return ~low
+    def _find(self, key: Key, same: list[Known], tid: int, fd: int) -> int:
+        """Where an open file is in a list in kcmp's order, that of `key`; ~index of where it
+        belongs if it is not there."""
+        order = self._orders.get(key)
+        if order is None:
+            order = bytearray().join([_2U32.pack(*one[:2]) for one in same])
+            if len(same) > _FEW:
+                self._orders[key] = order
+        at: int = kernel.find(tid, fd, kernel.address_of(order), len(same))
+        if at < -kernel.FIND_FAILED // 2:
+            raise self._no_order(at + kernel.FIND_FAILED, tid, fd)
+        return at
+
+    def _insert(self, key: Key, same: list[Known], at: int, known: Known) -> None:
+        same.insert(at, known)
+        order = self._orders.get(key)
+        if order is not None:
+            order[8 * at : 8 * at] = _2U32.pack(*known[:2])
 
     def _no_order(self, result: int, tid: int, fd: int) -> Exception:
         what = f"Cannot compare fd {fd} of task {tid} with others"
@@ -443,7 +446,7 @@ class FilesDump(DumpContext):
         try:
             seen = next(look(infos, self._take_pidfd(tid, tid), [fd])).seen[0]
             same = self._known.setdefault(seen.key, [])
-            at = self._find(same, tid, fd)
+            at = self._find(seen.key, same, tid, fd)
             if at >= 0:
                 id = same[at][2]
                 del self._flights[fd]
@@ -458,7 +461,8 @@ class FilesDump(DumpContext):
                 raise self._refusal(sent)
             id, kind = self._add_file(sent)
             # Whatever was added meanwhile may have moved its place.
-            same.insert(~self._find(same, tid, fd), (tid, fd, id, kind))
+            at = self._find(seen.key, same, tid, fd)
+            self._insert(seen.key, same, ~at, (tid, fd, id, kind))
             return id
         finally:
             os.close(directory)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from crtools.abi import kernel
 from crtools.kinds.files import look as looking
 from crtools.kinds.files.look import NotTaken, look
 from crtools.kinds.files.socket_questions import SocketQuestions
@@ -168,4 +171,26 @@ def test_the_first_two_lines_are_read_whatever_they_say() -> None:
                 assert seen.flags & os.O_ACCMODE == os.O_RDWR
                 assert seen.cloexec == os.O_CLOEXEC
         finally:
+            os.close(fd)
+
+
+def test_an_open_file_is_found_among_hundreds_by_its_order() -> None:
+    pid = os.getpid()
+    order = bytearray()
+    firsts = [os.eventfd(0) for _ in range(300)]
+    seconds = [os.dup(fd) for fd in firsts]
+    pair = struct.Struct("<2I")
+    try:
+        for fd in firsts:
+            at = kernel.find(pid, fd, kernel.address_of(order), len(order) // 8)
+            assert 0 <= -1 - at <= len(order) // 8
+            order[8 * (-1 - at) : 8 * (-1 - at)] = pair.pack(pid, fd)
+        places = [kernel.find(pid, fd, kernel.address_of(order), 300) for fd in seconds]
+        assert sorted(places) == list(range(300))
+        for at, fd in zip(places, firsts, strict=True):
+            assert pair.unpack_from(order, 8 * at) == (pid, fd)
+        unknown = kernel.find(pid, 0x7FFFFFF0, kernel.address_of(order), 300)
+        assert unknown + kernel.FIND_FAILED == -errno.EBADF
+    finally:
+        for fd in (*firsts, *seconds):
             os.close(fd)
