@@ -30,11 +30,11 @@ def started(new_run: Callable[..., Run], *args: str) -> Iterator[Run]:
             pytest.skip(str(reason))
         yield run
     finally:
-        if is_mounted(place):
+        while is_mounted(place):
             subprocess.run(["umount", "--lazy", place], check=True)
 
 
-@pytest.mark.parametrize("how", ["reader", "both"])
+@pytest.mark.parametrize("how", ["reader", "both", "direct"])
 def test_daemon_is_asked_again_after_two_rounds(how: str, new_run: Callable[..., Run]) -> None:
     with started(new_run, how) as run:
         before = run.snapshot()

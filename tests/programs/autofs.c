@@ -1,7 +1,8 @@
 /*
  * A daemon that an autofs at DIR/auto asks by a pipe: only it has the read end, or the write end as
  * well (with `both`), and /dev/autofs with a descriptor of the mount. A process of another group
- * walks there afterwards, and has to be asked about and answered. With `asked` such a process, which
+ * walks there afterwards, and has to be asked about and answered. With `direct` the mount itself is what
+ * is asked about. With `asked` such a process, which
  * is outside the tree, has asked already and the daemon has read that; with `unread` it has not.
  * Unmounts at its end.
  */
@@ -11,6 +12,7 @@
 #include <sys/mount.h>
 
 static char place[PATH_MAX], wanted[PATH_MAX];
+static bool direct;
 
 /* What /proc/self/mountinfo says after `name` of the mount. */
 static long option(const char *name)
@@ -30,18 +32,22 @@ static struct autofs_v5_packet take(int reader)
 
 	CHECK("a request", sizeof(packet), read(reader, &packet, sizeof(packet)));
 	CHECK("its version", AUTOFS_PROTO_VERSION, packet.hdr.proto_version);
-	CHECK("its kind", autofs_ptype_missing_indirect, packet.hdr.type);
-	check_text("what is missing", "here", packet.name);
+	CHECK("its kind", direct ? autofs_ptype_missing_direct : autofs_ptype_missing_indirect,
+	      packet.hdr.type);
+	if (!direct)
+		check_text("what is missing", "here", packet.name);
 	return packet;
 }
 
-static void answer(int device, int mount, struct autofs_v5_packet packet)
+static void answer(int device, int mounted, struct autofs_v5_packet packet)
 {
 	struct autofs_dev_ioctl done = { .ver_major = AUTOFS_DEV_IOCTL_VERSION_MAJOR,
 					 .ver_minor = AUTOFS_DEV_IOCTL_VERSION_MINOR,
-					 .size = sizeof(done), .ioctlfd = mount };
+					 .size = sizeof(done), .ioctlfd = mounted };
 
 	done.ready.token = packet.wait_queue_token;
+	if (direct)
+		CHECK("a file system for it", 0, mount("none", place, "tmpfs", 0, NULL));
 	CHECK("a directory for it", 0, mkdir(wanted, 0755));
 	CHECK("the answer", 0, ioctl(device, AUTOFS_DEV_IOCTL_READY, &done));
 }
@@ -90,6 +96,7 @@ int main(int argc, char **argv)
 	struct stat there;
 
 	begin(argc, argv);
+	direct = !strcmp(how, "direct");
 	NEED(snprintf(place, sizeof(place), "%s/auto", test_dir) < (int)sizeof(place));
 	NEED(snprintf(wanted, sizeof(wanted), "%.4000s/here", place) < (int)sizeof(wanted));
 	NEED(mkdir(place, 0755) == 0);
@@ -97,12 +104,12 @@ int main(int argc, char **argv)
 	if (device < 0)
 		skip("there is no /dev/autofs");
 	NEED(pipe2(ends, 0) == 0);
-	snprintf(options, sizeof(options), "fd=%d,pgrp=%d,minproto=5,maxproto=5,indirect", ends[1],
-		 getpgrp());
+	snprintf(options, sizeof(options), "fd=%d,pgrp=%d,minproto=5,maxproto=5,%s", ends[1],
+		 getpgrp(), direct ? "direct" : "indirect");
 	if (mount("none", place, "autofs", 0, options))
 		skip("autofs cannot be mounted here");
 	mounted = open(place, O_RDONLY | O_DIRECTORY);
-	NEED(mounted >= 0);
+	NEED(mounted >= 0 && (!direct || fchdir(mounted) == 0));
 	if (!both)
 		NEED(close(ends[1]) == 0);
 	request = (struct pollfd){ .fd = ends[0], .events = POLLIN };
@@ -123,6 +130,13 @@ int main(int argc, char **argv)
 		CHECK("packet mode", O_DIRECT, fcntl(ends[1], F_GETFL) & O_DIRECT);
 		CHECK("whose descriptor", ends[1], option(",fd="));
 	}
+	if (direct) {
+		char at[PATH_MAX];
+
+		NEED(getcwd(at, sizeof(at)));
+		check_text("the working directory", place, at);
+		NEED(chdir("/") == 0);
+	}
 	if (!early)
 		asked = ask();
 	if (strcmp(how, "asked")) {
@@ -133,6 +147,8 @@ int main(int argc, char **argv)
 	check_answered(asked);
 	CHECK("nothing else is asked", 0, poll(&request, 1, 0));
 	close(mounted);
+	if (direct)
+		CHECK("the end of what was mounted", 0, umount2(place, MNT_DETACH));
 	CHECK("the end", 0, umount2(place, MNT_DETACH));
 	return verdict();
 }

@@ -232,18 +232,24 @@ class AutofsPlan:
                 )
 
     def create(self) -> None:
+        """Has the mounts give up the pipe that nobody reads, of the daemon that was dumped. Raises
+        RestoreConflict."""
         for _, job in self._jobs:
             if job.mount is None:
                 continue
             try:
                 job.device, job.held = open_mount(job.mount)
+                self.held += (job.device, job.held)
+                # What asks nobody can be opened, also where the mount itself is what to ask about.
+                request = pack_request()
+                struct.pack_into("<i", request, _FD_AT, job.held)
+                kernel.checked(SYS_ioctl, job.device, CATATONIC, kernel.address_of(request))
             except OSError as error:
                 raise RestoreConflict(
                     f"Cannot restore {job.what()}",
                     because=f"{DEVICE}: {error.strerror}",
                     hint="restore as root, where there is that device",
                 ) from error
-            self.held += (job.device, job.held)
 
     def close(self) -> None:
         for fd in self.held:
@@ -275,11 +281,8 @@ def find_free(mounts: Iterable[Mount], pgrp: int) -> Mount | None:
 
 
 class Connecting:
-    """Gives one file system the write end of a pipe, and the process group of the caller.
-
-    Until then it has the pipe that nobody reads, of the daemon that was dumped, or none at all
-    (catatonic): it has to be without to be given another.
-    """
+    """Gives one file system that has no pipe (catatonic) the write end of one, and the caller's
+    process group."""
 
     def __init__(
         self, context: PlanContext, entry: CrtoolsAutofsEntry, reader: int, writer: int
@@ -308,12 +311,10 @@ class Connecting:
                 label=lambda: f"open the write end of {what()}",
             )
             opened.append(writer)
-        for request in (CATATONIC, SETPIPEFD):
-            argument = program.put(bytes(pack_request()))
-            program.store(mount, ref_at(argument, _FD_AT))
-            if request == SETPIPEFD:
-                program.store(writer, ref_at(argument, _ARGUMENT_AT))
-            program.call(SYS_ioctl, device, request, argument, label=lambda: f"connect {what()}")
+        argument = program.put(bytes(pack_request()))
+        program.store(mount, ref_at(argument, _FD_AT))
+        program.store(writer, ref_at(argument, _ARGUMENT_AT))
+        program.call(SYS_ioctl, device, SETPIPEFD, argument, label=lambda: f"connect {what()}")
         for fd in opened:
             program.call(SYS_close, fd)
 

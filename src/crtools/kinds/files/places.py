@@ -6,7 +6,7 @@ import os
 import struct
 
 from crtools.abi import kernel
-from crtools.abi.fcntl import AT_FDCWD
+from crtools.abi.fcntl import AT_FDCWD, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW
 from crtools.kinds.files.path import below
 from crtools.procfs.files import explain, split_deleted
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from crtools.kinds.files.table import FilesDump
 
 STATX_MNT_ID = 0x1000  # linux/stat.h, Linux 5.8
-AT_SYMLINK_NOFOLLOW = 0x100
 SYS_statx = 332
 _statx = bytearray(256)  # struct statx
 _statx_at = kernel.address_of(_statx)
@@ -84,13 +83,14 @@ class Places:
 
     def _check_mount(self, file: OpenFile) -> None:
         """Whether a file's mount, seen for the first time, is in the mount namespace at all."""
-        # Its path leads there, or to what is mounted upon it.
+        # Its path leads there, or to what is mounted upon it. If it is an autofs whose daemon is in
+        # the tree, to have something mounted there would be to wait for the daemon, for ever.
         path = file.link + b"\0"
         result = kernel.raw(
             SYS_statx,
             AT_FDCWD & _WORD,
             kernel.address_of(path),
-            AT_SYMLINK_NOFOLLOW,
+            AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
             STATX_MNT_ID,
             _statx_at,
         )
