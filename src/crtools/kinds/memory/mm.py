@@ -20,6 +20,8 @@ PR_SET_MM, PR_SET_MM_MAP = 35, 14
 PR_SET_DUMPABLE, PR_SET_THP_DISABLE = 4, 41
 # struct prctl_mm_map, linux/prctl.h: eleven addresses, the auxiliary vector, the executable.
 _MAP_BYTES = 104
+# Words of an auxiliary vector that CRIU takes: its 3.17 and 4.2 write that many, and 3.17 refuses more.
+_MOST_WORDS = 44
 
 
 def mm_entry(
@@ -44,11 +46,17 @@ def mm_entry(
         mm_env_start=stat.env_start,
         mm_env_end=stat.env_end,
         exe_file_id=exe_id,
-        mm_saved_auxv=auxv,
+        mm_saved_auxv=_without_end(auxv),
         vmas=vmas,
         dumpable=dumpable,
         thp_disabled=thp_disabled,
     )
+
+
+def _without_end(auxv: tuple[int, ...]) -> tuple[int, ...]:
+    """Where it does not fit otherwise, the pair of AT_NULL at its end is left out: prctl(2) puts
+    one there (kernel/sys.c, prctl_set_mm_map)."""
+    return auxv[:-2] if len(auxv) > _MOST_WORDS and not any(auxv[-2:]) else auxv
 
 
 def build_mm(program: Program, mm: MmEntry, exe: Arg) -> None:
