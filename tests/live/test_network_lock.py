@@ -146,6 +146,15 @@ def test_tree_left_running_is_not_locked(
     run.expect_pass()
 
 
+def has_guard(tool: int) -> bool:
+    """Whether the tool has begun to make rules."""
+    try:
+        pids = Path(f"/proc/{tool}/task/{tool}/children").read_text().split()
+        return any(Path(f"/proc/{pid}/comm").read_text() == "sh\n" for pid in pids)
+    except OSError:
+        return False
+
+
 def wait_for_guards(run: Run) -> None:
     """Waits for what outlives a tool that was killed, which is ours then."""
     for pid in set(collect_tree(os.getpid())) - {os.getpid(), run.pid}:
@@ -182,7 +191,9 @@ def test_dumps_killed_at_any_time_leave_no_rule_or_complete_images(
         images = run.new_images()
         command = [str(TOOL), "dump", "-t", str(run.pid), "-D", str(images), "--tcp-established"]
         with subprocess.Popen([*command, *BY_RULES], stderr=subprocess.DEVNULL) as dumping:
-            peers[0].pump(rare.uniform(0.03, 0.2))
+            while dumping.poll() is None and not has_guard(dumping.pid):
+                peers[0].pump(0.001)
+            peers[0].pump(rare.uniform(0, 0.04))
             dumping.kill()
         wait_for_guards(run)
         # Tasks that were killed may still be on their way out.
