@@ -20,7 +20,7 @@ PR_SET_MM, PR_SET_MM_MAP = 35, 14
 PR_SET_DUMPABLE, PR_SET_THP_DISABLE = 4, 41
 # struct prctl_mm_map, linux/prctl.h: eleven addresses, the auxiliary vector, the executable.
 _MAP_BYTES = 104
-# Words of an auxiliary vector that CRIU takes: its 3.17 and 4.2 write that many, and 3.17 refuses more.
+# Words of an auxiliary vector that CRIU takes: 3.17 and 4.2 write that many, 3.17 refuses more.
 _MOST_WORDS = 44
 
 
