@@ -79,6 +79,19 @@ def test_daemon_that_somebody_waits_for_is_refused_by_name(
         run.expect_pass()
 
 
+def test_daemon_in_another_group_than_the_mount_knows_is_refused_by_name(
+    new_run: Callable[..., Run],
+) -> None:
+    with started(new_run, "group") as run:
+        before = run.snapshot()
+        done = run.try_dump(run.new_images())
+        assert done.returncode != 0
+        assert f"it is the pipe by which the autofs at {run.work}/auto asks" in done.stderr
+        assert "is not that of the task that reads" in done.stderr
+        run.expect_same(before, "after the refusal")
+        run.expect_pass()
+
+
 def test_mount_that_is_gone_is_a_conflict(new_run: Callable[..., Run]) -> None:
     with started(new_run) as run:
         images = run.dump()

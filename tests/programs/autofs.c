@@ -2,7 +2,8 @@
  * A daemon that an autofs at DIR/auto asks by a pipe: only it has the read end, or the write end as
  * well (with `both`), and /dev/autofs with a descriptor of the mount. A process of another group
  * walks there afterwards, and has to be asked about and answered. With `direct` the mount itself is what
- * is asked about. With `asked` such a process, which
+ * is asked about. With `group` the process group that is not
+ * asked about is that of its child. With `asked` such a process, which
  * is outside the tree, has asked already and the daemon has read that; with `unread` it has not.
  * Unmounts at its end.
  */
@@ -52,6 +53,14 @@ static void answer(int device, int mounted, struct autofs_v5_packet packet)
 	CHECK("the answer", 0, ioctl(device, AUTOFS_DEV_IOCTL_READY, &done));
 }
 
+/* In a process group of its own. */
+static void lead(UNUSED void *nothing)
+{
+	NEED(setpgid(0, 0) == 0);
+	child_is_ready();
+	wait_until_told();
+}
+
 /* Walks there from outside the tree, and says by a pipe how that went. */
 static int ask(void)
 {
@@ -92,6 +101,7 @@ int main(int argc, char **argv)
 	struct autofs_v5_packet packet = { 0 };
 	char options[128];
 	int ends[2], device, mounted, asked = -1;
+	pid_t child = 0;
 	struct pollfd request;
 	struct stat there;
 
@@ -104,8 +114,10 @@ int main(int argc, char **argv)
 	if (device < 0)
 		skip("there is no /dev/autofs");
 	NEED(pipe2(ends, 0) == 0);
+	if (!strcmp(how, "group"))
+		child = spawn(lead, NULL);
 	snprintf(options, sizeof(options), "fd=%d,pgrp=%d,minproto=5,maxproto=5,%s", ends[1],
-		 getpgrp(), direct ? "direct" : "indirect");
+		 child ? child : getpgrp(), direct ? "direct" : "indirect");
 	if (mount("none", place, "autofs", 0, options))
 		skip("autofs cannot be mounted here");
 	mounted = open(place, O_RDONLY | O_DIRECTORY);
@@ -125,7 +137,12 @@ int main(int argc, char **argv)
 
 	NEED(fstat(ends[0], &there) == 0);
 	CHECK("whose pipe", (long)there.st_ino, option("pipe_ino="));
-	CHECK("who is not asked about", getpgrp(), option("pgrp="));
+	CHECK("who is not asked about", child ? child : getpgrp(), option("pgrp="));
+	if (child) {
+		expect_exit("the child", child, 0);
+		CHECK("the end", 0, umount2(place, MNT_DETACH));
+		return verdict();
+	}
 	if (both) {
 		CHECK("packet mode", O_DIRECT, fcntl(ends[1], F_GETFL) & O_DIRECT);
 		CHECK("whose descriptor", ends[1], option(",fd="));

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from crtools.errors import ImageError
+from crtools import log
+from crtools.errors import ImageError, MissingFeature
 from crtools.images.messages.crtools_autofs import CrtoolsAutofsEntry
 from crtools.images.messages.fdinfo import FdinfoEntry, FdTypes, FileEntry
 from crtools.images.messages.fown import FownEntry
 from crtools.images.messages.pipe import PipeEntry
-from crtools.kinds.files.autofs import find_free, find_mounts, number_of, options_of, pack_request
+from crtools.kinds.files.autofs import (
+    AutofsDump,
+    find_free,
+    find_mounts,
+    number_of,
+    options_of,
+    pack_request,
+)
 from crtools.kinds.files.plan import FilesPlan
 from crtools.model.options import Options
+from crtools.procfs.files import open_proc
+from crtools.tracee import kernel_memory
 
 NOBODY = FownEntry(uid=0, euid=0, signum=0, pid_type=0, pid=0)
 TEXT = (
@@ -48,6 +60,28 @@ def test_mount_that_asks_nobody_or_the_same_group_is_free() -> None:
 def test_request_says_how_long_it_is() -> None:
     request = pack_request(b"/net", 0x27)
     assert request.hex() == "01000000010000001d000000ffffffff27000000000000002f6e657400"
+
+
+def test_where_the_kernel_cannot_be_read_it_is_said_that_somebody_may_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise MissingFeature("Cannot look", because="there is no BTF")
+
+    said = []
+    monkeypatch.setattr(kernel_memory, "KernelMemory", fail)
+    monkeypatch.setattr(log, "warning", lambda text, *words, pid: said.append(text % words))
+    proc = open_proc()
+    try:
+        context: Any = SimpleNamespace(proc=proc, describe=lambda file: "fd 3 of task 5")
+        reader: Any = SimpleNamespace(pid=5)
+        assert not AutofsDump(context)._is_waited_for(reader, next(find_mounts(TEXT)))
+    finally:
+        os.close(proc)
+    assert said == [
+        "fd 3 of task 5: who waits for an answer to what was read already, would be told that there"
+        " is nothing (there is no BTF)"
+    ]
 
 
 class Images:
