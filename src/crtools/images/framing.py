@@ -124,6 +124,22 @@ def parse_file(
     entries: list[tuple[Message, bytes]] = []
     stop = len(buf)
     cls: type[Message] | None = None
+    if not kind.extra and not kind.head and at < stop:
+        # Thousands, perhaps: the checks of read_extent and read_message in place.
+        cls = kind.message_class(0)
+        read_at, unpack = cls.read_at, _word.unpack_from
+        while stop - at >= 4:
+            begin = at + 4
+            end = begin + unpack(buf, at)[0]
+            if end > stop:
+                break
+            try:
+                entries.append((read_at(buf, begin, end), b""))
+            except (ImageError, RecursionError):
+                read_message(cls, buf, begin, end, name)
+                raise
+            at = end
+    # What is left is wrong, or has more to it.
     while at < stop:
         if cls is None or kind.head:
             cls = kind.message_class(len(entries))

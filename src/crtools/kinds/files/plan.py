@@ -140,6 +140,7 @@ class FilesPlan(PlanContext):
             self._outside = self._find_outside()
         self._jobs: dict[int, list[Callable[[Programs], None]]] = {}
         self._planners: dict[FileKind, FilePlanner] = {}
+        self._kinds: dict[int, FileKind] = {}  # of files, by type
         self._late: dict[int, list[Callable[[Programs], None]]] = {}
         # By round and pid.
         self.late_jobs: dict[int, dict[int, list[Callable[[Programs], None]]]] = {}
@@ -192,7 +193,12 @@ class FilesPlan(PlanContext):
         shared = self._entries.get(entry.id)
         if shared is None:
             raise self._mismatch(entry, pid, "the files image has no such file")
-        kind = kind_of_entry(shared)
+        kind = self._kinds.get(shared.type)
+        if kind is None:
+            kind = kind_of_entry(shared)
+            # All but these are told by their type alone.
+            if kind is not None and shared.type != FdTypes.INETSK:
+                self._kinds[shared.type] = kind
         if kind is None:
             name = FdTypes.NAMES.get(shared.type, str(shared.type))
             raise UnsupportedObject(

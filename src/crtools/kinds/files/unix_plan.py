@@ -135,13 +135,16 @@ class UnixPlanner(FilePlanner):
             check_options(entry.opts, others)
             self._checked[id(entry.opts)] = entry.opts
         end = self._ends[entry.ino] = self._by_id[entry.id] = End(file, entry, own)
-        abouts = {about.index: about for about in own.packets}
-        packets = self._packets.get(entry.id, [])
-        if any(index >= len(packets) for index in abouts):
-            raise ImageError(f"Unix socket {entry.ino} has fewer packets than are told of")
+        packets = self._packets.get(entry.id, ())
+        abouts: dict[int, UnixPacketEntry] = {}
+        if own.packets:
+            abouts = {about.index: about for about in own.packets}
+            if any(index >= len(packets) for index in abouts):
+                raise ImageError(f"Unix socket {entry.ino} has fewer packets than are told of")
         for index, packet in enumerate(packets):
-            if len(packet.scm) > 1 or any(
-                scm.type != SCM_RIGHTS or len(scm.rights) > SCM_MAX_FD for scm in packet.scm
+            if packet.scm and (
+                len(packet.scm) > 1
+                or any(scm.type != SCM_RIGHTS or len(scm.rights) > SCM_MAX_FD for scm in packet.scm)
             ):
                 raise ImageError(f"Unix socket {entry.ino} has a packet with impossible content")
             data = self._contents[entry.id][index]
