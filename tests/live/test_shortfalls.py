@@ -15,6 +15,7 @@ from crtools.abi.capabilities import CAP_SYS_RESOURCE
 from crtools.abi.prctl import PR_GET_SPECULATION_CTRL, PR_SPEC_PRCTL, PR_SPEC_STORE_BYPASS
 from crtools.images.store import ImageStore
 from crtools.kinds.process.control import PF_IO_FLUSHER
+from live.network import own_network
 from live.roundtrip import SECONDS, TOOL, Run
 
 pytestmark = pytest.mark.root
@@ -319,3 +320,25 @@ def test_pipe_that_is_larger_than_may_be_had_is_smaller(new_run: Callable[..., R
     assert done.returncode == 0, done.stderr
     assert f"is {most} bytes, was {4 * most} bytes: more than fs.pipe-max-size" in done.stderr
     run.expect_pass()
+
+
+def test_packets_that_nobody_can_put_back_are_told_of(new_run: Callable[..., Run]) -> None:
+    """Of a raw socket of IPv4, one of IPv6, one of ICMP and a packet socket."""
+    with own_network():
+        run = new_run("lost_packets", compare=False)
+        run.start()
+        images = run.dump()
+        log = (images / "dump.log").read_text()
+        assert log.count("packets that wait to be received are lost") == 4
+        done = restore(run, images, "--strict")
+        expect_nothing_left(run, done)
+        assert "what waits to be received" in done.stderr
+        assert "bytes of packets and would be nothing" in done.stderr
+        done = restore(run, images)
+        assert done.returncode == 0, done.stderr
+        said = done.stderr.splitlines()
+        assert len(said) == 4
+        for line in said:
+            assert line.startswith(f"Warning: task {run.pid}: what waits to be received ")
+            assert line.endswith("bytes of packets: nobody can put such packets back")
+        run.expect_pass()
