@@ -100,7 +100,8 @@ def test_kill_at_many_steps_of_other_programs_dumps(words: str, new_run: NewRun)
 def test_kill_while_programs_are_inside_system_calls(words: str, new_run: NewRun) -> None:
     moments = sample(new_run, words, 40)
     killed = 0
-    for first in range(0, 20, 4):  # a target's time may be up before anything was done to it
+    # A target's time may be up before anything was done to it.
+    for first in range(0, len(moments), 4):
         killed += kill_at_all(new_run, words, moments[first : first + 4], TIMED_SECONDS)
         if killed > 3:
             break

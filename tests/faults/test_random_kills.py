@@ -17,6 +17,7 @@ from live.roundtrip import TOOL, Run
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
 KILLS, TARGETS = 500, 4
+STORM_KILLS = 24
 
 
 class Span:
@@ -88,11 +89,10 @@ def test_no_random_kill_harms_a_storm(words: str, new_run: Callable[..., Run]) -
     started = time.monotonic()
     assert begin_dump(target).wait(SECONDS) == 0
     span = Span(time.monotonic() - started, random.Random(40))
-    for _ in range(40):
+    # A storm's dump takes now shorter, now longer: kills may come too late.
+    while span.killed + span.finished < STORM_KILLS or span.killed <= 5:
         tool = begin_dump(target)
         time.sleep(span.moment())
         tool.kill()
         span.count(tool.wait(SECONDS))
-    # A storm's dump takes now shorter, now longer: kills may come too late.
-    assert span.killed > 5
     target.run.expect_pass()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from live.roundtrip import PROGRAMS, Run
+from live.roundtrip import PROGRAMS, TEST_DIRECTORY, Run
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -82,7 +82,7 @@ def huge_pages() -> Iterator[None]:
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """A directory that other users may enter: pytest's own tmp_path is closed to them."""
-    path = Path(tempfile.mkdtemp(prefix="crtools-test-"))
+    path = Path(tempfile.mkdtemp(prefix=TEST_DIRECTORY))
     path.chmod(0o755)
     yield path
     shutil.rmtree(path)

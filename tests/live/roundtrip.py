@@ -42,6 +42,7 @@ SETTLE_SECONDS = 20.0
 # How many rounds in a row the mode "rounds" has.
 ROUNDS = int(os.environ.get("CRTOOLS_ROUNDS", "3"))
 SKIPPED = 77
+TEST_DIRECTORY = "crtools-test-"  # what the names of all tests' directories begin with
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": "/nonexistent"}
 
@@ -243,7 +244,18 @@ class Run:
     def _look(self) -> Snapshot:
         """Mounts are compared where nobody else makes any: in a namespace of the run's own."""
         own = self.owns_mounts or _mounts(self.pid) != _mounts("self")
-        return take_snapshot(self.pid, mounts=own)
+        taken = take_snapshot(self.pid, mounts=own)
+        if own:
+            # What other tests had mounted when the namespace was made goes as soon as they remove
+            # the directory below it.
+            lines = taken["mounts"].splitlines()
+            taken["mounts"] = "\n".join(line for line in lines if not self._is_of_others(line))
+        return taken
+
+    def _is_of_others(self, mount: str) -> bool:
+        """Whether a line of mountinfo is about another test's directory."""
+        found = mount.partition(TEST_DIRECTORY)
+        return bool(found[1]) and found[1] + found[2].split("/")[0] not in self.directory.parts
 
     def expect_same(self, before: Snapshot, when: str) -> None:
         """/proc has to say what it said: at once, or as soon as the tree has come to rest."""

@@ -53,6 +53,15 @@ static int64_t left_of(int id, int64_t *interval)
 	return now.it_value.tv_sec * S + now.it_value.tv_nsec;
 }
 
+/* A timer whose time is up has a nanosecond left until its signal is sent (timer_gettime(2)). */
+static void wait_until_fired(int id)
+{
+	for (int i = 0; left_of(id, NULL) == 1; i++) {
+		NEED(i < 20000);
+		sleep_ms(1);
+	}
+}
+
 /* /proc/self/timers by ascending id: what the kernel can be asked of a timer besides its time. */
 struct listed {
 	int id, signal, target, clock;
@@ -360,11 +369,11 @@ static int pending(void)
 	/* In one queue: a value, a timer's, a value, a timer's, a value. */
 	NEED(sigqueue(getpid(), 40, (union sigval){ .sival_int = 1 }) == 0);
 	arm(one_shot, 0, 1, 0);
-	sleep_ms(20);
+	wait_until_fired(one_shot);
 	NEED(sigqueue(getpid(), 40, (union sigval){ .sival_int = 2 }) == 0);
 	expired = now_ns(CLOCK_MONOTONIC);
 	arm(periodic, 0, 1, 100 * S);
-	sleep_ms(20);
+	wait_until_fired(periodic);
 	NEED(sigqueue(getpid(), 40, (union sigval){ .sival_int = 3 }) == 0);
 	arm(often, 0, 1, 10000000);
 	arm(for_thread, 0, 1, 0);
@@ -409,7 +418,7 @@ static int pending(void)
 	NEED(pthread_join(thread, NULL) == 0);
 	/* They can be used as before. */
 	arm(one_shot, 0, 1, 0);
-	sleep_ms(20);
+	wait_until_fired(one_shot);
 	check_timer_signal("one shot again", 40, one_shot, 0x1234567890, &info);
 	return verdict();
 }
@@ -426,7 +435,8 @@ static int overrun(void)
 	next = now_ns(CLOCK_REALTIME) + hour / 2;
 	arm(real, TIMER_ABSTIME, next - 8 * hour, hour);
 	arm(monotonic, TIMER_ABSTIME, now_ns(CLOCK_MONOTONIC) - 4 * period - period / 2, period);
-	sleep_ms(20);
+	wait_until_fired(real);
+	wait_until_fired(monotonic);
 	NEED(take(40, &info) == 40 && info.si_overrun == 7);
 	NEED(take(41, &info) == 41 && info.si_overrun == 4);
 

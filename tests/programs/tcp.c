@@ -55,6 +55,14 @@ static int state_of(int fd)
 	return info.tcpi_state;
 }
 
+static void wait_until_tcp(int fd, int state)
+{
+	for (int i = 0; state_of(fd) != state; i++) {
+		NEED(i < 20000);
+		sleep_ms(1);
+	}
+}
+
 static int option(int fd, int level, int name)
 {
 	int value = 0;
@@ -278,11 +286,15 @@ static void test_closing(void)
 	/* CLOSE, the one that was closed last: the other one waits in TIME_WAIT. */
 	NEED(shutdown(gone.client, SHUT_WR) == 0 && shutdown(gone.server, SHUT_WR) == 0);
 	sleep_ms(100);
-	NEED(state_of(half.client) == TCP_FIN_WAIT2 && state_of(half.server) == TCP_CLOSE_WAIT);
-	NEED(state_of(stuffed.client) == TCP_FIN_WAIT1);
-	NEED(state_of(last.client) == TCP_FIN_WAIT2 && state_of(last.server) == TCP_LAST_ACK);
-	NEED(state_of(closing.client) == TCP_CLOSING && state_of(closing.server) == TCP_FIN_WAIT2);
-	NEED(state_of(gone.client) == TCP_CLOSE && state_of(gone.server) == TCP_CLOSE);
+	wait_until_tcp(half.client, TCP_FIN_WAIT2);
+	wait_until_tcp(half.server, TCP_CLOSE_WAIT);
+	wait_until_tcp(stuffed.client, TCP_FIN_WAIT1);
+	wait_until_tcp(last.client, TCP_FIN_WAIT2);
+	wait_until_tcp(last.server, TCP_LAST_ACK);
+	wait_until_tcp(closing.client, TCP_CLOSING);
+	wait_until_tcp(closing.server, TCP_FIN_WAIT2);
+	wait_until_tcp(gone.client, TCP_CLOSE);
+	wait_until_tcp(gone.server, TCP_CLOSE);
 
 	ready();
 	wait_until_told();
@@ -653,15 +665,14 @@ static void test_refused(const char *what)
 	} else if (!strcmp(what, "error")) {
 		/* What nobody has read when it is closed makes a reset of it. */
 		NEED(send(other.server, "x", 1, 0) == 1);
-		sleep_ms(20);
+		NEED(poll(&(struct pollfd){ .fd = other.client, .events = POLLIN }, 1, 20000) == 1);
 		close(other.client);
-		sleep_ms(20);
+		wait_until_tcp(other.server, TCP_CLOSE);
 	} else if (!strcmp(what, "unread")) {
 		NEED(shutdown(other.server, SHUT_WR) == 0);
-		sleep_ms(20);
+		NEED(poll(&(struct pollfd){ .fd = other.client, .events = POLLIN }, 1, 20000) == 1);
 		close(other.client);
-		sleep_ms(20);
-		NEED(state_of(other.server) == TCP_CLOSE);
+		wait_until_tcp(other.server, TCP_CLOSE);
 	}
 
 	ready();
