@@ -462,7 +462,7 @@ EXTRA = (
     (
         "nftables",
         "nftables that end with their owner",
-        "connections are carried without a lock only",
+        "connections are locked by iptables, or not at all",
     ),
     ("link_by_descriptor", "linking an open file by its descriptor", "--link-remap is refused"),
 )

@@ -96,12 +96,12 @@ def test_peer_sees_only_a_pause(
     run.expect_pass()
 
 
-@pytest.mark.parametrize("family", ["v6", "mapped"])
-def test_both_ends_over_ipv6(family: str, new_run: Callable[..., Run]) -> None:
+@pytest.mark.parametrize("variant", ["v6", "mapped", "closing"])
+def test_both_ends_in_the_tree(variant: str, new_run: Callable[..., Run]) -> None:
     with own_network():
-        run, _ = start(new_run, family)
+        run, _ = start(new_run, variant)
         images = run.dump(*BY_RULES)
-        wanted, other = ("ip6", "ip") if family == "v6" else ("ip", "ip6")
+        wanted, other = ("ip6", "ip") if variant == "v6" else ("ip", "ip6")
         assert list_rules(wanted)
         assert not list_rules(other)
         run.restore(images)
@@ -229,6 +229,30 @@ def test_restore_that_fails_leaves_the_rules_and_can_be_tried_again(
         found = list_rules()
         assert len(found) == 2
         assert set(found) == rules_of(peer)
+    run.restore(images)
+    assert not list_rules()
+    peer.pump(20, most=len(peer.sent) + PIECE)
+    peer.finish()
+    run.expect_pass()
+
+
+def test_restore_that_cannot_unlock_leaves_nothing_and_can_be_tried_again(
+    connect: Callable[..., Peer], new_run: Callable[..., Run], shims: Path
+) -> None:
+    run, port = start(new_run, "echo")
+    peer = connect(port)
+    peer.pump(0.02)
+    images = run.dump(*BY_RULES)
+    fail_in(shims, "iptables")  # which lists the rules
+    command = [str(TOOL), "restore", "-D", str(images), "-d"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    (shims / "iptables").unlink()
+    assert done.returncode
+    assert "Cannot unlock the network of the TCP connections" in done.stderr
+    assert "the kernel does not like it" in done.stderr
+    assert "rules of iptables with the mark 0xc114" in done.stderr
+    run.reap([run.pid])
+    assert set(list_rules()) == rules_of(peer)
     run.restore(images)
     assert not list_rules()
     peer.pump(20, most=len(peer.sent) + PIECE)

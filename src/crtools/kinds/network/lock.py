@@ -138,21 +138,32 @@ def describe(method: int, name: str) -> str:
 
 def unlock(method: int, name: str, connections: Sequence[Connection]) -> None:
     """Ends the lasting lock of a dump, if there is one. Raises PermissionDenied, MissingFeature."""
-    if method == NFTABLES:
-        try:
-            fd = nftables.connect()
-            try:
-                nftables.delete_table(fd, _table(name))
-            finally:
-                os.close(fd)
-        except OSError as error:
-            raise _explain(error) from error
-    elif method == IPTABLES:
-        from crtools.kinds.network import iptables
+    try:
+        if method == NFTABLES:
+            _delete_table(name)
+        elif method == IPTABLES:
+            from crtools.kinds.network import iptables
 
-        # Rules that nobody can have made here need not be looked for.
-        if iptables.has_programs():
-            iptables.unlock(connections)
+            # Rules that nobody can have made here need not be looked for.
+            if iptables.has_programs():
+                iptables.unlock(connections)
+    except (PermissionDenied, MissingFeature) as error:
+        raise type(error)(
+            "Cannot unlock the network of the TCP connections",
+            because=error.because,
+            hint=f"the dump has left {describe(method, name)}",
+        ) from error
+
+
+def _delete_table(name: str) -> None:
+    try:
+        fd = nftables.connect()
+        try:
+            nftables.delete_table(fd, _table(name))
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise _explain(error) from error
 
 
 def _table(name: str) -> str:
