@@ -28,7 +28,7 @@ KILLS = int(os.environ.get("CRTOOLS_KILLS", "8"))  # of each program's dump
 PROGRAMS = (
     *("epolls nested", "epolls flight", "timerfds", "signalfds", "inotify unread", "fanotify"),
     *("mqueue notify", "pty", "pty status", "pty session", "unix_pairs", "unix_flight", "udp"),
-    *("raw", "packet", "netlink root"),
+    *("raw", "packet", "netlink root", "many_sockets"),
 )
 
 

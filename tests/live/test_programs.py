@@ -316,6 +316,7 @@ CASES = (
     Case("tcp options", options=TCP, network=True),
     Case("tcp shared", options=TCP, network=True, changes=True),
     Case("many_files"),
+    Case("many_sockets"),
     Case("memfds"),
     Case("memfds future", changes=True),  # what is mapped for reading alone is opened so
     Case("memfds huge"),
