@@ -28,14 +28,19 @@ _I32 = struct.Struct("<i")
 _ROOM = 32 << 10
 
 
-def read_diag(request: bytes) -> Iterator[bytes]:
+def read_diag(request: bytes, *, of_one: bool = False) -> Iterator[bytes]:
     """The answers to a request, without netlink's header: struct unix_diag_msg, inet_diag_msg, ...
-    with attributes behind it. Raises OSError: ENOENT where the kernel has no such family or its
-    module cannot be loaded."""
+    with attributes behind it; `of_one` if it is for one socket. Raises OSError: ENOENT where the
+    kernel has no such family or its module cannot be loaded, or no such socket.
+
+    A list may lack sockets that are there all the time: between two reads the kernel remembers how
+    far it has come in a bucket of its table, and one that is closed meanwhile moves those behind it
+    (net/unix/diag.c, unix_diag_dump).
+    """
     fd = kernel.checked(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
     try:
         length = _HEADER.size + len(request)
-        flags = NLM_F_REQUEST | NLM_F_DUMP
+        flags = NLM_F_REQUEST if of_one else NLM_F_REQUEST | NLM_F_DUMP
         os.write(fd, _HEADER.pack(length, SOCK_DIAG_BY_FAMILY, flags, 1, 0) + request)
         while True:
             data = os.read(fd, _ROOM)
@@ -46,6 +51,8 @@ def read_diag(request: bytes) -> Iterator[bytes]:
                     number = -_I32.unpack_from(payload)[0]
                     raise OSError(number, os.strerror(number))
                 yield payload
+                if of_one:
+                    return
     finally:
         os.close(fd)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # linux/unix_diag.h
 SHOW_NAME, SHOW_VFS, SHOW_PEER, SHOW_ICONS, SHOW_RQLEN = 1, 2, 4, 8, 0x10
+_SHOW = SHOW_NAME | SHOW_VFS | SHOW_PEER | SHOW_ICONS | SHOW_RQLEN
+_NO_COOKIE = 0xFFFFFFFF  # linux/inet_diag.h: INET_DIAG_NOCOOKIE
 UNIX_DIAG_NAME, UNIX_DIAG_VFS, UNIX_DIAG_PEER, UNIX_DIAG_ICONS = 0, 1, 2, 3
 UNIX_DIAG_RQLEN, UNIX_DIAG_SHUTDOWN = 4, 6
 TCP_ESTABLISHED, TCP_CLOSE, TCP_LISTEN = 1, 7, 10  # net/tcp_states.h: unix sockets have these too
@@ -77,6 +79,17 @@ class UnixSockets:
         self._answers = {answer[4:8]: answer for answer in answers}
         self._answers.pop(bytes(4), None)
 
+    def ask(self, ino: int) -> UnixSocket | None:
+        """The same of a socket that the list lacks (`read_diag` says why): the kernel is asked for
+        it alone. Raises OSError."""
+        request = _REQUEST.pack(AF_UNIX, 0, 0, 0xFFFFFFFF, ino, _SHOW, _NO_COOKIE, _NO_COOKIE)
+        try:
+            for answer in read_diag(request, of_one=True):
+                self._answers[ino.to_bytes(4, "little")] = answer
+        except FileNotFoundError:
+            return None
+        return self.find(ino)
+
     def inodes(self) -> list[int]:
         return [int.from_bytes(ino, "little") for ino in self._answers]
 
@@ -122,9 +135,8 @@ def parse_socket(answer: bytes) -> UnixSocket:
 
 def read_unix_sockets() -> UnixSockets:
     """Asks for all unix sockets of this network namespace. Raises MissingFeature."""
-    show = SHOW_NAME | SHOW_VFS | SHOW_PEER | SHOW_ICONS | SHOW_RQLEN
     try:
-        return UnixSockets(read_diag(_REQUEST.pack(AF_UNIX, 0, 0, 0xFFFFFFFF, 0, show, 0, 0)))
+        return UnixSockets(read_diag(_REQUEST.pack(AF_UNIX, 0, 0, 0xFFFFFFFF, 0, _SHOW, 0, 0)))
     except OSError as error:
         raise MissingFeature(
             "Cannot ask the kernel about unix sockets",

@@ -7,7 +7,13 @@ import socket
 import struct
 from pathlib import Path
 
-from crtools.procfs.unix_diag import TCP_ESTABLISHED, TCP_LISTEN, parse_socket, read_unix_sockets
+from crtools.procfs.unix_diag import (
+    TCP_ESTABLISHED,
+    TCP_LISTEN,
+    UnixSockets,
+    parse_socket,
+    read_unix_sockets,
+)
 
 
 def number(sock: socket.socket) -> int:
@@ -30,6 +36,22 @@ def test_pair_knows_its_peer_and_what_is_queued() -> None:
         sender = read_unix_sockets().find(number(one))
         assert sender is not None
         assert sender.limit > 0  # memory of what nobody has read
+
+
+def test_a_socket_that_the_list_lacks_is_asked_for_alone() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        one.send(b"12345")
+        whole, lacking = read_unix_sockets(), UnixSockets(())
+        assert lacking.find(number(other)) is None
+        found, listed = lacking.ask(number(other)), whole.find(number(other))
+        assert found is not None
+        assert listed is not None
+        for name in found.__slots__:
+            assert getattr(found, name) == getattr(listed, name), name
+        assert lacking.inodes() == [number(other)]
+        gone = number(one)
+    assert lacking.ask(gone) is None
 
 
 def test_attributes_may_come_in_any_order() -> None:

@@ -183,7 +183,7 @@ class UnixDumper(FileDumper):
     def dump(self, file: OpenFile, id: int) -> FileEntry | FramedFile:
         context = self.context
         ino = file.stat.st_ino
-        facts = self.sockets.find(ino)
+        facts = self.sockets.find(ino) or self.sockets.ask(ino)
         if facts is None:
             raise InternalError(f"sock_diag does not tell of unix socket {ino}")
         context.watch(file, f"unix socket {ino}")
