@@ -63,6 +63,7 @@ def start(new_run: NewRun, *words: str) -> Run:
     return run
 
 
+@pytest.mark.alone  # it mounts a file system, which others would find in their namespaces
 def test_relatives_share_blocks_and_every_file_has_all_pages(place: Path, new_run: NewRun) -> None:
     run = start(new_run, "cow")
     before = used(place)
@@ -85,6 +86,7 @@ def test_relatives_share_blocks_and_every_file_has_all_pages(place: Path, new_ru
     run.expect_pass()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("program", ["relatives", "cleared"])
 def test_what_is_in_them_restores(program: str, place: Path, new_run: NewRun) -> None:
     run = start(new_run, program)

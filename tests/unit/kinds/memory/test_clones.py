@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
+from pathlib import Path
 
 from crtools.abi.kernel import PAGE
+from crtools.images.store import ImageStore
 from crtools.kinds.memory import pages
-from crtools.kinds.memory.clones import SHORTEST, Clones
+from crtools.kinds.memory.clones import SHORTEST, Clone, Clones, clone_all
 from crtools.kinds.memory.frames import OWNER_SHIFT
 from unit.kinds.memory.test_zeros import area
 
@@ -64,3 +67,23 @@ def test_each_page_is_written_or_cloned_and_lies_where_the_pagemap_says() -> Non
         }
         assert own == written
         assert all(place >> OWNER_SHIFT == 3 for _, _, place in clones.own)
+
+
+def test_what_cannot_be_cloned_is_copied(tmp_path: Path) -> None:
+    with ImageStore.create(str(tmp_path)) as store:
+        names = [store.create_raw("pages", number) for number in (1, 2, 3)]
+        sources = [os.urandom(5 * PAGE), os.urandom(7 * PAGE)]
+        for fd, data in zip(names, sources, strict=False):
+            os.write(fd, data)
+        # A length that no file system clones, as it ends within a block.
+        odd = Clone(3 * PAGE, 1000, 2 << OWNER_SHIFT | 6)
+        os.write(names[2], b"own")
+        os.ftruncate(names[2], 5 * PAGE)
+        for fd in names:
+            os.close(fd)
+        clone_all(store, [(3, [Clone(PAGE, 2 * PAGE, 1 << OWNER_SHIFT | 3), odd])])
+    expected = bytearray(5 * PAGE)
+    expected[:3] = b"own"
+    expected[PAGE : 3 * PAGE] = sources[0][3 * PAGE :]
+    expected[3 * PAGE : 3 * PAGE + 1000] = sources[1][6 * PAGE : 6 * PAGE + 1000]
+    assert (tmp_path / "pages-3.img").read_bytes() == expected
