@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 KILLS_OF_ONE = 60  # of one target: its end is looked at after so many
 NewRun = Callable[..., Run]
 # When the calls of a program of such end by themselves, after its start (SLEEP_NS of blocked.h).
-TIMED_SECONDS = 2.6
+TIMED_SECONDS = 4.0
 PROGRAMS = (
     *("groups", "pipes", "registers", "signals", "altstack", "rseq", "itimers", "credentials"),
     "mdwe",  # its agent's way in has more steps

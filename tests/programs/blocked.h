@@ -9,8 +9,8 @@
 #include "program.h"
 #include "seccomp.h"
 
-#define SLEEP_NS 2600000000LL
-#define LATE_NS 1100000000LL		/* what a busy machine may add */
+#define SLEEP_NS 4000000000LL
+#define LATE_NS 1800000000LL		/* what a busy machine may add: less than a half */
 
 struct blocked {
 	const char *name;
