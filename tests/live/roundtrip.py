@@ -71,6 +71,7 @@ class Run:
         self.directory = directory
         self.compare = compare
         self.dump_options = dump_options
+        self.tool: Sequence[str] = (str(TOOL),)
         self.owns_mounts = False  # nobody else is in this process's mount namespace
         self.work = directory / "run"
         self.uid = uid
@@ -192,10 +193,11 @@ class Run:
     def run_tool(
         self, verb: str, *args: str, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `crtools VERB ARGS -v4`; unless `check` is off it has to succeed."""
+        """Runs `crtools VERB ARGS -v4`, or what `tool` says; unless `check` is off it has to
+        succeed."""
         if "-D" in args and "-o" in args:
             self._logs.append(Path(args[args.index("-D") + 1]) / args[args.index("-o") + 1])
-        command = [str(TOOL), verb, *args, "-v4"]
+        command = [*self.tool, verb, *args, "-v4"]
         try:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS,

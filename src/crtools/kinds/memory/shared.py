@@ -221,7 +221,10 @@ class SharedDump:
             inode_id=inode_id,
             mode=facts.st_mode,
             # As in the flags of mmap: the size as a power of two.
-            hugetlb_flag=(facts.st_blksize.bit_length() - 1) << MAP_HUGE_SHIFT if huge else None,
+            # What memfd_create(2) takes: CRIU hands it on as it is.
+            hugetlb_flag=MFD_HUGETLB | (facts.st_blksize.bit_length() - 1) << MAP_HUGE_SHIFT
+            if huge
+            else None,
         )
         self.inodes.append(inode)
         if times is not None:
@@ -406,7 +409,7 @@ class SharedObject:
             fd = (1 << 64) - 1
             flags |= MAP_ANONYMOUS
             if self.inode.hugetlb_flag:
-                flags |= MAP_HUGETLB | self.inode.hugetlb_flag
+                flags |= MAP_HUGETLB | self.inode.hugetlb_flag & MAP_HUGE_MASK << MAP_HUGE_SHIFT
         try:
             address = kernel.checked(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, flags, fd, 0)
         except OSError as error:

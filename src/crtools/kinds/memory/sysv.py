@@ -264,7 +264,7 @@ class Segment:
         desc = segment.desc
         flags = IPC_CREAT_EXCL | desc.mode & 0o777
         if segment.hugetlb_flag:
-            flags |= SHM_HUGETLB | segment.hugetlb_flag
+            flags |= SHM_HUGETLB | segment.hugetlb_flag & MAP_HUGE_MASK << MAP_HUGE_SHIFT
         # A segment that is marked for removal has lost its key.
         key = IPC_PRIVATE if desc.mode & SHM_DEST else desc.key
         id = -1
