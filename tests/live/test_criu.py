@@ -32,7 +32,9 @@ PROGRAMS = (
     *("anonymous", "zero_pages", "no_access", "stacks", "heap", "locked_all", "odd_areas"),
     *("changing threads", "huge_pages", "huge_pages hugetlb", "private_file", "shared_file"),
     *("shared_anonymous", "posix_shm", "gone_mappings", "moved_mappings", "sparse", "cow"),
-    *("relatives", "vdso", "positions"),
+    *("relatives", "vdso", "positions", "usual file", "usual deleted", "usual pipe", "usual fifo"),
+    *("usual pair", "usual unix", "usual tcp", "usual udp", "usual eventfd", "usual timerfd"),
+    *("usual epoll", "usual inotify", "usual signalfd", "usual memfd", "usual child"),
 )
 
 
@@ -95,6 +97,25 @@ def test_criu_restores_what_crtools_dumped(
     as_of_3_17(images)
     run.tool = criu
     run.restore(images)
+    run.expect_pass()
+
+
+def test_criu_restores_from_images_that_build_upon_others(
+    criu: tuple[str, ...], new_run: Callable[..., Run]
+) -> None:
+    run = start(new_run, "changing threads")
+    first, second = run.new_images(), run.new_images()
+    run.run_tool("pre-dump", "-t", str(run.pid), "-D", str(first), "-o", "dump.log")
+    where = ("--track-mem", "--prev-images-dir", f"../{first.name}")
+    run.expect_done(run.try_dump(second, *where))
+    run.reap_dumped()
+    with ImageStore.open(str(second)) as store:
+        flags = [entry.flags for entry in store.read("pagemap", run.pid)[1:]]
+    assert any(flag & 1 for flag in flags), "nothing lies in the first directory"
+    for images in (first, second):
+        as_of_3_17(images)
+    run.tool = criu
+    run.restore(second)
     run.expect_pass()
 
 
