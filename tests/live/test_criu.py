@@ -18,6 +18,7 @@ import pytest
 
 from crtools.images.store import ImageStore
 from crtools.kinds.memory.areas import VVAR
+from live.network import own_network
 from live.roundtrip import ROOT, TOOL, Run, Skipped
 
 pytestmark = pytest.mark.root
@@ -36,6 +37,9 @@ PROGRAMS = (
     *("usual pair", "usual unix", "usual tcp", "usual udp", "usual eventfd", "usual timerfd"),
     *("usual epoll", "usual inotify", "usual signalfd", "usual memfd", "usual child"),
 )
+# With rules of iptables: CRIU 3.17 looks for tables of nftables by another name than later ones.
+CONNECTED = ("tcp v4", "tcp v6", "tcp mapped", "tcp shared")
+LOCKED = ("--tcp-established", "--network-lock", "iptables")
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +83,8 @@ def as_of_3_17(images: Path) -> None:
                 store.write("mm", [mm], id=id)
 
 
-def start(new_run: Callable[..., Run], words: str) -> Run:
-    run = new_run(*words.split(), compare=False)
+def start(new_run: Callable[..., Run], words: str, *options: str) -> Run:
+    run = new_run(*words.split(), compare=False, dump_options=options)
     try:
         run.start()
     except Skipped as reason:
@@ -98,6 +102,32 @@ def test_criu_restores_what_crtools_dumped(
     run.tool = criu
     run.restore(images)
     run.expect_pass()
+
+
+@pytest.mark.parametrize("words", CONNECTED)
+@pytest.mark.parametrize("dumps", ["crtools", "criu"])
+def test_connections_are_locked_and_unlocked_by_either(
+    dumps: str, words: str, criu: tuple[str, ...], new_run: Callable[..., Run]
+) -> None:
+    if shutil.which("iptables") is None:
+        pytest.skip("needs iptables")
+    with own_network():
+        run = start(new_run, words, *LOCKED)
+        crtools = run.tool
+        run.tool, other = (crtools, criu) if dumps == "crtools" else (criu, crtools)
+        images = run.dump()
+        if dumps == "crtools":
+            as_of_3_17(images)
+        assert "DROP" in list_rules()
+        run.tool = other
+        run.restore(images, "--tcp-established")
+        assert "DROP" not in list_rules()
+        run.expect_pass()
+
+
+def list_rules() -> str:
+    command = ["sh", "-c", "iptables -S && ip6tables -S"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_criu_restores_from_images_that_build_upon_others(
