@@ -94,6 +94,7 @@ _SENT_SECONDS = 0.01  # for what a device has not sent yet, and the kernel still
 INET_DIAG_SHUTDOWN = 8  # linux/inet_diag.h
 _DIAG_BYTES = 72  # struct inet_diag_msg
 _DIAG_INODE = 68
+_LISTS = 4  # how often the kernel is asked for all sockets of a protocol
 _NOT_DOWN = struct.pack("<HHB", 5, INET_DIAG_SHUTDOWN, 0)  # struct nlattr
 _ADDRESS_BYTES = 28  # struct sockaddr_in6
 _LOOPBACK = 1  # net/flow.h: LOOPBACK_IFINDEX
@@ -214,7 +215,7 @@ class InetDumper(FileDumper):
         self._corks: CorkReader | None = None
         # By family, type and protocol: what there is in the kernel's tables, by inode.
         self._peers: dict[tuple[int, int, int], dict[int, bytes]] = {}
-        self._shut: dict[tuple[int, int, int], dict[int, int]] = {}
+        self._shut: dict[tuple[int, int, int], ShutDown] = {}
 
     def dump(self, file: OpenFile, id: int) -> FileEntry:
         assert file.socket is not None
@@ -346,9 +347,9 @@ class InetDumper(FileDumper):
             if file.socket[1] == SOCK_RAW:
                 protocol = IPPROTO_RAW  # one table has those of all protocols
             name = f"shutdown {family} {protocol}"
-            table = self.context.sockets.facts(name, lambda: read_shutdown(family, protocol))
+            table = self.context.sockets.facts(name, lambda: ShutDown(family, protocol))
             self._shut[file.socket] = table
-        return table.get(file.stat.st_ino, 0)
+        return table.find(file.stat.st_ino, listed=seen.local.port > 0)
 
     def _read_memberships(self, fd: int, id: int, family: int) -> None:
         groups = self.context.sockets.facts("groups", read_groups)
@@ -365,24 +366,45 @@ class InetDumper(FileDumper):
                 entry.memberships = [*entry.memberships, membership]
 
 
-def read_shutdown(family: int, protocol: int) -> dict[int, int]:
-    """Which sockets have been shut down: bits by inode. None where the kernel does not tell."""
-    request = struct.pack("<BBBxI", family, protocol, 0, 0xFFFFFFFF) + bytes(48)
-    found: dict[int, int] = {}
-    try:
-        for message in read_diag(request):
-            # The kernel puts this attribute first: one byte, in most cases 0.
-            if message.startswith(_NOT_DOWN, _DIAG_BYTES):
-                continue
-            inode = _U32.unpack_from(message, _DIAG_INODE)[0]
-            down = parse_attributes(message, _DIAG_BYTES).get(INET_DIAG_SHUTDOWN, b"\0")[0]
-            if down:
-                found[inode] = down
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
-        log.debug("the kernel does not tell which sockets of protocol %d are shut down", protocol)
-    return found
+class ShutDown:
+    """Which sockets of a family and protocol have been shut down; none where the kernel does not
+    tell."""
+
+    def __init__(self, family: int, protocol: int) -> None:
+        self._request = struct.pack("<BBBxI", family, protocol, 0, 0xFFFFFFFF) + bytes(48)
+        self._protocol = protocol
+        self._listed: set[bytes] = set()  # inodes
+        self._found: dict[bytes, int] = {}
+        self._left = _LISTS
+
+    def find(self, inode: int, *, listed: bool) -> int:
+        """Its bits. A list may lack sockets that are there (`read_diag`), so it is read again, a
+        few times at the most in a dump, if this one should be `listed`."""
+        key = _U32.pack(inode & 0xFFFFFFFF)
+        while self._left and (self._left == _LISTS or (listed and key not in self._listed)):
+            self._left -= 1
+            self._read()
+        return self._found.get(key, 0)
+
+    def _read(self) -> None:
+        at, listed = slice(_DIAG_INODE, _DIAG_INODE + 4), self._listed
+        try:
+            for message in read_diag(self._request):
+                key = message[at]
+                listed.add(key)
+                # The kernel puts this attribute first: one byte, in most cases 0.
+                if message.startswith(_NOT_DOWN, _DIAG_BYTES):
+                    continue
+                attributes = parse_attributes(message, _DIAG_BYTES)
+                down = attributes.get(INET_DIAG_SHUTDOWN, b"\0")[0]
+                if down:
+                    self._found[key] = down
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            self._left = 0
+            protocol = self._protocol
+            log.debug("the kernel does not tell what is shut down of protocol %d", protocol)
 
 
 def find_table(family: int, type: int, protocol: int) -> str:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import socket
+import struct
+from collections.abc import Iterator
 
+import pytest
+
+from crtools.kinds.files import inet
 from crtools.kinds.files.inet import (
     Address,
+    ShutDown,
     find_table,
     is_of_the_kernel,
     pack_address,
@@ -84,3 +90,28 @@ def test_addresses_there_and_back() -> None:
     assert (found.bytes, found.port, found.words) == (four, 80, [0x0302010A])
     assert show(four, 80) == "10.1.2.3:80"
     assert show(six, 80) == "[fe80:0:0:0:0:0:0:1]:80"
+
+
+def diag(inode: int, down: int) -> bytes:
+    """struct inet_diag_msg with its attribute INET_DIAG_SHUTDOWN."""
+    return bytes(68) + struct.pack("<I", inode) + struct.pack("<HHB3x", 5, 8, down)
+
+
+def test_socket_that_a_list_lacks_is_looked_for_in_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = [[diag(7, 0), diag(8, 2)], [diag(7, 0), diag(8, 2), diag(9, 2)], []]
+    read = 0
+
+    def read_diag(request: bytes) -> Iterator[bytes]:
+        nonlocal read
+        read += 1
+        return iter(lists[min(read, len(lists)) - 1])
+
+    monkeypatch.setattr(inet, "read_diag", read_diag)
+    table = ShutDown(socket.AF_INET, socket.IPPROTO_UDP)
+    assert (table.find(7, listed=True), table.find(8, listed=True), read) == (0, 2, 1)
+    assert (table.find(10, listed=False), read) == (0, 1)
+    assert (table.find(9, listed=True), read) == (2, 2)
+    # One that is nowhere does not cost a list each time.
+    for _ in range(9):
+        assert table.find(10, listed=True) == 0
+    assert read == inet._LISTS
