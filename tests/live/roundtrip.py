@@ -330,7 +330,7 @@ class Run:
 
     def fail(self, what: str) -> None:
         """Raises AssertionError with what the program and the tool have said."""
-        parts = [what, f"$ {' '.join(self.command)}", self.out]
+        parts = [what, f"$ {' '.join(self.command)}", self.out, *_describe_threads(self.pid)]
         for log in self._logs:
             if log.exists():
                 lines = log.read_text(errors="replace").splitlines()
@@ -349,6 +349,21 @@ class Run:
                 except ChildProcessError:
                     continue
             time.sleep(0.001)
+
+
+def _describe_threads(pid: int) -> list[str]:
+    """What each thread of a process that is stuck waits for, and which signals wait for it."""
+    lines = []
+    for task in sorted(Path(f"/proc/{pid}/task").glob("*")):
+        try:
+            status = (task / "status").read_text().splitlines()
+            wanted = ("State:", "TracerPid:", "SigPnd:", "ShdPnd:", "SigBlk:")
+            facts = [" ".join(line.split()) for line in status if line.startswith(wanted)]
+            facts += [(task / "wchan").read_text(), (task / "syscall").read_text().strip()]
+        except OSError as error:
+            facts = [str(error)]
+        lines.append(f"thread {task.name}: {', '.join(facts)}")
+    return lines
 
 
 def _mounts(pid: int | str) -> str:

@@ -41,12 +41,15 @@ int main(int argc, char **argv)
 	/* Pids are the same in two namespaces, the inodes of their directories are not. */
 	NEED(stat(test_dir, &facts) == 0);
 	snprintf(name, sizeof(name), "/crtools-test-%lu", (unsigned long)facts.st_ino);
+	/* One of the same inode, whose test was killed, may have left its own. */
+	shm_unlink(name);
 	named_fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0640);
 	NEED(named_fd >= 0 && ftruncate(named_fd, SIZE) == 0);
 	named = map(named_fd, PROT_READ | PROT_WRITE);
 	again = map(named_fd, PROT_READ | PROT_WRITE);
 	fill_pattern(named + PAGE, PAGE, 1);
 	snprintf(other, sizeof(other), "/crtools-test-gone-%lu", (unsigned long)facts.st_ino);
+	shm_unlink(other);
 	gone_fd = shm_open(other, O_RDWR | O_CREAT | O_EXCL, 0600);
 	NEED(gone_fd >= 0 && ftruncate(gone_fd, SIZE / 2) == 0);
 	gone = map(gone_fd, PROT_READ | PROT_WRITE);
