@@ -202,11 +202,6 @@ class FilesDump(DumpContext):
             from crtools.kinds.files.tty_dump import check_sessions
 
             check_sessions(self)
-        if self.locks is None and self.mapped:
-            # No descriptor has a lock, or it would have been refused.
-            from crtools.kinds.files.locks import LocksDump
-
-            self.locks = LocksDump(self)
         if self.locks is not None:
             self.locks.check(self._has_path, self.pids, self.mapped)
         if self.sockets is not None:
@@ -230,6 +225,17 @@ class FilesDump(DumpContext):
         # The roots are still needed to undo what --link-remap did.
         if not self._places.made:
             self.close()
+
+    def find_mapped_locks(self) -> None:
+        """Those that mappings alone keep, where nobody has asked for locks: no descriptor has one,
+        or it would have been refused. To look for them takes the kernel some milliseconds, so it is
+        done when a tree that goes on does so again."""
+        if self.locks is None and self.mapped:
+            from crtools.kinds.files.locks import LocksDump
+
+            locks = LocksDump(self)
+            locks.check(self._has_path, self.pids, self.mapped)
+            locks.finish()
 
     def undo(self) -> None:
         """After a failed dump, finished or not: the file system as it was."""
