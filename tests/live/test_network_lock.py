@@ -16,8 +16,18 @@ from crtools.images.store import ImageStore
 from crtools.kinds.network import nftables
 from live.network import list_tables, own_network
 from live.roundtrip import TOOL, Run
-from live.snapshot import collect_tree
-from live.test_tcp import KILLS, PIECE, WALL, Peer, connect, script, start
+from live.test_tcp import (
+    KILLS,
+    PIECE,
+    Peer,
+    connect,
+    expect_answers,
+    fail_restore,
+    finish,
+    reap_others,
+    script,
+    start,
+)
 
 pytestmark = pytest.mark.root
 
@@ -90,10 +100,7 @@ def test_peer_sees_only_a_pause(
         # The images say which lock it is.
         run.restore(images)
         assert list_rules() == others
-    for peer in peers:
-        peer.pump(20, most=len(peer.sent) + PIECE)
-        peer.finish()
-    run.expect_pass()
+    finish(run, *peers)
 
 
 @pytest.mark.parametrize("variant", ["v6", "mapped", "closing"])
@@ -141,9 +148,7 @@ def test_tree_left_running_is_not_locked(
         run.dump(*BY_RULES, *options, kills=False)
         assert not list_rules()
         os.kill(run.pid, signal.SIGCONT)
-    peer.pump(20, most=len(peer.sent) + PIECE)
-    peer.finish()
-    run.expect_pass()
+    finish(run, peer)
 
 
 def has_guard(tool: int) -> bool:
@@ -153,15 +158,6 @@ def has_guard(tool: int) -> bool:
         return any(Path(f"/proc/{pid}/comm").read_text() == "sh\n" for pid in pids)
     except OSError:
         return False
-
-
-def wait_for_guards(run: Run) -> None:
-    """Waits for what outlives a tool that was killed, which is ours then."""
-    for pid in set(collect_tree(os.getpid())) - {os.getpid(), run.pid}:
-        try:
-            os.waitpid(pid, WALL)
-        except ChildProcessError:
-            continue
 
 
 @pytest.mark.parametrize("does", ["exit 1", "kill -9 $PPID"], ids=["failed", "killed"])
@@ -174,11 +170,9 @@ def test_dump_that_ends_when_all_is_read_leaves_no_rule(
     with script(directory, f'[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || {does}') as path:
         done = run.try_dump(run.new_images(), *BY_RULES, "--action-script", path)
     assert done.returncode
-    wait_for_guards(run)
+    reap_others(run)
     assert not list_rules()
-    peer.pump(20, most=len(peer.sent) + PIECE)
-    peer.finish()
-    run.expect_pass()
+    finish(run, peer)
 
 
 def test_dumps_killed_at_any_time_leave_no_rule_or_complete_images(
@@ -195,7 +189,7 @@ def test_dumps_killed_at_any_time_leave_no_rule_or_complete_images(
                 peers[0].pump(0.001)
             peers[0].pump(rare.uniform(0, 0.04))
             dumping.kill()
-        wait_for_guards(run)
+        reap_others(run)
         # Tasks that were killed may still be on their way out.
         if list_rules():
             assert (images / "inventory.img").exists()
@@ -203,13 +197,8 @@ def test_dumps_killed_at_any_time_leave_no_rule_or_complete_images(
             run.restore(images)
         assert not run.has_ended()
         assert not list_rules()
-        for peer in peers:
-            before = peer.got
-            peer.pump(20, most=len(peer.sent) + 300)
-            assert peer.got > before
-    for peer in peers:
-        peer.finish()
-    run.expect_pass()
+        expect_answers(peers)
+    finish(run, *peers)
 
 
 def test_restore_that_fails_leaves_the_rules_and_can_be_tried_again(
@@ -220,20 +209,14 @@ def test_restore_that_fails_leaves_the_rules_and_can_be_tried_again(
     peer.pump(0.02)
     images = run.dump(*BY_RULES)
     for does in ("exit 1", "kill -9 $PPID"):
-        with script(directory, f'[ "$CRTOOLS_SCRIPT_ACTION" != pre-resume ] || {does}') as path:
-            command = [str(TOOL), "restore", "-D", str(images), "-d", "--action-script", path]
-            done = subprocess.run(command, capture_output=True, check=False)
-        assert done.returncode
-        run.reap([run.pid])
-        wait_for_guards(run)
+        fail_restore(run, images, directory, does)
+        reap_others(run)
         found = list_rules()
         assert len(found) == 2
         assert set(found) == rules_of(peer)
     run.restore(images)
     assert not list_rules()
-    peer.pump(20, most=len(peer.sent) + PIECE)
-    peer.finish()
-    run.expect_pass()
+    finish(run, peer)
 
 
 def test_restore_that_cannot_unlock_leaves_nothing_and_can_be_tried_again(
@@ -255,9 +238,7 @@ def test_restore_that_cannot_unlock_leaves_nothing_and_can_be_tried_again(
     assert set(list_rules()) == rules_of(peer)
     run.restore(images)
     assert not list_rules()
-    peer.pump(20, most=len(peer.sent) + PIECE)
-    peer.finish()
-    run.expect_pass()
+    finish(run, peer)
 
 
 @pytest.mark.parametrize("when", ["dump", "restore"])
@@ -339,9 +320,7 @@ def test_table_of_criu_is_removed(
         assert inventory.network_lock_method == 1
     run.restore(images)
     assert not list_tables()
-    peer.pump(20, most=len(peer.sent) + PIECE)
-    peer.finish()
-    run.expect_pass()
+    finish(run, peer)
 
 
 @pytest.mark.parametrize("method", [0, None])
@@ -367,9 +346,7 @@ def test_rules_of_criu_are_removed(
     change_inventory(images, network_lock_method=method)
     run.restore(images)
     assert not list_rules()
-    peer.pump(20, most=len(peer.sent) + PIECE)
-    peer.finish()
-    run.expect_pass()
+    finish(run, peer)
 
 
 @pytest.mark.parametrize(
@@ -412,9 +389,7 @@ def target(connect: Callable[..., Peer], new_run: Callable[..., Run]) -> Iterato
     peer.pump(0.02)
     yield run
     assert not list_rules()
-    peer.pump(20, most=len(peer.sent) + PIECE)
-    peer.finish()
-    run.expect_pass()
+    finish(run, peer)
 
 
 def test_machine_without_iptables_is_told_of_before_anything_stops(

@@ -117,10 +117,7 @@ def test_peer_sees_only_a_pause(connect: Callable[..., Peer], new_run: Callable[
         peers.append(connect(port))
         peers[-1].pump(20, most=5000)
         peers[-1].finish()
-    for peer in peers[:3]:
-        peer.pump(20, most=len(peer.sent) + PIECE)
-        peer.finish()
-    run.expect_pass()
+    finish(run, *peers[:3])
 
 
 def test_peer_of_a_tree_left_running_sees_nothing(
@@ -133,9 +130,7 @@ def test_peer_of_a_tree_left_running_sees_nothing(
         run.dump(*options, kills=False)
         os.kill(run.pid, signal.SIGCONT)
         assert tables() == ""
-    peer.pump(20, most=len(peer.sent) + PIECE)
-    peer.finish()
-    run.expect_pass()
+    finish(run, peer)
 
 
 @contextlib.contextmanager
@@ -144,6 +139,40 @@ def script(directory: Path, *lines: str) -> Iterator[str]:
     path.write_text("\n".join(("#!/bin/sh", *lines)) + "\n")
     path.chmod(0o700)
     yield str(path)
+
+
+def finish(run: Run, *peers: Peer) -> None:
+    """All that was sent comes back, and some more; the program is content."""
+    for peer in peers:
+        peer.pump(20, most=len(peer.sent) + PIECE)
+        peer.finish()
+    run.expect_pass()
+
+
+def expect_answers(peers: list[Peer]) -> None:
+    """Each connection goes on."""
+    for peer in peers:
+        before = peer.got
+        peer.pump(20, most=len(peer.sent) + 300)
+        assert peer.got > before
+
+
+def reap_others(run: Run) -> None:
+    """Who does what must not be left half-way outlives a tool that was killed by a moment, and is
+    ours then."""
+    for pid in set(collect_tree(os.getpid())) - {os.getpid(), run.pid}:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, WALL)
+
+
+def fail_restore(run: Run, images: Path, directory: Path, does: str) -> None:
+    """A restore whose script `does` something that ends it, when all but the program's going on is
+    done."""
+    with script(directory, f'[ "$CRTOOLS_SCRIPT_ACTION" != pre-resume ] || {does}') as path:
+        command = [str(TOOL), "restore", "-D", str(images), "-d", "--action-script", path]
+        done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode
+    run.reap([run.pid])
 
 
 @pytest.mark.parametrize("does", ["exit 1", "kill -9 $PPID"], ids=["failed", "killed"])
@@ -157,9 +186,7 @@ def test_dump_that_ends_when_all_is_read_leaves_the_connection(
         done = run.try_dump(run.new_images(), "--action-script", path)
     assert done.returncode
     assert tables() == ""
-    peer.pump(20, most=len(peer.sent) + PIECE)
-    peer.finish()
-    run.expect_pass()
+    finish(run, peer)
 
 
 def test_dumps_killed_at_any_time_leave_the_connections_or_complete_images(
@@ -174,10 +201,7 @@ def test_dumps_killed_at_any_time_leave_the_connections_or_complete_images(
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as dumping:
             peers[0].pump(rare.uniform(0.03, 0.2))
             dumping.kill()
-        # Who does what must not be left half-way outlives it by a moment, and is ours then.
-        for pid in set(collect_tree(os.getpid())) - {os.getpid(), run.pid}:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, WALL)
+        reap_others(run)
         # Tasks that were killed may still be on their way out.
         killed = (images / "inventory.img").exists() and bool(tables())
         if killed:
@@ -185,13 +209,8 @@ def test_dumps_killed_at_any_time_leave_the_connections_or_complete_images(
             run.restore(images)
         assert not run.has_ended()
         assert tables() == ""
-        for peer in peers:
-            before = peer.got
-            peer.pump(20, most=len(peer.sent) + 300)
-            assert peer.got > before
-    for peer in peers:
-        peer.finish()
-    run.expect_pass()
+        expect_answers(peers)
+    finish(run, *peers)
 
 
 def test_restore_that_fails_can_be_tried_again(
@@ -202,16 +221,10 @@ def test_restore_that_fails_can_be_tried_again(
     peer.pump(0.02)
     images = run.dump()
     for does in ("exit 1", "kill -9 $PPID"):
-        with script(directory, f'[ "$CRTOOLS_SCRIPT_ACTION" != pre-resume ] || {does}') as path:
-            command = [str(TOOL), "restore", "-D", str(images), "-d", "--action-script", path]
-            done = subprocess.run(command, capture_output=True, check=False)
-        assert done.returncode
-        run.reap([run.pid])
+        fail_restore(run, images, directory, does)
         assert tables().startswith("CRIU-")
     run.restore(images)
-    peer.pump(20, most=len(peer.sent) + PIECE)
-    peer.finish()
-    run.expect_pass()
+    finish(run, peer)
 
 
 def test_half_closed_by_the_peer_comes_back(
