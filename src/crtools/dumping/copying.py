@@ -12,12 +12,13 @@ import os
 from crtools.abi.kernel import PAGE, address_of, find_zeros
 from crtools.errors import ImageError
 from crtools.kinds.memory.pages import PRESENT, add_entry
+from crtools.kinds.memory.scan import batches
 from crtools.kinds.memory.tracking import intersect, outside
 from crtools.kinds.memory.zeros import parse_bits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from crtools.images.messages.pagemap import PagemapEntry
 
@@ -44,7 +45,7 @@ class Copier:
 
     def copy_all(self, ranges: Sequence[tuple[int, int]]) -> bool:
         """Runs of pages, ascending. False if there is no such process any more."""
-        for batch in _batches(ranges):
+        for batch in batches(ranges, _BYTES, _PIECES):
             while batch:
                 done = self._read(batch)
                 if done == -errno.ESRCH:
@@ -132,20 +133,3 @@ class Copier:
                     "Cannot write the pages", because=os.strerror(error.errno or 0)
                 ) from None
         self.end += length
-
-
-def _batches(ranges: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """Pieces that fit into the buffer together."""
-    batch: list[tuple[int, int]] = []
-    room = _BYTES
-    for start, end in ranges:
-        while start < end:
-            stop = min(end, start + room)
-            batch.append((start, stop))
-            room -= stop - start
-            start = stop
-            if not room or len(batch) == _PIECES:
-                yield batch
-                batch, room = [], _BYTES
-    if batch:
-        yield batch

@@ -22,6 +22,7 @@ from crtools.images.messages.crtools_pages import CrtoolsPagesEntry
 from crtools.images.messages.pagemap import PagemapEntry
 from crtools.kinds.memory import pages
 from crtools.kinds.memory.content import FILE_SHIFT, Content
+from crtools.kinds.memory.scan import batches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Frames:
     def find(self, pagemap: int, ranges: Sequence[tuple[int, int]]) -> list[Run]:
         """What of the ascending ranges is known already. Raises OSError."""
         runs: list[Run] = []
-        for batch in _batches(ranges):
+        for batch in batches(ranges, _BATCH * PAGE):
             words = b"".join([_RANGE.pack(*some) for some in batch])
             count = _checked(
                 kernel.frames_find(
@@ -100,21 +101,6 @@ def _checked(result: int) -> int:
     if result < 0:
         raise OSError(-result, os.strerror(-result))
     return result
-
-
-def _batches(ranges: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    batches: list[list[tuple[int, int]]] = [[]]
-    room = _BATCH * PAGE
-    for start, end in ranges:
-        while start < end:
-            stop = min(end, start + room)
-            batches[-1].append((start, stop))
-            room -= stop - start
-            start = stop
-            if not room:
-                batches.append([])
-                room = _BATCH * PAGE
-    return [batch for batch in batches if batch]
 
 
 class Shares:

@@ -16,6 +16,7 @@ from crtools.procfs.pagemap import read_page_regions, read_pagemap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import TypeAlias
 
     Region: TypeAlias = tuple[int, int, int]
@@ -59,3 +60,22 @@ def scan(pagemap: int, spans: list[tuple[int, int]]) -> list[Region]:
     for start, end in spans:
         regions += read_pagemap(pagemap, start, end)
     return regions
+
+
+def batches(
+    ranges: Sequence[tuple[int, int]], size: int, most: int = 1 << 20
+) -> Iterator[list[tuple[int, int]]]:
+    """The ranges in pieces, of which each batch has at `most` so many, and `size` bytes."""
+    batch: list[tuple[int, int]] = []
+    room = size
+    for start, end in ranges:
+        while start < end:
+            stop = min(end, start + room)
+            batch.append((start, stop))
+            room -= stop - start
+            start = stop
+            if not room or len(batch) == most:
+                yield batch
+                batch, room = [], size
+    if batch:
+        yield batch

@@ -22,11 +22,11 @@ from crtools.abi.mman import MAP_HUGETLB
 from crtools.agent.program import Program
 from crtools.kinds.memory import areas as kinds
 from crtools.kinds.memory.pages import ZEROS_WORTH
-from crtools.kinds.memory.scan import UNCHANGED
+from crtools.kinds.memory.scan import UNCHANGED, batches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from crtools.agent.copy import Copy
     from crtools.agent.inject import Agent
@@ -50,7 +50,7 @@ def find_zeros(
     """Those runs of pages in `areas` that are all zero and need not be written. Waits for what the
     agent is doing."""
     found: list[Range] = []
-    for batch in _batches(_worth_a_look(areas, regions)):
+    for batch in batches(_worth_a_look(areas, regions), _PAGES * PAGE, _RANGES):
         found += _look(agent, batch)
     return few_runs(found)
 
@@ -80,22 +80,6 @@ def _worth_a_look(areas: Sequence[Area], regions: Sequence[Region]) -> list[Rang
                 break
             at += 1
     return ranges if total >= ZEROS_WORTH else []
-
-
-def _batches(ranges: Sequence[Range]) -> Iterator[list[Range]]:
-    batch: list[Range] = []
-    room = _PAGES * PAGE
-    for start, end in ranges:
-        while start < end:
-            stop = min(end, start + room)
-            batch.append((start, stop))
-            room -= stop - start
-            start = stop
-            if not room or len(batch) == _RANGES:
-                yield batch
-                batch, room = [], _PAGES * PAGE
-    if batch:
-        yield batch
 
 
 def _look(agent: Agent | Copy, ranges: list[Range]) -> list[Range]:
