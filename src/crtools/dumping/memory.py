@@ -289,7 +289,10 @@ class MemoryDump:
     def _find_zeros(
         self, agent: Agent | Copy, areas: Sequence[Area], found: Sequence[Region]
     ) -> list[tuple[int, int]]:
-        if self._keep_zeros or sum([end - start for start, end, _ in found]) < pages.ZEROS_WORTH:
+        if self._keep_zeros:
+            return []
+        files = PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_GUARD
+        if sum([end - start for start, end, what in found if not what & files]) < pages.ZEROS_WORTH:
             return []
         from crtools.kinds.memory.zeros import find_zeros
 
