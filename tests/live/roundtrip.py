@@ -130,7 +130,8 @@ class Run:
         for target, place in enumerate(range(500, 500 + len(self.given)), 3):
             os.dup2(place, target)
             os.close(place)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+        # A shell without job control has what it starts with "&" ignore SIGINT and SIGQUIT.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
         if self.uid is not None:
             os.setgroups([self.uid, self.uid + 1])
