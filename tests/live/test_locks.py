@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,38 @@ def test_lock_that_somebody_else_has_meanwhile_is_a_conflict(
     assert whose.format(us=os.getpid(), me=me) in said
     assert "restore when it has been released" in said
     run.restore(images)
+    run.expect_pass()
+
+
+def test_locks_of_mappings_are_carried_without_the_option(new_run: NewRun) -> None:
+    run = new_run("locks", "mapped")
+    run.start()
+    for _ in range(2):
+        run.restore(run.dump())
+    run.expect_pass()
+
+
+def test_tree_left_running_may_lock_what_it_has_mapped_meanwhile(new_run: NewRun) -> None:
+    """By a descriptor, as soon as it runs again: no lock of the moment of the dump."""
+    script = (
+        "import fcntl, mmap, os\n"
+        "fd = os.open('file', os.O_RDWR | os.O_CREAT, 0o600)\n"
+        "os.ftruncate(fd, 4096)\n"
+        "place = mmap.mmap(fd, 4096)\n"
+        "print('READY', flush=True)\n"
+        "while not os.path.exists('go'):\n"
+        "    fcntl.flock(fd, fcntl.LOCK_EX)\n"
+        "    fcntl.flock(fd, fcntl.LOCK_UN)\n"
+        "print('PASS', flush=True)\n"
+    )
+    run = new_run(sys.executable, "-c", script, compare=False)
+    run.start()
+    for _ in range(5):
+        images = run.new_images()
+        done = run.try_dump(images, "--leave-running")
+        assert not (images / "crtools-maplock.img").exists()
+        # It may have been stopped with its lock, for which the option is needed.
+        assert done.returncode == 0 or OPTION in done.stderr
     run.expect_pass()
 
 

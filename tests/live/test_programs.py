@@ -270,7 +270,6 @@ CASES = (
     Case("locks plain", options=("--file-locks",)),
     Case("locks waiting", options=("--file-locks",)),
     Case("locks many", options=("--file-locks",)),
-    Case("locks mapped"),
     Case("locks mapped", options=("--file-locks",)),
     Case("leases", options=("--file-locks",)),
     Case("leases breaking", options=("--file-locks",)),

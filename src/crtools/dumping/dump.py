@@ -265,7 +265,8 @@ def _dump(
                     files.connections.release()
                 snapshot.write(interrupts)
             tasks.clone_pages()
-            files.find_mapped_locks()
+            if not early:
+                files.find_mapped_locks()
             store.write_deferred()
             result = DumpResult(
                 pid=root,

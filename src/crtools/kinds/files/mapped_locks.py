@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from crtools.errors import ImageError, TaskVanished, UnsupportedObject
+from crtools.errors import ImageError, UnsupportedObject
 from crtools.images.messages.crtools_locks import CrtoolsMappedLockEntry
 from crtools.kinds.files import locks
 from crtools.kinds.memory.areas import FILE_PRIVATE, FILE_SHARED
@@ -37,11 +37,7 @@ def mapped_entry(
 ) -> CrtoolsMappedLockEntry:
     """Of a lock whose file is mapped by `who` (pid and the file's id). Raises UnsupportedObject."""
     pid, id = next((one for one in who if one[0] == lock.pid), who[0])
-    try:
-        mounts = read_mountinfo(context.proc, pid)
-    except TaskVanished:
-        mounts = {}  # it has gone on meanwhile, and ended
-    for mount in mounts.values():
+    for mount in read_mountinfo(context.proc, pid).values():
         if mount.dev == lock.device and mount.fstype in remote:
             raise UnsupportedObject(
                 f"Cannot dump {lock.what} of {context.name_task(pid)}: no descriptor has it",

@@ -228,8 +228,8 @@ class FilesDump(DumpContext):
 
     def find_mapped_locks(self) -> None:
         """Those that mappings alone keep, where nobody has asked for locks: no descriptor has one,
-        or it would have been refused. To look for them takes the kernel some milliseconds, so it is
-        done when a tree that goes on does so again."""
+        or it would have been refused. The tree must be stopped: what it locks by a descriptor
+        meanwhile would be taken for one. To look for them takes the kernel some milliseconds."""
         if self.locks is None and self.mapped:
             from crtools.kinds.files.locks import LocksDump
 
